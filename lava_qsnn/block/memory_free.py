@@ -1,0 +1,468 @@
+"""Blocks of memory-free neurons: slayer's blocks with quantized weights, all time steps at once.
+
+A block computes in two ways. In training mode it works on real numbers with gradients. In evaluation mode it computes
+with the very integers that will be deployed, compared with the folded integer thresholds, and carries no gradient: what
+evaluation reports is what Lava will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from lava.lib.dl import slayer
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lava_qsnn import integer, synapse
+from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
+from lava_qsnn.frames import from_frames, to_frames
+from lava_qsnn.integer import FLOAT32_LIMIT, integer_threshold, reduce_taps
+from lava_qsnn.neuron.memory_free import Neuron, Readout, filter_history
+from lava_qsnn.stock_hdf5 import write_flatten, write_layer
+
+NeuronParameters = Mapping[str, Any]
+
+base = slayer.block.base
+
+
+@dataclass(frozen=True)
+class IntegerParameters:
+    """What a block deploys for samples of T steps: U = sum_k L_k (W s)[t-k], fired at U >= Theta.
+
+    `weight` int64, (out, in) or (out, in / groups, kH, kW), already negated where a negative norm gain turns the
+    comparison round; `taps` reduced to T steps; `threshold` int64 (out,), None for a readout; `scale` float64 (out,)
+    is training's real potential per unit of U.
+    """
+
+    weight: NDArray[np.int64]
+    taps: tuple[int, ...]
+    threshold: NDArray[np.int64] | None
+    scale: NDArray[np.float64]
+
+
+class Synaptic(nn.Module):
+    """A block with a synapse and a neuron: the two ways of computing, and how it is deployed."""
+
+    synapse: synapse.Dense | synapse.Conv | synapse.Pool | synapse.OneToOne
+    neuron: Neuron | Readout
+    mask: Tensor | None = None
+    delay_shift: bool = False
+    count_log: bool = False
+    timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape
+    source_shape: tuple[int, ...] | None = None
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, and their rate."""
+        frames, self.timesteps = to_frames(x)
+        self.source_shape = tuple(x.shape[1:-1])
+        frames = self._train(frames) if self.training else self._evaluate(frames).to(x.dtype)
+        y = from_frames(frames, self.timesteps)
+        self.neuron.shape = y.shape[1:-1]
+        if self.delay_shift:
+            y = base.step_delay(self, y)
+        return (y, (y > 0).float().mean()) if self.count_log else y
+
+    def _train(self, frames: Tensor) -> Tensor:
+        assert self.timesteps is not None
+        weight, step = self.synapse.quantized()
+        if self.mask is not None:
+            weight = weight * self.mask
+        potential = filter_history(self.synapse.current(frames, weight), self.timesteps, self.neuron.taps())
+        potential = potential * _per_channel(step.to(potential), potential)
+        return self.neuron.activate(potential, self.timesteps) if isinstance(self.neuron, Neuron) else potential
+
+    @torch.no_grad()
+    def _evaluate(self, frames: Tensor) -> Tensor:
+        assert self.timesteps is not None
+        deployed = self.integer_parameters(self.timesteps)
+        _refuse_inexact(frames, deployed, type(self).__name__)
+        with torch.autocast(frames.device.type, enabled=False):
+            weight = torch.as_tensor(deployed.weight, dtype=torch.float32, device=frames.device)
+            taps = torch.tensor(deployed.taps, dtype=torch.float32)
+            potential = filter_history(self.synapse.current(frames.float(), weight), self.timesteps, taps)
+        if deployed.threshold is None:
+            return potential * _per_channel(torch.as_tensor(deployed.scale).to(potential), potential)
+        # Beyond the exact range of float32, thresholds are beyond that of potentials, too: clamping changes nothing.
+        theta = torch.as_tensor(deployed.threshold.clip(-2 * FLOAT32_LIMIT, 2 * FLOAT32_LIMIT))
+        return potential >= _per_channel(theta.to(potential), potential)
+
+    def integer_parameters(self, timesteps: int) -> IntegerParameters:
+        """The integers this block deploys for samples of `timesteps` steps.
+
+        Raises:
+            DeploymentError: weights, taps or norm are not finite, the norm cannot be folded, or the block has a delay.
+        """
+        if self.delay_shift:
+            raise DeploymentError("delay_shift is a training option", remedy="build the block with delay_shift=False")
+        weight, step = self._integer_weight()
+        taps, divisor = reduce_taps(self.neuron.taps.integers(), timesteps)
+        ratio = Fraction(divisor, self.neuron.taps.scale)
+        if isinstance(self.neuron, Readout):
+            return IntegerParameters(weight, taps, None, step * float(ratio))
+        affine = self.neuron.affine(len(weight))
+        sign, theta = integer_threshold(affine, np.broadcast_to(step, len(weight)), ratio, self.neuron.threshold)
+        return IntegerParameters(weight * _per_row(sign, weight), taps, theta, sign * step * float(ratio))
+
+    @torch.no_grad()
+    def _integer_weight(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        if not all(torch.isfinite(parameter).all() for parameter in self.synapse.parameters()):
+            raise DeploymentError("its weights are not finite", remedy="training diverged: lower the learning rate")
+        weight, step = self.synapse.quantized()
+        if self.mask is not None:
+            weight = weight * self.mask
+        weight = weight.squeeze(-1) if weight.dim() == 5 else weight
+        weight = weight.flatten(1) if isinstance(self.synapse, synapse.Dense) else weight
+        return weight.cpu().numpy().astype(np.int64), step.double().cpu().numpy()
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        """The integer synapse of this block for a source of shape (C,) or (C, H, W)."""
+        raise NotImplementedError
+
+    def deployed_neuron(self, deployed: IntegerParameters, channels: int) -> integer.Neuron:
+        """The integer neuron of this block."""
+        if deployed.threshold is None:
+            return integer.Readout(deployed.taps)
+        return integer.MemoryFree(deployed.taps, np.broadcast_to(deployed.threshold, (channels,)))
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write this block alone as a stock NetX layer, in slayer's way, after a forward pass on binary spikes.
+
+        `netx_export.export` writes whole networks, merges pooling and checks more; prefer it.
+
+        Raises:
+            DeploymentError: no forward pass was made, or stock NetX would not compute the block exactly.
+        """
+        if self.timesteps is None or self.source_shape is None:
+            raise DeploymentError("its shapes are not known yet", layer=type(self).__name__, remedy="run it once")
+        deployed = self.integer_parameters(self.timesteps)
+        connection = integer.Connection(integer.INPUT, self.deployed_synapse(deployed, self.source_shape))
+        neuron = self.deployed_neuron(deployed, connection.synapse.output_shape(self.source_shape)[0])
+        layer = integer.Layer(type(self).__name__, (connection,), neuron)
+        network = integer.IntegerNetwork(integer.Input(self.source_shape), self.timesteps, (layer,))
+        if not network.stock_exact:
+            raise DeploymentError(
+                network.stock_obstacles[0], remedy="netx_export.export writes such networks, with what stock NetX lacks"
+            )
+        write_layer(handle, network, layer)
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    return values.reshape(-1, *[1] * (like.dim() - 2))
+
+
+def _per_row(values: NDArray[np.int64], like: NDArray[np.int64]) -> NDArray[np.int64]:
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _refuse_inexact(frames: Tensor, deployed: IntegerParameters, block: str) -> None:
+    """Evaluation computes in float32, exactly: on integers, and with sums up to 2^24."""
+    if not frames.dtype.is_floating_point:
+        raise InputError(f"a block computes on floating-point tensors, not {frames.dtype}", remedy="call .float()")
+    if not torch.equal(frames, frames.round()):
+        raise InputError(
+            "evaluation computes with integers, and the input is not",
+            layer=block,
+            remedy="scale and round the input before the network, as the data modules of `training` do",
+        )
+    reach = float(frames.abs().max()) * _largest_sum(deployed.weight, bool((frames < 0).any())) * sum(deployed.taps)
+    if reach > FLOAT32_LIMIT:
+        raise RangeError(
+            f"potentials may reach {reach:,.0f}, beyond 2^24, the largest exact integer range of float32",
+            layer=block,
+            remedy="use a shorter history, taps of fewer bits, smaller inputs, fewer weight_bits or fewer inputs",
+        )
+
+
+def _largest_sum(weight: NDArray[np.int64], signed: bool) -> int:
+    """The largest magnitude any partial sum of a channel's weights reaches, times inputs of one sign or of both."""
+    rows = weight.reshape(len(weight), -1)
+    positive, negative = rows.clip(0).sum(1), -rows.clip(None, 0).sum(1)
+    return int((positive + negative if signed else np.maximum(positive, negative)).max())
+
+
+def _make_neuron(neuron_params: NeuronParameters | None, channels: int | None) -> Neuron:
+    if neuron_params is None or "threshold" not in neuron_params:
+        raise ConfigurationError("neuron_params needs a `threshold`", remedy="for example {'threshold': 1.0}")
+    return _make(Neuron, {"channels": channels, **neuron_params})
+
+
+def _make(kind: Any, parameters: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**parameters)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"neuron_params do not fit: {error}", remedy=f"see lava_qsnn.neuron.memory_free.{kind.__name__}"
+        ) from None
+
+
+def _refuse_delay(delay: bool) -> None:
+    if delay:
+        raise ConfigurationError(
+            "memory-free blocks have no learnable axonal delay", remedy='use taps="learned" and a longer history'
+        )
+
+
+class Dense(Synaptic, base.AbstractDense):  # type: ignore[misc]
+    """slayer.block.cuba.Dense with quantized weights and memory-free neurons: N C T to N out T.
+
+    Args:
+        neuron_params: parameters of neuron.memory_free.Neuron; only `threshold` has no default.
+        in_neurons, out_neurons, weight_scale, count_log: as slayer's.
+        weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
+        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
+        mask: bool (out, in) of the synapses that exist, or None for all.
+        weight_bits: 1, 2, 4 or 8.
+    """
+
+    def __init__(
+        self,
+        neuron_params: NeuronParameters,
+        in_neurons: int | tuple[int, ...],
+        out_neurons: int,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+        delay: bool = False,
+        delay_shift: bool = False,
+        mask: Tensor | None = None,
+        count_log: bool = False,
+        *,
+        weight_bits: int = 1,
+    ) -> None:
+        _refuse_delay(delay)
+        super().__init__(None, in_neurons, out_neurons, delay_shift=delay_shift, mask=mask, count_log=count_log)
+        self.synapse = synapse.Dense(
+            in_neurons, out_neurons, weight_scale, weight_norm, pre_hook_fx, weight_bits=weight_bits
+        )
+        self.neuron = _make_neuron(neuron_params, out_neurons)
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        return integer.Dense(deployed.weight)
+
+
+class Output(Synaptic, base.AbstractAffine):  # type: ignore[misc]
+    """The last block: potentials instead of spikes, N C T to N out T; their sum over time are the logits.
+
+    In evaluation, the result is the deployed integer potentials times one positive constant.
+
+    Args:
+        in_neurons, out_neurons, weight_scale, mask, count_log: as slayer's Affine's.
+        weight_bits: 1, 2, 4 or 8.
+        neuron_params: `history`, `taps`, `decay`, `tap_bits` of the potentials; one time step by default.
+    """
+
+    def __init__(
+        self,
+        in_neurons: int | tuple[int, ...],
+        out_neurons: int,
+        weight_scale: float = 1,
+        mask: Tensor | None = None,
+        count_log: bool = False,
+        *,
+        weight_bits: int = 8,
+        neuron_params: NeuronParameters | None = None,
+    ) -> None:
+        super().__init__(None, in_neurons, out_neurons, mask=mask, count_log=count_log)
+        self.synapse = synapse.Dense(in_neurons, out_neurons, weight_scale, weight_bits=weight_bits, fixed=True)
+        self.neuron = _make(Readout, neuron_params or {})
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        return integer.Dense(deployed.weight)
+
+
+class Conv(Synaptic, base.AbstractConv):  # type: ignore[misc]
+    """slayer.block.cuba.Conv with quantized weights and memory-free neurons: N C H W T to N out H' W' T.
+
+    Args:
+        neuron_params: parameters of neuron.memory_free.Neuron; only `threshold` has no default.
+        in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale, count_log: as slayer's;
+            pairs are (height, width).
+        weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
+        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
+        weight_bits: 1, 2, 4 or 8.
+    """
+
+    def __init__(
+        self,
+        neuron_params: NeuronParameters,
+        in_features: int,
+        out_features: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+        delay: bool = False,
+        delay_shift: bool = False,
+        count_log: bool = False,
+        *,
+        weight_bits: int = 1,
+    ) -> None:
+        _refuse_delay(delay)
+        super().__init__(
+            None, in_features, out_features, kernel_size, delay_shift=delay_shift, count_log=count_log
+        )
+        geometry = (in_features, out_features, kernel_size, stride, padding, dilation, groups)
+        self.synapse = synapse.Conv(*geometry, weight_scale, weight_norm, pre_hook_fx, weight_bits=weight_bits)
+        self.neuron = _make_neuron(neuron_params, out_features)
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        stride, padding, dilation = self.synapse.stride, self.synapse.padding, self.synapse.dilation
+        return integer.Conv(deployed.weight, stride[:2], padding[:2], dilation[:2], self.synapse.groups)
+
+
+class Pool(Synaptic, base.AbstractPool):  # type: ignore[misc]
+    """Sum pooling: N C H W T to N C H' W' T.
+
+    Without neuron_params it passes the sums on, integers from 0 to the size of a window, and merges into the block
+    after it when deployed (its scale vanishes there). With neuron_params, memory-free neurons fire on the mean of each
+    window, and it is a layer of its own.
+
+    Args:
+        neuron_params: None, or parameters of neuron.memory_free.Neuron (norm="batch" needs `channels` among them).
+        kernel_size, stride, padding, dilation, count_log: as slayer's; pairs are (height, width); stride defaults to the
+            kernel's size. Unlike slayer's, windows that the border cuts are left out.
+        weight_scale, weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
+        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
+    """
+
+    def __init__(
+        self,
+        neuron_params: NeuronParameters | None,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+        delay: bool = False,
+        delay_shift: bool = False,
+        count_log: bool = False,
+    ) -> None:
+        _refuse_delay(delay)
+        # Slayer's constructor writes into the dictionary it is given; it gets one of its own.
+        super().__init__({}, kernel_size, delay_shift=delay_shift, count_log=count_log)
+        self.synapse = synapse.Pool(kernel_size, stride, padding, dilation, weight_scale, weight_norm, pre_hook_fx)
+        self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
+        self._shape: torch.Size | None = None
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, H, W, T) to (N, C, H', W', T): sums or spikes; with count_log, and their rate (None for sums)."""
+        if self.neuron is not None:
+            return super().forward(x)
+        frames, timesteps = to_frames(x)
+        y = from_frames(self.synapse.current(frames, frames.new_ones(1, 1, 1, 1)), timesteps)
+        self._shape = y.shape[1:-1]
+        if self.delay_shift:
+            y = base.step_delay(self, y)
+        return (y, None) if self.count_log else y
+
+    @property
+    def shape(self) -> torch.Size | None:
+        """Shape (C, H', W') of the last forward pass's output."""
+        return self._shape if self.neuron is None else self.neuron.shape
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        return self.pooling(source_shape[0], np.sign(deployed.weight[:, 0, 0, 0]))
+
+    def pooling(self, channels: int, sign: NDArray[np.int64] | None = None) -> integer.Conv:
+        """This pooling over a number of channels, as a convolution of each channel with ones (or with its sign)."""
+        weight = np.ones((channels, 1, *self.synapse.kernel_size[:2]), np.int64)
+        if sign is not None:
+            weight = weight * sign.reshape(-1, 1, 1, 1)
+        stride, padding, dilation = self.synapse.stride, self.synapse.padding, self.synapse.dilation
+        return integer.Conv(weight, stride[:2], padding[:2], dilation[:2], groups=channels)
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write a pooling with neurons as a stock NetX layer; DeploymentError without, see netx_export.export."""
+        if self.neuron is None:
+            raise DeploymentError(
+                "pooling without neurons is no layer of its own", remedy="netx_export.export merges it into the next one"
+            )
+        super().export_hdf5(handle)
+
+
+class Input(Synaptic, base.AbstractInput):  # type: ignore[misc]
+    """The first block: integers into the network.
+
+    Without neuron_params it passes its input on (evaluation refuses what is not an integer). With neuron_params it
+    encodes graded input as spikes: one memory-free neuron per input, fired by the weighted sum of its last K values.
+
+    Args:
+        neuron_params: None, or parameters of neuron.memory_free.Neuron (norm="batch" needs `channels` among them);
+            the threshold is in units of the input.
+        weight, bias: slayer's; refused, as a norm does the same and folds.
+        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
+        count_log: as slayer's.
+    """
+
+    def __init__(
+        self,
+        neuron_params: NeuronParameters | None = None,
+        weight: float | None = None,
+        bias: float | None = None,
+        delay_shift: bool = False,
+        count_log: bool = False,
+    ) -> None:
+        if weight is not None or bias is not None:
+            raise ConfigurationError(
+                "a memory-free input has no weight or bias of its own", remedy="use `norm` in neuron_params"
+            )
+        super().__init__(None, delay_shift=delay_shift, count_log=count_log)
+        self.synapse = synapse.OneToOne()
+        self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, [H, W,] T), integers as floats, to the same or to spikes; with count_log, and their rate."""
+        self.input_shape = x.shape[1:-1]
+        if self.neuron is not None:
+            return super().forward(x)
+        if not self.training and not torch.equal(x, x.round()):
+            raise InputError("evaluation computes with integers, and the input is not", layer="Input")
+        y = base.step_delay(self, x) if self.delay_shift else x
+        return (y, (y > 0).float().mean()) if self.count_log else y
+
+    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
+        sign = np.broadcast_to(deployed.weight.reshape(-1), source_shape[:1])
+        if len(source_shape) == 1:
+            return integer.Dense(np.diag(sign))
+        return integer.Conv(sign.reshape(-1, 1, 1, 1), groups=source_shape[0])
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write an input with neurons as a stock NetX layer; without, as the shape stock NetX starts from."""
+        if self.neuron is not None:
+            super().export_hdf5(handle)
+        elif self.input_shape is None:
+            raise DeploymentError("its shape is not known yet", layer="Input", remedy="run it once")
+        else:
+            handle.create_dataset("type", data=np.array([b"input"]))
+            handle.create_dataset("shape", data=np.array(self.input_shape))
+
+
+class Flatten(base.AbstractFlatten):  # type: ignore[misc]
+    """N C H W T to N (C H W) T, in that order; N C T passes unchanged. `count_log` as slayer's."""
+
+    def forward(self, x: Tensor) -> Any:
+        frames, timesteps = to_frames(x)
+        y = from_frames(frames.flatten(1), timesteps)
+        self.shape = y.shape[1:-1]
+        return (y, None) if self.count_log else y
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write it as stock NetX's flatten; DeploymentError before a forward pass."""
+        if self.shape is None:
+            raise DeploymentError("its shape is not known yet", layer="Flatten", remedy="run it once")
+        write_flatten(handle, self.shape)
+
+
+__all__ = ["Conv", "Dense", "Flatten", "Input", "IntegerParameters", "Output", "Pool", "Synaptic"]

@@ -1,0 +1,60 @@
+"""The project's exceptions: one family, each text naming the place, the limit and the remedy."""
+
+from __future__ import annotations
+
+
+class QsnnError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Args:
+        problem: what is wrong and which limit it breaks, one sentence without a final stop.
+        layer: name of the layer concerned, if there is one.
+        remedy: what the user can do about it, one sentence without a final stop.
+    """
+
+    def __init__(self, problem: str, *, layer: str | None = None, remedy: str | None = None) -> None:
+        self.problem = problem
+        self.layer = layer
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"layer '{self.layer}': " if self.layer else ""
+        advice = f". Remedy: {self.remedy}" if self.remedy else ""
+        return f"{place}{self.problem}{advice}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process boundaries; keyword arguments need their own way to be pickled.
+        return _rebuild, (type(self), self.problem, self.layer, self.remedy)
+
+
+def _rebuild(kind: type[QsnnError], problem: str, layer: str | None, remedy: str | None) -> QsnnError:
+    return kind(problem, layer=layer, remedy=remedy)
+
+
+class ConfigurationError(QsnnError, ValueError):
+    """An argument or a configuration file asks for something that does not exist or makes no sense."""
+
+
+class DeploymentError(QsnnError, ValueError):
+    """A network, or one of its layers, has no exact integer form, or none that a backend can run."""
+
+
+class RangeError(QsnnError, ValueError):
+    """A number would leave the range in which a backend computes exactly."""
+
+
+class InputError(QsnnError, ValueError):
+    """Input data have the wrong shape, dtype or range."""
+
+
+class FileFormatError(QsnnError, ValueError):
+    """A file is damaged, of another version, or not what it claims to be."""
+
+
+class RunError(QsnnError, RuntimeError):
+    """A Lava run failed; the text carries the traceback of the process that failed."""
+
+
+class TimeLimitError(RunError, TimeoutError):
+    """A Lava run did not end within its time limit and was ended."""

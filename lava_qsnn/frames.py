@@ -1,0 +1,27 @@
+"""The layout of time: slayer's N C [H W] T outside, frames (N T, C, [H, W]) inside.
+
+Without recurrence, time is one more batch dimension. A tensor made by `from_frames` lies in memory time-major, so that
+the next `to_frames` is a view: blocks in a row copy nothing.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lava_qsnn.errors import InputError
+
+
+def to_frames(x: Tensor) -> tuple[Tensor, int]:
+    """(N, C, [H, W,] T) -> frames (N T, C, [H, W]) and T; InputError for other dimensions."""
+    if x.dim() not in (3, 5):
+        raise InputError(
+            f"a block takes tensors of shape N C T or N C H W T, not {tuple(x.shape)}", remedy="add the missing axes"
+        )
+    if x.shape[-1] < 1:
+        raise InputError("a block needs at least one time step")
+    return x.movedim(-1, 1).flatten(0, 1), x.shape[-1]
+
+
+def from_frames(frames: Tensor, timesteps: int) -> Tensor:
+    """Frames (N T, C, [H, W]) -> (N, C, [H, W,] T), a view."""
+    return frames.unflatten(0, (-1, timesteps)).movedim(1, -1)

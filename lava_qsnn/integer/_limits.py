@@ -1,0 +1,105 @@
+"""What backends can compute exactly, as named rules over an IntegerNetwork.
+
+A rule is a function from a network to its violations. A backend lists the rules it needs (`netx_export.simulate`),
+and refuses a network before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_qsnn.errors import RangeError
+from lava_qsnn.integer._network import Conv, Dense, IntegerNetwork, Synapse
+
+#: Integers up to 2^24 are exact in float32, and so are sums whose partial sums stay below.
+FLOAT32_LIMIT = 2**24
+
+#: Loihi's u and v have 24 bits of which synaptic input is shifted up by 6: |U| <= 2^17.
+LOIHI_LIMIT = 2**17
+
+#: Lava's fixed-point Dense keeps even weights of magnitude up to 254; ours are doubled for it.
+DENSE_WEIGHT_LIMIT = 127
+
+#: Lava's Conv holds kernel size, stride, padding, dilation and groups as int8.
+CONV_GEOMETRY_LIMIT = 127
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A layer, the limit it breaks and what to do about it."""
+
+    layer: str
+    problem: str
+    remedy: str
+
+
+Rule = Callable[[IntegerNetwork], Iterator[Violation]]
+
+
+def potentials_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
+    """|U| <= 2^24, so that float32 arithmetic (torch, BLAS) is exact."""
+    return _potentials_within(network, FLOAT32_LIMIT, "2^24, the largest exact integer range of float32")
+
+
+def potentials_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
+    """|U| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
+    return _potentials_within(network, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+
+
+def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
+    """Dense weights within -127 to 127, which Lava's fixed-point Dense neither clips nor truncates."""
+    for layer, synapse in _synapses(network):
+        if isinstance(synapse, Dense) and (largest := int(np.abs(synapse.weight).max())) > DENSE_WEIGHT_LIMIT:
+            yield Violation(
+                layer,
+                f"dense weights up to {largest} exceed {DENSE_WEIGHT_LIMIT}, the range of Lava's Dense",
+                "use fewer weight_bits, or no overlapping pooling before this layer",
+            )
+
+
+def geometry_fits_lava_conv(network: IntegerNetwork) -> Iterator[Violation]:
+    """Kernel, stride, padding, dilation and groups up to 127, which Lava's Conv stores as int8."""
+    for layer, synapse in _synapses(network):
+        if isinstance(synapse, Conv) and (largest := largest_geometry(synapse)) > CONV_GEOMETRY_LIMIT:
+            yield Violation(
+                layer,
+                f"a kernel size, stride, padding, dilation or group count of {largest} exceeds {CONV_GEOMETRY_LIMIT}, "
+                "which Lava's Conv would wrap",
+                "split the layer, or use fewer groups",
+            )
+
+
+#: What must hold for Lava's fixed-point processes to be exact.
+LAVA_RULES: tuple[Rule, ...] = (potentials_fit_loihi, weights_fit_lava_dense, geometry_fits_lava_conv)
+
+
+def refuse_violations(network: IntegerNetwork, rules: Iterable[Rule], where: str) -> None:
+    """Raise RangeError for the first violation of `rules`; `where` names what the network was meant for."""
+    for rule in rules:
+        for violation in rule(network):
+            raise RangeError(
+                f"not exact on {where}: {violation.problem}", layer=violation.layer, remedy=violation.remedy
+            )
+
+
+def largest_geometry(synapse: Conv) -> int:
+    """The largest of a convolution's kernel size, stride, padding, dilation and groups."""
+    return max(*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
+
+
+def _potentials_within(network: IntegerNetwork, limit: int, limit_text: str) -> Iterator[Violation]:
+    for name, (low, high) in network.potential_ranges.items():
+        reach = max(-int(low.min()), int(high.max()))
+        if reach > limit:
+            yield Violation(
+                name,
+                f"potentials may reach {reach:,}, beyond {limit_text}",
+                "use a shorter history, taps of fewer bits, fewer input_bits, fewer weight_bits or fewer inputs",
+            )
+
+
+def _synapses(network: IntegerNetwork) -> Iterator[tuple[str, Synapse]]:
+    return ((layer.name, connection.synapse) for layer in network.layers for connection in layer.connections)

@@ -1,0 +1,115 @@
+"""Weight and tap quantizers, each with the gradient that trains through it.
+
+A quantizer turns real numbers into integers and the real step between two of them: value = step * integer. The
+integers are what is deployed. Their gradient is the straight-through estimator (Bengio et al., 2013): that of the real
+number divided by the step, within the quantizer's range, and zero beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lava_qsnn.errors import ConfigurationError
+
+#: Widths of weights that blocks accept.
+WEIGHT_BITS = (1, 2, 4, 8)
+
+#: A 1-bit weight gets a gradient while its real value is within -1 to 1 (Courbariaux et al., 2016).
+BINARY_WINDOW = 1.0
+
+
+def check_weight_bits(bits: int) -> int:
+    """Return `bits` if it is 1, 2, 4 or 8; raise ConfigurationError otherwise."""
+    if isinstance(bits, bool) or bits not in WEIGHT_BITS:
+        raise ConfigurationError(f"weight_bits must be one of {WEIGHT_BITS}, not {bits!r}")
+    return bits
+
+
+def largest_level(bits: int) -> int:
+    """The largest integer of a symmetric quantizer: 1 for 1 and 2 bits, 7 for 4 bits, 127 for 8 bits."""
+    return max(1, 2 ** (check_weight_bits(bits) - 1) - 1)
+
+
+def channel_step(weight: Tensor, bits: int) -> Tensor:
+    """The step of each output channel: float (out, 1, ..), positive, without gradient.
+
+    1 bit: the mean magnitude (XNOR-Net, Rastegari et al., 2016). More bits: the smaller of max|w| / level and
+    2 mean|w| / sqrt(level) (the initial step of LSQ, Esser et al., 2020), so that few-bit weights are not mostly 0.
+    """
+    magnitude = weight.detach().abs().flatten(1)
+    mean = magnitude.mean(1)
+    if bits == 1:
+        step = mean
+    else:
+        level = largest_level(bits)
+        step = torch.minimum(magnitude.amax(1) / level, 2 * mean / math.sqrt(level))
+    step = torch.where(step > 0, step, torch.ones_like(step))
+    return step.reshape(-1, *[1] * (weight.dim() - 1))
+
+
+def fixed_step(inputs: int, bits: int) -> float:
+    """One power-of-two step for a whole layer of `inputs` inputs: some 16 levels for initial 8-bit weights.
+
+    A readout uses it: a common step keeps its integer potentials comparable between channels, and a power of two
+    scales them to logits without rounding.
+    """
+    bound = 1 / math.sqrt(inputs)  # torch initializes uniformly within it
+    return 2.0 ** round(math.log2(bound / math.sqrt(2 * largest_level(bits))))
+
+
+def integer_weight(weight: Tensor, step: Tensor | float, bits: int) -> Tensor:
+    """Quantize weights to integers: sign (with sign(0) = 1) for 1 bit, else rounding within -level to level.
+
+    Args:
+        weight: float, any shape.
+        step: positive, broadcastable to `weight`.
+        bits: 1, 2, 4 or 8.
+
+    Returns:
+        Integers as floats, shaped like `weight`; gradients flow to `weight` as the module describes.
+    """
+    step = torch.as_tensor(step, dtype=weight.dtype, device=weight.device)
+    result: Tensor = _IntegerWeight.apply(weight, step, check_weight_bits(bits))
+    return result
+
+
+def integer_taps(taps: Tensor, bits: int) -> Tensor:
+    """Quantize real taps, in units of integers, to 1 .. 2^bits - 1: rounding, straight-through gradient."""
+    result: Tensor = _RoundWithin.apply(taps, 1, 2**bits - 1)
+    return result
+
+
+class _IntegerWeight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, step: Tensor, bits: int) -> Tensor:
+        if bits == 1:
+            passes = weight.abs() <= BINARY_WINDOW
+            integers = torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
+        else:
+            level = largest_level(bits)
+            scaled = weight / step
+            passes = scaled.abs() <= level
+            integers = scaled.round().clamp(-level, level)
+        ctx.save_for_backward(passes, step)
+        return integers
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        passes, step = ctx.saved_tensors
+        return gradients[0] * passes / step, None, None
+
+
+class _RoundWithin(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, low: int, high: int) -> Tensor:
+        ctx.save_for_backward((values >= low) & (values <= high))
+        return values.round().clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (passes,) = ctx.saved_tensors
+        return gradients[0] * passes, None, None

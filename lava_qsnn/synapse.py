@@ -1,0 +1,156 @@
+"""Slayer's synapses with quantized weights, computing on frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lava.lib.dl import slayer
+from torch import Tensor, nn
+
+from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.frames import from_frames, to_frames
+from lava_qsnn.quantize import channel_step, check_weight_bits, fixed_step, integer_weight
+
+
+class Quantized:
+    """What all synapses here share: integer weights, the step between them, and slayer's forward on top.
+
+    `fixed` chooses one constant power-of-two step for the layer instead of one per channel that follows the weights.
+    """
+
+    weight: Tensor
+    weight_bits: int
+    fixed: bool
+
+    def quantized(self) -> tuple[Tensor, Tensor]:
+        """Integer weights (out, ...) with gradient, and their steps (out,) without."""
+        if self.fixed:
+            step = torch.full_like(self.weight[:, :1, :1, :1, :1], fixed_step(self.weight[0].numel(), self.weight_bits))
+        else:
+            step = channel_step(self.weight, self.weight_bits)
+        return integer_weight(self.weight, step, self.weight_bits), step.flatten()
+
+    def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        """Apply `weight`, shaped like the first result of `quantized`, to frames (N T, C, [H, W])."""
+        raise NotImplementedError
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Weighted spikes by the quantized weights: (N, C, [H, W,] T) to (N, out, [H, W,] T)."""
+        frames, timesteps = to_frames(input)
+        integers, step = self.quantized()
+        return from_frames(self.current(frames, integers * step.reshape(-1, *[1] * (integers.dim() - 1))), timesteps)
+
+
+def _refuse(weight_norm: bool, pre_hook_fx: Any) -> None:
+    if weight_norm:
+        raise ConfigurationError(
+            "weight_norm has no meaning for weights quantized per channel", remedy="use `norm` in neuron_params"
+        )
+    if pre_hook_fx is not None:
+        raise ConfigurationError("pre_hook_fx would replace the quantizer", remedy="choose `weight_bits` instead")
+
+
+class Dense(Quantized, slayer.synapse.Dense):
+    """slayer.synapse.Dense with weights of 1, 2, 4 or 8 bits; same arguments and weight shape (out, in, 1, 1, 1)."""
+
+    def __init__(
+        self,
+        in_neurons: int | tuple[int, ...],
+        out_neurons: int,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+        *,
+        weight_bits: int = 1,
+        fixed: bool = False,
+    ) -> None:
+        _refuse(weight_norm, pre_hook_fx)
+        super().__init__(in_neurons, out_neurons, weight_scale)
+        self.weight_bits, self.fixed = check_weight_bits(weight_bits), fixed
+
+    def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        result = F.linear(frames.flatten(1), weight.flatten(1))
+        return result if frames.dim() == 2 else result[..., None, None]
+
+
+class Conv(Quantized, slayer.synapse.Conv):
+    """slayer.synapse.Conv with weights of 1, 2, 4 or 8 bits; same arguments and weight shape (out, in, kH, kW, 1)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+        *,
+        weight_bits: int = 1,
+    ) -> None:
+        _refuse(weight_norm, pre_hook_fx)
+        super().__init__(in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale)
+        self.weight_bits, self.fixed = check_weight_bits(weight_bits), False
+
+    def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        kernel = weight.reshape(weight.shape[:4])
+        return F.conv2d(frames, kernel, None, self.stride[:2], self.padding[:2], self.dilation[:2], self.groups)
+
+
+class Pool(Quantized, slayer.synapse.Pool):
+    """Sum pooling: every weight is 1, the step its mean; arguments as slayer.synapse.Pool's.
+
+    Unlike slayer's, it adds no rows or columns of its own: what does not fill a window at the border is left out.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+        pre_hook_fx: Any = None,
+    ) -> None:
+        _refuse(weight_norm, pre_hook_fx)
+        if weight_scale != 1:
+            raise ConfigurationError("sum pooling has no weights to scale", remedy="leave weight_scale at 1")
+        super().__init__(kernel_size, stride, padding, dilation)
+
+    def quantized(self) -> tuple[Tensor, Tensor]:
+        ones = torch.ones_like(self.weight[..., 0])
+        return ones, ones.new_full((1,), 1 / ones.numel())
+
+    def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        """Sums over windows, times the sign in `weight` (channels or 1, 1, kH, kW)."""
+        if frames.dim() != 4:
+            raise ConfigurationError(
+                f"pooling needs tensors of shape N C H W T, but frames have {frames.dim() - 1} axes",
+                remedy="pool before flattening",
+            )
+        kernel, stride, padding, dilation = (
+            tuple(pair[:2]) for pair in (self.kernel_size, self.stride, self.padding, self.dilation)
+        )
+        if dilation == (1, 1) and all(2 * p <= k for p, k in zip(padding, kernel)):
+            sums = F.avg_pool2d(frames, kernel, stride, padding, divisor_override=1)
+        else:
+            ones = frames.new_ones(1, 1, *kernel)
+            sums = F.conv2d(frames.flatten(0, 1)[:, None], ones, None, stride, padding, dilation)
+            sums = sums.reshape(*frames.shape[:2], *sums.shape[2:])
+        return sums * weight[:, :1, :1, :1].reshape(1, -1, 1, 1)
+
+
+class OneToOne(Quantized, nn.Module):
+    """One synapse of weight 1 from each source neuron to its target."""
+
+    def quantized(self) -> tuple[Tensor, Tensor]:
+        return torch.ones(1, 1), torch.ones(1)
+
+    def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        return frames * weight.to(frames).reshape(1, -1, *[1] * (frames.dim() - 2))

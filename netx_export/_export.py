@@ -1,0 +1,65 @@
+"""Export: fold, prove on random samples that nothing was lost, write."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from torch import nn
+
+from lava_qsnn.errors import DeploymentError
+from lava_qsnn.integer import IntegerNetwork
+from netx_export._fold import fold
+from netx_export._verify import compare_torch
+from netx_export._write import write
+
+#: Samples on which every export is compared with the torch network, half of them dense, half sparse.
+PROOF_SAMPLES = 4
+
+
+def export(
+    net: nn.Module,
+    path: str | os.PathLike[str] | None,
+    input_shape: tuple[int, ...],
+    timesteps: int,
+    input_bits: int = 1,
+) -> IntegerNetwork:
+    """Fold a trained network, check it against torch, and write it to a NetX file.
+
+    Args:
+        net: a network of lava_qsnn blocks, see `fold`. It is put into evaluation mode for the check and back.
+        path: the NetX HDF5 file; None writes none.
+        input_shape: (C,) or (C, H, W), one time step of one sample.
+        timesteps: T, the longest sample.
+        input_bits: the input holds integers from 0 to 2^input_bits - 1.
+
+    Returns:
+        The deployed network. `stock_exact` says whether unmodified lava-dl NetX computes the same from the file, and
+        `stock_obstacles` why not.
+
+    Raises:
+        DeploymentError: a module has no integer form, or the network computes something beyond its blocks.
+        RangeError: potentials could exceed what torch computes exactly.
+    """
+    network = fold(net, input_shape, timesteps, input_bits)
+    report = compare_torch(network, net, _proof_samples(network))
+    if not report.exact:
+        worst = next(row for row in report.rows if row.mismatches)
+        raise DeploymentError(
+            f"torch and the folded network differ in {worst.mismatches} of {worst.values} values",
+            layer=worst.layer,
+            remedy="let the network do nothing in `forward` but call its blocks in order",
+        )
+    if path is not None:
+        write(network, path)
+    return network
+
+
+def _proof_samples(network: IntegerNetwork) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    random = np.random.default_rng(0)
+    shape = (PROOF_SAMPLES, *network.input.shape, network.timesteps)
+    x = random.integers(0, network.input.maximum + 1, shape)
+    x[PROOF_SAMPLES // 2 :] *= random.random(x[PROOF_SAMPLES // 2 :].shape) < 0.2
+    return x
+
+

@@ -1,0 +1,96 @@
+"""The engines that run on Lava: this project's own processes, and unmodified lava-dl NetX."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.integer import IntegerNetwork, MemoryFree, input_message_bits
+from lava_qsnn.process.guard import run
+from lava_qsnn.process.network import Network, fixed_point, lava_shape
+from lava_qsnn.process.recording import Feed, Probe, Record, shared_array
+from netx_export._options import Options
+from netx_export._write import write
+
+Integers = NDArray[np.int64]
+
+
+def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    """Run a batch as one Lava run, one process per synapse and per neuron; outputs by layer, (N, *shape, T)."""
+    process = Network(network, x.shape[-1])
+    frames, clock = _frames(x), shared_array((1,))
+    feed = Feed(frames, clock)
+    feed.s_out.connect(process.inp)
+    stores = {name: shared_array((len(frames), *process.spikes[name].shape)) for name in options.chosen(network)}
+    for name, store in stores.items():
+        record = Record(store, process.depths[name])
+        process.spikes[name].connect(record.s_in)
+    _run(feed, clock, len(frames) + process.latency, network, options)
+    return {name: _samples(store, x.shape[-1]) for name, store in stores.items()}
+
+
+def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    """Run a batch in unmodified lava-dl NetX from a file written for it; outputs by layer, (N, *shape, T)."""
+    from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # its import takes seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.net"
+        write(network, path)
+        stock = StockNetwork(
+            net_config=str(path),
+            input_message_bits=input_message_bits(network),
+            reset_interval=x.shape[-1],
+            reset_offset=1,
+        )
+        stock.net_config.f.close()  # it would stay open, and its file undeletable on some systems
+    frames, clock = _frames(x), shared_array((1,))
+    feed = Feed(frames.reshape(len(frames), *stock.inp.shape), clock)
+    feed.s_out.connect(stock.inp)
+    stores = {}
+    for depth, (layer, block) in enumerate(zip(network.layers, stock.layers), 1):
+        if layer.name in options.chosen(network):
+            stores[layer.name] = shared_array((len(frames), *block.out.shape))
+            _observe(stores[layer.name], block, depth, isinstance(layer.neuron, MemoryFree))
+    _run(feed, clock, len(frames) + len(network), network, options)
+    return {name: _unscaled(network, name, _samples(store, x.shape[-1])) for name, store in stores.items()}
+
+
+def _run(feed: Feed, clock: NDArray[np.int32], steps: int, network: IntegerNetwork, options: Options) -> None:
+    report = options.progress
+    progress = None if report is None else lambda _: report(min(1.0, int(clock[0]) / steps))
+    run(feed, steps, fixed_point(), time_limit=options.limit(network, steps), progress=progress)
+
+
+def _observe(store: np.ndarray[Any, Any], block: Any, depth: int, spiking: bool) -> None:
+    """Record a block's spikes from its port, or a readout's potential from its voltage."""
+    if spiking:
+        record = Record(store, depth)
+        block.out.connect(record.s_in)
+    else:
+        probe = Probe(store, depth)
+        probe.var.connect_var(block.neuron.v)
+
+
+def _unscaled(network: IntegerNetwork, name: str, values: Integers) -> Integers:
+    """A stock voltage is 2^6 / L_0 times the integer potential."""
+    neuron = network.layer(name).neuron
+    return values if isinstance(neuron, MemoryFree) else values * neuron.taps[0] // 64
+
+
+def _frames(x: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """(N, C, [H, W,] T) to frames (N T, C) or (N T, W, H, C), Lava's order."""
+    axes = (0, x.ndim - 1, *range(x.ndim - 2, 0, -1))
+    ordered = np.ascontiguousarray(x.transpose(axes), np.int32)
+    return ordered.reshape(-1, *lava_shape(x.shape[1:-1]))
+
+
+def _samples(frames: NDArray[np.int32], timesteps: int) -> Integers:
+    """Frames (N T, C) or (N T, W, H, C) back to (N, C, [H, W,] T)."""
+    split = frames.reshape(-1, timesteps, *frames.shape[1:]).astype(np.int64)
+    return split.transpose(0, *range(split.ndim - 1, 1, -1), 1)
+
+

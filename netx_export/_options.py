@@ -1,0 +1,31 @@
+"""What a caller may ask of an engine besides the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lava_qsnn.integer import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one run.
+
+    Args:
+        every_layer: return the outputs of all layers instead of the last one's only.
+        time_limit: seconds after which a Lava run is ended; None for a generous estimate from its size.
+        progress: called now and then with the fraction done, 0 to 1; or None.
+    """
+
+    every_layer: bool = False
+    time_limit: float | None = None
+    progress: Callable[[float], None] | None = None
+
+    def chosen(self, network: IntegerNetwork) -> list[str]:
+        """The names of the layers whose outputs are wanted."""
+        return list(network) if self.every_layer else [network.output.name]
+
+    def limit(self, network: IntegerNetwork, steps: int) -> float:
+        """The time limit in seconds: given, or a minute and 50 ms per step and layer."""
+        return self.time_limit if self.time_limit is not None else 60.0 + 0.05 * steps * len(network)

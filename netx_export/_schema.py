@@ -1,0 +1,61 @@
+"""The file format: names, version and limits of what this project adds to a NetX HDF5 file.
+
+    /layer/<i>/...                      stock NetX: the chain of layers, in the words of lava-dl's netx
+    /lava_qsnn                          this project's group, which stock NetX ignores
+        @version                        format version, an integer
+        @timesteps, @input_shape, @input_maximum
+        @stock_exact, @stock_obstacles  whether unmodified NetX computes the same, and why not
+        @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
+        @digest                         SHA-256 of the network's numbers, see `digest`
+        layer/<i>/                      one group per layer, in topological order
+            @name, @neuron, @taps
+            threshold                   integers (channels,), of spiking neurons
+            connection/<j>/             one group per connection
+                @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
+                weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from lava_qsnn.integer import Conv, Dense, IntegerNetwork, MemoryFree, Readout
+
+GROUP = "lava_qsnn"
+VERSION = 1
+
+NEURON_NAMES: dict[type, str] = {MemoryFree: "memory_free", Readout: "readout"}
+SYNAPSE_NAMES: dict[type, str] = {Dense: "dense", Conv: "conv"}
+
+#: A network of more layers or connections than this is taken for damage.
+MOST_LAYERS = 4096
+
+#: Deflate cannot expand data by more than about 1032; a dataset that claims more is taken for damage.
+LARGEST_EXPANSION = 1100
+
+
+def digest(network: IntegerNetwork) -> str:
+    """SHA-256, as hexadecimal text, over all numbers and names of a network in a fixed order."""
+    state = hashlib.sha256()
+    for part in _parts(network):
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.hexdigest()
+
+
+def _parts(network: IntegerNetwork) -> Iterator[bytes]:
+    yield repr((VERSION, network.timesteps, network.input.shape, network.input.maximum)).encode()
+    for layer in network.layers:
+        yield repr((layer.name, type(layer.neuron).__name__, layer.neuron.taps)).encode()
+        if isinstance(layer.neuron, MemoryFree):
+            yield np.ascontiguousarray(layer.neuron.threshold, "<i8").tobytes()
+        for connection in layer.connections:
+            synapse = connection.synapse
+            geometry: tuple[object, ...] = ()
+            if isinstance(synapse, Conv):
+                geometry = (synapse.stride, synapse.padding, synapse.dilation, synapse.groups)
+            yield repr((connection.source, type(synapse).__name__, synapse.weight.shape, geometry)).encode()
+            yield np.ascontiguousarray(synapse.weight, "<i4").tobytes()

@@ -1,0 +1,145 @@
+"""One function runs a deployed network on every backend: same arrays in, same integers out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
+from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
+from netx_export._options import Options
+from netx_export._read import load
+
+Integers = NDArray[np.int64]
+Engine = Callable[[IntegerNetwork, NDArray[np.integer[Any]], Options], dict[str, Integers]]
+
+#: The reference keeps every layer's int64 outputs; it takes a batch in parts of about this many input numbers.
+REFERENCE_PART = 2**18
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to compute a deployed network.
+
+    Args:
+        summary: what it is, for tables.
+        check: raises a QsnnError if the backend would not compute a network exactly.
+        engine: computes a checked batch; returns at least the outputs `Options` asks for.
+    """
+
+    summary: str
+    check: Callable[[IntegerNetwork], None]
+    engine: Engine
+
+    def refusal(self, network: IntegerNetwork) -> str | None:
+        """Why this backend cannot compute a network exactly, or None if it can."""
+        try:
+            self.check(network)
+        except QsnnError as error:
+            return str(error)
+        return None
+
+
+def _accept(network: IntegerNetwork) -> None:
+    """Whatever an IntegerNetwork can hold, int64 computes exactly."""
+
+
+def _check_lava(network: IntegerNetwork) -> None:
+    refuse_violations(network, LAVA_RULES, "Lava's fixed-point processes")
+
+
+def _check_netx(network: IntegerNetwork) -> None:
+    if not network.stock_exact:
+        raise DeploymentError(
+            f"unmodified NetX would not compute this network exactly: {network.stock_obstacles[0]}",
+            remedy="use the backend 'lava', or history >= timesteps <= 7 with taps=\"shift\"",
+        )
+
+
+def _run_reference(
+    network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options
+) -> dict[str, Integers]:
+    step = max(1, REFERENCE_PART // x[0].size)
+    parts = []
+    for start in range(0, len(x), step):
+        outputs = run_reference(network, x[start : start + step])
+        parts.append({name: outputs[name] for name in options.chosen(network)})
+        if options.progress is not None:
+            options.progress(min(1.0, (start + step) / len(x)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    from netx_export import _lava  # Lava is only imported where it runs
+
+    return _lava.run_lava(network, x, options)
+
+
+def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    from netx_export import _lava
+
+    return _lava.run_netx(network, x, options)
+
+
+#: The table of backends. A new engine is one more row.
+BACKENDS: dict[str, Backend] = {
+    "reference": Backend("numpy int64, as plain as the equations: the judge", _accept, _run_reference),
+    "lava": Backend("one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava),
+    "netx": Backend("unmodified lava-dl NetX: the way to hardware", _check_netx, _run_netx),
+}
+
+
+def simulate(
+    network: IntegerNetwork | str | os.PathLike[str],
+    x: NDArray[np.integer[Any]],
+    backend: str = "reference",
+    *,
+    time_limit: float | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Integers:
+    """Run a batch through a deployed network.
+
+    Args:
+        network: a deployed network, or the path of its file.
+        x: int (N, *input shape, T), 1 <= T <= network.timesteps, values from 0 to the network's input maximum.
+        backend: a name from BACKENDS. The answer is the same for all; latency, flushing and sample boundaries are
+            theirs to handle.
+        time_limit: seconds after which a Lava run is ended; None for a generous estimate.
+        progress: called now and then with the fraction done, 0 to 1.
+
+    Returns:
+        int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer.
+
+    Raises:
+        ConfigurationError: there is no such backend.
+        DeploymentError, RangeError: the backend would not compute this network exactly.
+        InputError: x has the wrong dtype, shape or range.
+        RunError, TimeLimitError: a Lava run failed, or did not end in time.
+    """
+    network = network if isinstance(network, IntegerNetwork) else load(network)
+    return _simulate(network, x, backend, Options(False, time_limit, progress))[network.output.name]
+
+
+def simulate_layers(
+    network: IntegerNetwork | str | os.PathLike[str],
+    x: NDArray[np.integer[Any]],
+    backend: str = "reference",
+    *,
+    time_limit: float | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Integers]:
+    """As `simulate`, but the outputs of every layer by name, int64 (N, *shape, T) each."""
+    network = network if isinstance(network, IntegerNetwork) else load(network)
+    return _simulate(network, x, backend, Options(True, time_limit, progress))
+
+
+def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -> dict[str, Integers]:
+    if backend not in BACKENDS:
+        raise ConfigurationError(f"there is no backend '{backend}'", remedy=f"choose one of {', '.join(BACKENDS)}")
+    BACKENDS[backend].check(network)
+    return BACKENDS[backend].engine(network, check_input(network, x), options)

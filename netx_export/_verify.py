@@ -1,0 +1,113 @@
+"""Verify: every backend, and the torch network, against the reference; layer for layer, step for step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.errors import DeploymentError
+from lava_qsnn.integer import IntegerNetwork, MemoryFree, run_reference
+from netx_export._read import load
+from netx_export._simulate import BACKENDS, simulate_layers
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer on one backend: how many of its output values differ from the reference's."""
+
+    backend: str
+    layer: str
+    values: int
+    spikes: int  # ones among the reference's values; of a readout, values that are not 0
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a verification: one row per backend and layer, and the backends that refused, with their reasons."""
+
+    rows: tuple[Row, ...]
+    refused: Mapping[str, str]
+
+    @property
+    def exact(self) -> bool:
+        """True if something was compared and nothing differed."""
+        return bool(self.rows) and not any(row.mismatches for row in self.rows)
+
+    def mismatches(self, backend: str) -> int:
+        """Differing values over all layers of one backend."""
+        return sum(row.mismatches for row in self.rows if row.backend == backend)
+
+
+def verify(
+    network: IntegerNetwork | str | os.PathLike[str],
+    x: NDArray[np.integer[Any]],
+    backends: Iterable[str] | None = None,
+    net: nn.Module | None = None,
+) -> Report:
+    """Compare backends, and the torch network if given, with the reference on a batch.
+
+    Args:
+        network: a deployed network, or the path of its file.
+        x: int (N, *input shape, T).
+        backends: names from BACKENDS; all by default. One that cannot compute the network exactly is listed in
+            `refused` with its reason if it was not asked for by name, and raises if it was.
+        net: the torch network the deployed one was folded from.
+
+    Raises:
+        DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
+        InputError: x does not fit the network.
+        RunError: a Lava run failed.
+    """
+    if not isinstance(network, IntegerNetwork):
+        network = load(network)
+    expected = run_reference(network, x)
+    rows: list[Row] = []
+    refused: dict[str, str] = {}
+    if net is not None:
+        rows += compare_torch(network, net, x).rows
+    for name in BACKENDS if backends is None else backends:
+        reason = BACKENDS[name].refusal(network) if backends is None and name in BACKENDS else None
+        if reason is not None:
+            refused[name] = reason
+        else:
+            rows += _compare(name, network, expected, simulate_layers(network, x, backend=name))
+    return Report(tuple(rows), refused)
+
+
+def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
+    """Compare every layer of a torch network, in evaluation mode, with the reference."""
+    from netx_export._torch import run_torch  # torch is only needed where there is a torch network
+
+    actual, scales = run_torch(net, x)
+    if len(actual) != len(network):
+        raise DeploymentError(
+            f"{len(actual)} of {len(network)} blocks ran in its forward pass", remedy="call every block, once, in order"
+        )
+    expected = run_reference(network, x)
+    for name, scale in zip(network, scales):
+        if not isinstance(network.layer(name).neuron, MemoryFree):
+            # Training's unit is one positive constant per readout; float32, as torch multiplied.
+            expected[name] = expected[name].astype(np.float32) * np.float32(scale)  # type: ignore[assignment]
+    named = {
+        name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
+        for name, values in zip(network, actual)
+    }
+    return Report(tuple(_compare("torch", network, expected, named)), {})
+
+
+def _compare(backend: str, network: IntegerNetwork, expected: Outputs, actual: Outputs) -> Iterable[Row]:
+    for name in network:
+        judge, values = expected[name], actual[name]
+        differs = judge != values if judge.shape == values.shape else np.ones(judge.shape, bool)
+        yield Row(backend, name, judge.size, int(np.count_nonzero(judge)), int(np.count_nonzero(differs)))
