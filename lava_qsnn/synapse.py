@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lava.lib.dl import slayer
 from torch import Tensor, nn
 
+from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.quantize import channel_step, check_weight_bits, fixed_step, integer_weight

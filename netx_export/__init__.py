@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._verify import Report, Row, verify
@@ -24,16 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKENDS",
+    "LIF_STATE_BITS",
     "Backend",
+    "LayerSummary",
     "Network",
     "Report",
     "Row",
+    "describe",
     "export",
     "fold",
     "load",
     "simulate",
     "simulate_layers",
+    "state_bits",
     "verify",
+    "weight_bytes",
     "write",
 ]
 
@@ -91,5 +97,3 @@ def Network(network: IntegerNetwork | str | os.PathLike[str], timesteps: int | N
     from lava_qsnn.process.network import Network as implementation
 
     return implementation(load(network) if isinstance(network, (str, os.PathLike)) else network, timesteps)
-
-

@@ -61,5 +61,3 @@ def _proof_samples(network: IntegerNetwork) -> np.ndarray[tuple[int, ...], np.dt
     x = random.integers(0, network.input.maximum + 1, shape)
     x[PROOF_SAMPLES // 2 :] *= random.random(x[PROOF_SAMPLES // 2 :].shape) < 0.2
     return x
-
-

@@ -28,9 +28,7 @@ from netx_export._pooling import merge
 Block = nn.Module
 
 
-def fold(
-    net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bits: int = 1
-) -> IntegerNetwork:
+def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bits: int = 1) -> IntegerNetwork:
     """Fold a trained network into integers, for samples of T steps.
 
     Norms and weight scales vanish into integer thresholds, poolings merge into the synapses after them.

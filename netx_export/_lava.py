@@ -92,5 +92,3 @@ def _samples(frames: NDArray[np.int32], timesteps: int) -> Integers:
     """Frames (N T, C) or (N T, W, H, C) back to (N, C, [H, W,] T)."""
     split = frames.reshape(-1, timesteps, *frames.shape[1:]).astype(np.int64)
     return split.transpose(0, *range(split.ndim - 1, 1, -1), 1)
-
-

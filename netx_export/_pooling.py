@@ -75,8 +75,8 @@ def _refuse_inexact_padding(pooling: Conv, conv: Conv, source: Shape) -> None:
         after = pooled[1 + axis] * pooling.stride[axis] - pooling.padding[axis]
         if before >= 0 or after < source[1 + axis]:
             raise DeploymentError(
-                f"a pooling of kernel {pooling.weight.shape[2:]} and stride {pooling.stride} over {source[1:]} does not "
-                "merge exactly into a padded convolution",
+                f"a pooling of kernel {pooling.weight.shape[2:]} and stride {pooling.stride} over {source[1:]} does "
+                "not merge exactly into a padded convolution",
                 remedy="let the kernel equal the stride and divide the size, use padding=0 after it, "
                 "or give the Pool neuron_params",
             )

@@ -186,6 +186,6 @@ def _integers(attributes: Mapping[str, Any], name: str, low: int, high: int) -> 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
     value = _attribute(attributes, name)
-    if not isinstance(value, str) or not 0 < len(value) <= 256:
+    if not isinstance(value, bytes) or not 0 < len(value) <= 256:
         raise FileFormatError(f"its attribute '{name}' is no text")
-    return value
+    return value.decode()

@@ -1,18 +1,18 @@
 """The file format: names, version and limits of what this project adds to a NetX HDF5 file.
 
-    /layer/<i>/...                      stock NetX: the chain of layers, in the words of lava-dl's netx
-    /lava_qsnn                          this project's group, which stock NetX ignores
-        @version                        format version, an integer
-        @timesteps, @input_shape, @input_maximum
-        @stock_exact, @stock_obstacles  whether unmodified NetX computes the same, and why not
-        @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
-        @digest                         SHA-256 of the network's numbers, see `digest`
-        layer/<i>/                      one group per layer, in topological order
-            @name, @neuron, @taps
-            threshold                   integers (channels,), of spiking neurons
-            connection/<j>/             one group per connection
-                @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
-                weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
+/layer/<i>/...                      stock NetX: the chain of layers, in the words of lava-dl's netx
+/lava_qsnn                          this project's group, which stock NetX ignores
+    @version                        format version, an integer
+    @timesteps, @input_shape, @input_maximum
+    @stock_exact, @stock_obstacles  whether unmodified NetX computes the same, and why not
+    @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
+    @digest                         SHA-256 of the network's numbers, see `digest`
+    layer/<i>/                      one group per layer, in topological order
+        @name, @neuron, @taps
+        threshold                   integers (channels,), of spiking neurons
+        connection/<j>/             one group per connection
+            @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
+            weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
 """
 
 from __future__ import annotations

@@ -61,9 +61,7 @@ def _check_netx(network: IntegerNetwork) -> None:
         )
 
 
-def _run_reference(
-    network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options
-) -> dict[str, Integers]:
+def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     step = max(1, REFERENCE_PART // x[0].size)
     parts = []
     for start in range(0, len(x), step):

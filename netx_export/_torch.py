@@ -14,12 +14,13 @@ from torch import nn
 from netx_export._fold import spiking_blocks
 
 
-def run_torch(net: nn.Module, x: NDArray[np.integer[Any]]) -> tuple[list[NDArray[Any]], list[float]]:
+def run_torch(net: nn.Module, x: NDArray[np.integer[Any]], timesteps: int) -> tuple[list[NDArray[Any]], list[float]]:
     """Run a network in evaluation mode and collect what each block that becomes a layer puts out.
 
     Args:
         net: the network; its mode is restored.
         x: int (N, *input shape, T).
+        timesteps: for which the network was folded, at least T.
 
     Returns:
         Outputs in the order the blocks ran, (N, *shape, T) each, and each block's real potential per integer unit
@@ -31,7 +32,7 @@ def run_torch(net: nn.Module, x: NDArray[np.integer[Any]]) -> tuple[list[NDArray
     def keep(block: Any, _: Any, output: Any) -> None:
         value = output[0] if isinstance(output, tuple) else output
         outputs.append(value.detach().cpu().numpy())
-        scales.append(float(block.integer_parameters(x.shape[-1]).scale[0]))
+        scales.append(float(block.integer_parameters(timesteps).scale[0]))
 
     hooks = [block.register_forward_hook(keep) for block in spiking_blocks(net)]
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))

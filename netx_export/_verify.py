@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a verification: one row per backend and layer, and the backends that refused, with their reasons."""
+    """A verification: one row per backend and layer, and the backends that refused, with their reasons."""
 
     rows: tuple[Row, ...]
     refused: Mapping[str, str]
@@ -89,7 +89,7 @@ def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer
     """Compare every layer of a torch network, in evaluation mode, with the reference."""
     from netx_export._torch import run_torch  # torch is only needed where there is a torch network
 
-    actual, scales = run_torch(net, x)
+    actual, scales = run_torch(net, x, network.timesteps)
     if len(actual) != len(network):
         raise DeploymentError(
             f"{len(actual)} of {len(network)} blocks ran in its forward pass", remedy="call every block, once, in order"

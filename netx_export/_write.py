@@ -54,11 +54,11 @@ def _write_network(file: h5py.File, network: IntegerNetwork) -> None:
             "input_shape": network.input.shape,
             "input_maximum": network.input.maximum,
             "stock_exact": network.stock_exact,
-            "stock_obstacles": list(network.stock_obstacles) or [""],
+            "stock_obstacles": _text("\n".join(network.stock_obstacles)),
             "input_message_bits": input_message_bits(network),
             "reset_interval": network.timesteps,
             "reset_offset": 1,
-            "digest": digest(network),
+            "digest": _text(digest(network)),
         }
     )
     weights = iter([dataset["weight"] for dataset in _in_order(stock) if "weight" in dataset])
@@ -73,17 +73,21 @@ def _in_order(group: h5py.Group) -> list[h5py.Group]:
 
 
 def _write_layer(group: h5py.Group, network: IntegerNetwork, layer: Layer) -> None:
-    group.attrs.update({"name": layer.name, "neuron": NEURON_NAMES[type(layer.neuron)]})
+    group.attrs.update({"name": _text(layer.name), "neuron": _text(NEURON_NAMES[type(layer.neuron)])})
     group.attrs["taps"] = np.array(layer.neuron.taps, np.uint64)
     if isinstance(layer.neuron, MemoryFree):
         write_arrays(group, {"threshold": smallest(layer.neuron.threshold)})
     for index, connection in enumerate(layer.connections):
         synapse = connection.synapse
         part = group.create_group(f"connection/{index}")
-        part.attrs.update({"source": connection.source, "synapse": SYNAPSE_NAMES[type(synapse)], "weight_shift": 0})
+        part.attrs.update({"source": _text(connection.source), "synapse": _text(SYNAPSE_NAMES[type(synapse)])})
+        part.attrs["weight_shift"] = stock_layer(network, layer).weight_shift if network.is_chain else 0
         if isinstance(synapse, Conv):
             part.attrs.update({name: getattr(synapse, name) for name in ("stride", "padding", "dilation", "groups")})
-        if network.is_chain:
-            part.attrs["weight_shift"] = stock_layer(network, layer).weight_shift
-        else:
+        if not network.is_chain:
             write_arrays(part, {"weight": smallest(synapse.weight)})
+
+
+def _text(value: str) -> np.bytes_:
+    """Text of fixed length: HDF5 spends 4 KiB on the first of variable length."""
+    return np.bytes_(value.encode())

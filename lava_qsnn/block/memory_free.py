@@ -15,11 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lava_qsnn import integer, synapse
+from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.integer import FLOAT32_LIMIT, integer_threshold, reduce_taps
@@ -28,7 +28,7 @@ from lava_qsnn.stock_hdf5 import write_flatten, write_layer
 
 NeuronParameters = Mapping[str, Any]
 
-base = slayer.block.base
+base: Any = slayer.block.base
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Synaptic(nn.Module):
     """A block with a synapse and a neuron: the two ways of computing, and how it is deployed."""
 
     synapse: synapse.Dense | synapse.Conv | synapse.Pool | synapse.OneToOne
-    neuron: Neuron | Readout
-    mask: Tensor | None = None
+    neuron: Any  # Neuron or Readout; None in a Pool or an Input that only passes on
+    mask: Tensor | None
     delay_shift: bool = False
     count_log: bool = False
     timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape
     source_shape: tuple[int, ...] | None = None
 
     def forward(self, x: Tensor) -> Any:
-        """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, and their rate."""
+        """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, their rate."""
         frames, self.timesteps = to_frames(x)
         self.source_shape = tuple(x.shape[1:-1])
         frames = self._train(frames) if self.training else self._evaluate(frames).to(x.dtype)
@@ -208,7 +208,7 @@ def _refuse_delay(delay: bool) -> None:
         )
 
 
-class Dense(Synaptic, base.AbstractDense):  # type: ignore[misc]
+class Dense(Synaptic, base.AbstractDense):
     """slayer.block.cuba.Dense with quantized weights and memory-free neurons: N C T to N out T.
 
     Args:
@@ -246,7 +246,7 @@ class Dense(Synaptic, base.AbstractDense):  # type: ignore[misc]
         return integer.Dense(deployed.weight)
 
 
-class Output(Synaptic, base.AbstractAffine):  # type: ignore[misc]
+class Output(Synaptic, base.AbstractAffine):
     """The last block: potentials instead of spikes, N C T to N out T; their sum over time are the logits.
 
     In evaluation, the result is the deployed integer potentials times one positive constant.
@@ -276,7 +276,7 @@ class Output(Synaptic, base.AbstractAffine):  # type: ignore[misc]
         return integer.Dense(deployed.weight)
 
 
-class Conv(Synaptic, base.AbstractConv):  # type: ignore[misc]
+class Conv(Synaptic, base.AbstractConv):
     """slayer.block.cuba.Conv with quantized weights and memory-free neurons: N C H W T to N out H' W' T.
 
     Args:
@@ -308,9 +308,8 @@ class Conv(Synaptic, base.AbstractConv):  # type: ignore[misc]
         weight_bits: int = 1,
     ) -> None:
         _refuse_delay(delay)
-        super().__init__(
-            None, in_features, out_features, kernel_size, delay_shift=delay_shift, count_log=count_log
-        )
+        super().__init__(None, in_features, out_features, kernel_size, delay_shift=delay_shift, count_log=count_log)
+        self.mask = None
         geometry = (in_features, out_features, kernel_size, stride, padding, dilation, groups)
         self.synapse = synapse.Conv(*geometry, weight_scale, weight_norm, pre_hook_fx, weight_bits=weight_bits)
         self.neuron = _make_neuron(neuron_params, out_features)
@@ -320,7 +319,7 @@ class Conv(Synaptic, base.AbstractConv):  # type: ignore[misc]
         return integer.Conv(deployed.weight, stride[:2], padding[:2], dilation[:2], self.synapse.groups)
 
 
-class Pool(Synaptic, base.AbstractPool):  # type: ignore[misc]
+class Pool(Synaptic, base.AbstractPool):
     """Sum pooling: N C H W T to N C H' W' T.
 
     Without neuron_params it passes the sums on, integers from 0 to the size of a window, and merges into the block
@@ -329,8 +328,8 @@ class Pool(Synaptic, base.AbstractPool):  # type: ignore[misc]
 
     Args:
         neuron_params: None, or parameters of neuron.memory_free.Neuron (norm="batch" needs `channels` among them).
-        kernel_size, stride, padding, dilation, count_log: as slayer's; pairs are (height, width); stride defaults to the
-            kernel's size. Unlike slayer's, windows that the border cuts are left out.
+        kernel_size, stride, padding, dilation, count_log: as slayer's; pairs are (height, width); stride defaults to
+            the kernel's size. Unlike slayer's, windows that the border cuts are left out.
         weight_scale, weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
         delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
     """
@@ -352,6 +351,7 @@ class Pool(Synaptic, base.AbstractPool):  # type: ignore[misc]
         _refuse_delay(delay)
         # Slayer's constructor writes into the dictionary it is given; it gets one of its own.
         super().__init__({}, kernel_size, delay_shift=delay_shift, count_log=count_log)
+        self.mask = None
         self.synapse = synapse.Pool(kernel_size, stride, padding, dilation, weight_scale, weight_norm, pre_hook_fx)
         self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
         self._shape: torch.Size | None = None
@@ -387,12 +387,13 @@ class Pool(Synaptic, base.AbstractPool):  # type: ignore[misc]
         """Write a pooling with neurons as a stock NetX layer; DeploymentError without, see netx_export.export."""
         if self.neuron is None:
             raise DeploymentError(
-                "pooling without neurons is no layer of its own", remedy="netx_export.export merges it into the next one"
+                "pooling without neurons is no layer of its own",
+                remedy="netx_export.export merges it into the next one",
             )
         super().export_hdf5(handle)
 
 
-class Input(Synaptic, base.AbstractInput):  # type: ignore[misc]
+class Input(Synaptic, base.AbstractInput):
     """The first block: integers into the network.
 
     Without neuron_params it passes its input on (evaluation refuses what is not an integer). With neuron_params it
@@ -419,6 +420,7 @@ class Input(Synaptic, base.AbstractInput):  # type: ignore[misc]
                 "a memory-free input has no weight or bias of its own", remedy="use `norm` in neuron_params"
             )
         super().__init__(None, delay_shift=delay_shift, count_log=count_log)
+        self.mask = None
         self.synapse = synapse.OneToOne()
         self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
 
@@ -449,7 +451,7 @@ class Input(Synaptic, base.AbstractInput):  # type: ignore[misc]
             handle.create_dataset("shape", data=np.array(self.input_shape))
 
 
-class Flatten(base.AbstractFlatten):  # type: ignore[misc]
+class Flatten(base.AbstractFlatten):
     """N C H W T to N (C H W) T, in that order; N C T passes unchanged. `count_log` as slayer's."""
 
     def forward(self, x: Tensor) -> Any:

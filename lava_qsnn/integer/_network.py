@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def _integers(values: Any, dtype: type[np.signedinteger[Any]], what: str) -> NDA
 class Dense(_Value):
     """I_i[t] = sum_j W_ij h_j[t], the source flattened in C order (C H W)."""
 
-    weight: NDArray[np.int32]  # (out, in)
+    weight: NDArray[np.signedinteger[Any]]  # (out, in), int32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _integers(self.weight, np.int32, "dense weights"))
@@ -76,7 +76,7 @@ class Dense(_Value):
 class Conv(_Value):
     """Cross-correlation in two dimensions, as torch.nn.Conv2d computes it, without bias."""
 
-    weight: NDArray[np.int32]  # (out, in / groups, kernel height, kernel width)
+    weight: NDArray[np.signedinteger[Any]]  # (out, in / groups, kernel height, kernel width), int32
     stride: tuple[int, int] = (1, 1)  # (height, width), and so below
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -117,7 +117,7 @@ class Conv(_Value):
         return (self.weight.shape[0], *size)
 
 
-Synapse = Union[Dense, Conv]
+Synapse = Dense | Conv
 
 
 def _check_taps(taps: tuple[int, ...]) -> tuple[int, ...]:
@@ -156,7 +156,7 @@ class Readout(_Value):
         object.__setattr__(self, "taps", _check_taps(self.taps))
 
 
-Neuron = Union[MemoryFree, Readout]
+Neuron = MemoryFree | Readout
 
 
 @dataclass(frozen=True, eq=False)

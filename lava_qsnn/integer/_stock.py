@@ -117,5 +117,3 @@ def _shortened(taps: tuple[int, ...]) -> str:
 def input_message_bits(network: IntegerNetwork) -> int:
     """What stock NetX is to be told of its input: 0 for binary spikes, else the bits of a graded message."""
     return 0 if network.input.maximum == 1 else network.input.bits
-
-

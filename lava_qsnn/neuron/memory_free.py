@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor, nn
 
+from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.integer import Affine, check_history, check_tap_bits, geometric_taps, shift_taps, tap_scale
@@ -55,7 +55,9 @@ class Taps(nn.Module):
         if self.family == "geometric":
             return geometric_taps(self.history, self.decay, self.bits)
         if not torch.isfinite(self.value).all():
-            raise DeploymentError("its learned taps are not finite", remedy="training diverged: lower the learning rate")
+            raise DeploymentError(
+                "its learned taps are not finite", remedy="training diverged: lower the learning rate"
+            )
         return tuple(int(tap) for tap in integer_taps(self.value.detach(), self.bits))
 
     def forward(self) -> Tensor:
@@ -197,7 +199,8 @@ def _affine(norm: nn.Module | None, channels: int) -> Affine:
         mean = norm.pre_hook_fx(norm.running_mean)
         return _affine_of(channels, torch.ones(1), mean, np.ones(channels), torch.zeros(1))
     raise DeploymentError(
-        f"its norm {type(norm).__name__} cannot be folded", remedy='use norm="batch", a torch batch norm or a slayer norm'
+        f"its norm {type(norm).__name__} cannot be folded",
+        remedy='use norm="batch", a torch batch norm or a slayer norm',
     )
 
 

@@ -112,6 +112,8 @@ class _HistoryModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyHistoryModel(_HistoryModel):
+    """Fixed-point model of History."""
+
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     h_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     taps: np.ndarray = LavaPyType(np.ndarray, np.int32)
@@ -125,6 +127,8 @@ class PyHistoryModel(_HistoryModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyMemoryFreeModel(_HistoryModel):
+    """Fixed-point model of MemoryFree."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     h_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
@@ -142,6 +146,8 @@ class PyMemoryFreeModel(_HistoryModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyReadoutModel(PyLoihiProcessModel):
+    """Fixed-point model of Readout."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
@@ -153,6 +159,8 @@ class PyReadoutModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyDelayModel(PyLoihiProcessModel):
+    """Fixed-point model of Delay."""
+
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     held: np.ndarray = LavaPyType(np.ndarray, np.int32)

@@ -73,6 +73,8 @@ class _Store(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyFeedModel(PyLoihiProcessModel):
+    """Fixed-point model of Feed."""
+
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
     def run_spk(self) -> None:
@@ -86,6 +88,8 @@ class PyFeedModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyRecordModel(_Store):
+    """Fixed-point model of Record."""
+
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
 
     def run_spk(self) -> None:
@@ -96,6 +100,8 @@ class PyRecordModel(_Store):
 @requires(CPU)
 @tag("fixed_pt")
 class PyProbeModel(_Store):
+    """Fixed-point model of Probe."""
+
     var: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
 
     def post_guard(self) -> bool:

@@ -1,0 +1,91 @@
+"""What a deployed network costs, layer by layer, read from its IntegerNetwork alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_qsnn.integer import INPUT, Conv, IntegerNetwork, Layer, MemoryFree, Shape, Synapse
+
+#: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
+LIF_STATE_BITS = 48
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer of a deployed network.
+
+    `weight_bits` are the fewest that hold the weights; `state_bits` what one neuron keeps from step to step: the last K
+    spikes, one bit each, K the longest history any of its targets asks for (of the input, K numbers of its width).
+    """
+
+    name: str
+    kind: str
+    shape: Shape
+    weights: int
+    weight_bits: int
+    taps: tuple[int, ...]
+    thresholds: tuple[int, int] | None  # least and greatest
+    potentials: tuple[int, int]  # least and greatest that can be reached
+    state_bits: int
+
+    @property
+    def neurons(self) -> int:
+        return int(np.prod(self.shape))
+
+
+def describe(network: IntegerNetwork) -> list[LayerSummary]:
+    """One summary per layer, in the network's order."""
+    return [_summary(network, layer) for layer in network.layers]
+
+
+def state_bits(network: IntegerNetwork, source: str) -> int:
+    """Bits one neuron of a layer (or one input) keeps between time steps: K of its own, for all its targets."""
+    histories = [
+        len(layer.neuron.taps)
+        for layer in network.layers
+        if any(connection.source == source for connection in layer.connections)
+    ]
+    return max(histories, default=0) * (network.input.bits if source == INPUT else 1)
+
+
+def weight_bits(synapse: Synapse) -> int:
+    """The fewest bits that hold a synapse's weights: 1 for -1 and +1 alone, else those of two's complement."""
+    low, high = int(synapse.weight.min()), int(synapse.weight.max())
+    if low >= -1 and high <= 1 and synapse.weight.all():
+        return 1
+    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+
+
+def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> int:
+    """Bytes that the weights alone take in a network's file."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = file["lava_qsnn/layer"]
+        return sum(
+            group[f"{index}/connection/{number}/weight"].id.get_storage_size()
+            for index, layer in enumerate(network.layers)
+            for number in range(len(layer.connections))
+        )
+
+
+def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
+    synapses = [connection.synapse for connection in layer.connections]
+    low, high = network.potential_ranges[layer.name]
+    thresholds = None
+    if isinstance(layer.neuron, MemoryFree):
+        thresholds = (int(layer.neuron.threshold.min()), int(layer.neuron.threshold.max()))
+    return LayerSummary(
+        name=layer.name,
+        kind=" + ".join("conv" if isinstance(synapse, Conv) else "dense" for synapse in synapses),
+        shape=network.shapes[layer.name],
+        weights=sum(synapse.weight.size for synapse in synapses),
+        weight_bits=max(weight_bits(synapse) for synapse in synapses),
+        taps=layer.neuron.taps,
+        thresholds=thresholds,
+        potentials=(int(low.min()), int(high.max())),
+        state_bits=state_bits(network, layer.name),
+    )

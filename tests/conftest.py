@@ -1,0 +1,13 @@
+"""Settings of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import torch
+
+# Two busy cores make timings vary; a property is wrong or right, not slow.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+torch.set_num_threads(1)

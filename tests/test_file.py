@@ -1,0 +1,215 @@
+"""The file: equal bytes for equal networks, small, readable by stock netx, and never trusted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import netx_export
+from lava_qsnn import integer
+from lava_qsnn.errors import FileFormatError, QsnnError
+
+RANDOM = np.random.default_rng(0)
+
+
+def dense(out: int, inputs: int, *levels: int) -> integer.Dense:
+    return integer.Dense(np.random.default_rng(out * inputs).choice(levels or (-1, 1), (out, inputs)))
+
+
+def network(hidden: int = 40, timesteps: int = 4) -> integer.IntegerNetwork:
+    taps = integer.shift_taps(timesteps)
+    layers = (
+        integer.Layer(
+            "conv1",
+            (integer.Connection("input", integer.Conv(RANDOM.choice([-1, 1], (3, 2, 3, 3)), padding=(1, 1))),),
+            integer.MemoryFree(taps, np.array([2, -3, 5])),
+        ),
+        integer.Layer(
+            "dense2",
+            (integer.Connection("conv1", dense(hidden, 48)),),
+            integer.MemoryFree(taps, np.arange(hidden) - hidden // 2),
+        ),
+        integer.Layer("output", (integer.Connection("dense2", dense(5, hidden, -7, 0, 3, 90)),), integer.Readout((1,))),
+    )
+    return integer.IntegerNetwork(integer.Input((2, 4, 4), 3), timesteps, layers)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    netx_export.write(network(), tmp_path / "network.net")
+    return tmp_path / "network.net"
+
+
+def test_equal_networks_give_equal_bytes(tmp_path: Path) -> None:
+    one = network()
+    for name in ("a", "b"):
+        netx_export.write(one, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_one_bit_weights_take_less_than_one_and_a_half_bits(tmp_path: Path) -> None:
+    big = integer.IntegerNetwork(
+        integer.Input((784,)),
+        4,
+        (
+            integer.Layer("a", (integer.Connection("input", dense(512, 784)),), _neurons(512)),
+            integer.Layer("b", (integer.Connection("a", dense(512, 512)),), _neurons(512)),
+        ),
+    )
+    netx_export.write(big, tmp_path / "big.net")
+    weights = 512 * (784 + 512)
+    assert big.stock_exact  # the harder case: stock NetX needs the weights times 2^3
+    assert 8 * netx_export.weight_bytes(big, tmp_path / "big.net") / weights < 1.3
+    assert 8 * (tmp_path / "big.net").stat().st_size / weights < 1.5
+
+
+def _neurons(count: int) -> integer.MemoryFree:
+    return integer.MemoryFree((8, 4, 2, 1), np.arange(count) - count // 2)
+
+
+def test_the_file_says_what_stock_netx_needs(path: Path) -> None:
+    with h5py.File(path, "r") as file:
+        said = dict(file["lava_qsnn"].attrs)
+    assert said["stock_exact"]
+    assert (said["input_message_bits"], said["reset_interval"], said["reset_offset"]) == (2, 4, 1)
+
+
+def test_why_stock_netx_is_not_exact_is_said() -> None:
+    obstacles = network(timesteps=8).stock_obstacles
+    assert any("layer 'conv1': 8 time steps exceed 7" in reason for reason in obstacles)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("netx_export._write.write_arrays", fail)
+    with pytest.raises(OSError, match="disk full"):
+        netx_export.write(network(), path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["network.net"]
+
+
+def test_a_file_can_be_rewritten_while_a_network_was_loaded_from_it(path: Path) -> None:
+    first = netx_export.load(path)
+    netx_export.write(network(hidden=12), path)
+    assert netx_export.load(path) != first
+
+
+def test_a_missing_file_is_not_a_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        netx_export.load(tmp_path / "nothing.net")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.02, 0.3, 0.7, 0.99])
+def test_a_truncated_file_is_refused(path: Path, kept: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(FileFormatError, match="network.net"):
+        netx_export.load(path)
+
+
+def test_flipped_bytes_are_refused_or_harmless(path: Path, tmp_path: Path) -> None:
+    """Whatever one damaged byte does, the answer is this very network or one exception of the project's own."""
+    content, expected = path.read_bytes(), netx_export.load(path)
+    refused = 0
+    for position in RANDOM.integers(0, len(content), 300):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << RANDOM.integers(8)
+        (tmp_path / "damaged.net").write_bytes(damaged)
+        try:
+            assert netx_export.load(tmp_path / "damaged.net") == expected
+        except FileFormatError:
+            refused += 1
+    assert refused > 50
+
+
+def _set(name: str, value: object) -> Callable[[h5py.File], None]:
+    return lambda file: file["lava_qsnn"].attrs.__setitem__(name, value)
+
+
+def _replace(path: str, value: object) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[path]
+        file[path] = value
+
+    return change
+
+
+def _claim(path: str, shape: tuple[int, ...]) -> Callable[[h5py.File], None]:
+    """An array that claims a size of which nothing is stored."""
+
+    def change(file: h5py.File) -> None:
+        del file[path]
+        file.create_dataset(path, shape, "i1", chunks=(1,) * (len(shape) - 1) + (4096,), compression="gzip")
+
+    return change
+
+
+def _link(path: str, link: object) -> Callable[[h5py.File], None]:
+    return _replace(path, link)
+
+
+THRESHOLD = "lava_qsnn/layer/0/threshold"
+WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda file: file.__delitem__("lava_qsnn"), "no group 'lava_qsnn'"),
+        (lambda file: file.__delitem__("layer"), "no group 'layer'"),
+        (lambda file: file.__delitem__(WEIGHT), "no array"),
+        (lambda file: file.__delitem__("lava_qsnn/layer/1"), "no group '1'"),
+        (lambda file: file["lava_qsnn"].attrs.__delitem__("timesteps"), "lacks the attribute 'timesteps'"),
+        (_set("version", 2), "version 2"),
+        (_set("version", "one"), "'version'"),
+        (_set("timesteps", 2**40), "'timesteps'"),
+        (_set("timesteps", 5), "digest"),
+        (_set("input_shape", np.array([2.0, 4.0, 4.0])), "'input_shape'"),
+        (_set("stock_exact", False), "stock NetX"),
+        (_replace(THRESHOLD, np.array([2.0, -3.0, 5.0])), "not integers"),
+        (_replace(THRESHOLD, np.array([2, -3, 5, 6])), "thresholds do not fit"),
+        (_replace(THRESHOLD, np.array([2, -3, 6])), "digest"),
+        (_replace("layer/3/bias", np.zeros(40, int)), "stock part differs"),
+        (_replace("layer/1/neuron/vThMant", 7), "stock part differs"),
+        (_claim(WEIGHT, (2**20, 2**24)), "claims"),
+        (_link(THRESHOLD, h5py.ExternalLink("other.net", "/x")), "no array"),
+        (_link("lava_qsnn/layer/0", h5py.SoftLink("/layer/0")), "no group '0'"),
+    ],
+)
+def test_a_file_that_lies_is_refused_with_its_name(path: Path, change: Callable[[h5py.File], None], text: str) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(FileFormatError, match="network.net") as caught:
+        netx_export.load(path)
+    assert text in str(caught.value)
+
+
+def test_no_other_hdf5_file_is_taken_for_a_network(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["layer/0/type"] = np.array([b"input"])
+    with pytest.raises(FileFormatError, match="other.h5.*Remedy"):
+        netx_export.load(tmp_path / "other.h5")
+    (tmp_path / "text.net").write_text("not HDF5")
+    with pytest.raises(FileFormatError, match="text.net"):
+        netx_export.load(tmp_path / "text.net")
+    assert issubclass(FileFormatError, QsnnError)
+
+
+def test_stock_netx_opens_the_file(path: Path, tmp_path: Path) -> None:
+    hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5", reason="lava-dl runs on Python 3.10 only")
+    copy = shutil.copy(path, tmp_path / "copy.net")
+    stock = hdf5.Network(net_config=str(copy), input_message_bits=2, reset_interval=4, reset_offset=1)
+    assert len(stock) == 3
+    assert stock.inp.shape == (4, 4, 2)
+    assert stock.layers[0].out.shape == (4, 4, 3)
+    assert stock.out.shape == (5,)
+    stock.net_config.f.close()

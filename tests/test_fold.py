@@ -1,0 +1,209 @@
+"""Folding: what becomes of norms, poolings, masks and names, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import netx_export
+from lava_qsnn import integer
+from lava_qsnn._slayer import slayer
+from lava_qsnn.block import memory_free as block
+from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
+from netx_export._pooling import merge
+
+PARAMETERS = {"threshold": 0.5, "history": 3}
+
+
+def one_layer(parameters: dict[str, object], inputs: int = 12, outputs: int = 6, **more: object) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(block.Dense(parameters, inputs, outputs, **more)).eval()
+
+
+def test_layers_keep_order_names_and_shapes() -> None:
+    net = nn.Sequential(
+        block.Input(),
+        nn.Sequential(block.Conv(PARAMETERS, 1, 3, 3, padding=1), nn.Dropout(0.5)),
+        block.Pool(None, 2),
+        nn.Identity(),
+        block.Flatten(),
+        block.Dense(PARAMETERS, 3 * 4 * 4, 7),
+        block.Output(7, 2),
+    )
+    network = netx_export.fold(net, (1, 8, 8), timesteps=5, input_bits=2)
+    assert list(network) == ["conv1", "dense2", "output"]
+    assert network.shapes == {"input": (1, 8, 8), "conv1": (3, 8, 8), "dense2": (7,), "output": (2,)}
+    assert network.input == integer.Input((1, 8, 8), 3)
+
+
+def test_blocks_may_live_in_slayers_attribute() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([block.Dense(PARAMETERS, 4, 3), block.Output(3, 2)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for each in self.blocks:
+                x = each(x)
+            return x
+
+    assert list(netx_export.export(Network(), None, (4,), 3)) == ["dense1", "output"]
+
+
+def test_a_negative_gain_turns_the_weights_of_its_channel() -> None:
+    net = one_layer({**PARAMETERS, "norm": "batch"})
+    before = netx_export.fold(net, (12,), 4).layers[0].connections[0].synapse.weight
+    net[0].neuron.norm.weight.data[2] *= -1
+    after = netx_export.fold(net, (12,), 4).layers[0].connections[0].synapse.weight
+    turned = (before != after).all(1)
+    assert turned.tolist() == [False, False, True, False, False, False]
+    assert (before[2] == -after[2]).all()
+
+
+def test_thresholds_beyond_reach_lie_just_beyond_it() -> None:
+    net = one_layer({**PARAMETERS, "norm": "batch"})
+    net[0].neuron.norm.weight.data[:2] = 0.0
+    net[0].neuron.norm.bias.data[:2] = torch.tensor([-1.0, 1.0])
+    network = netx_export.fold(net, (12,), 4)
+    low, high = network.potential_ranges["dense1"]
+    threshold = network.layers[0].neuron.threshold
+    assert (threshold[0], threshold[1]) == (high[0] + 1, low[1])
+
+
+@pytest.mark.parametrize(
+    "norm", [slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleBatchNorm, lambda: nn.BatchNorm1d(6)]
+)
+def test_norms_of_slayer_and_torch_fold(norm: object) -> None:
+    net = one_layer({**PARAMETERS, "norm": norm}).train()
+    for _ in range(20):
+        net(torch.randint(0, 4, (16, 12, 4)).float())
+    network = netx_export.export(net.eval(), None, (12,), 4, input_bits=2)
+    assert len(set(network.layers[0].neuron.threshold.tolist())) > 2
+
+
+def test_a_mask_removes_synapses() -> None:
+    mask = torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5
+    net = one_layer(PARAMETERS, mask=mask)
+    weight = netx_export.export(net, None, (12,), 4).layers[0].connections[0].synapse.weight
+    assert ((weight != 0) == mask.numpy()).all()
+
+
+def test_one_bit_shift_taps_reach_sixteen_steps() -> None:
+    net = one_layer({"threshold": 0.5, "history": 16})
+    network = netx_export.export(net, None, (12,), 16)
+    assert network.layers[0].neuron.taps == tuple(2**k for k in range(15, -1, -1))
+
+
+def test_taps_that_a_sample_never_reaches_are_dropped() -> None:
+    net = one_layer({"threshold": 0.5, "history": 64})
+    assert netx_export.export(net, None, (12,), 4).layers[0].neuron.taps == (8, 4, 2, 1)
+
+
+windows = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@given(windows, windows, st.integers(0, 1), windows, windows, st.integers(0, 2**31))
+def test_a_pooling_merges_exactly_or_is_refused(
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: int,
+    conv_kernel: tuple[int, int],
+    conv_stride: tuple[int, int],
+    seed: int,
+) -> None:
+    random = np.random.default_rng(seed)
+    source, groups = (4, 9, 10), int(random.choice([1, 2]))
+    pooling = integer.Conv(np.ones((4, 1, *kernel), int), stride, (padding, 0), (1, int(random.choice([1, 2]))), 4)
+    after = integer.Conv(random.integers(-3, 4, (6, 4 // groups, *conv_kernel)), conv_stride, (1, 0), groups=groups)
+    x = torch.tensor(random.integers(0, 5, (2, *source))).double()
+    try:
+        pooled_shape = pooling.output_shape(source)
+        after.output_shape(pooled_shape)
+        merged = merge(pooling, after, source)
+    except DeploymentError:
+        return
+    assert torch.equal(_convolve(merged, x), _convolve(after, _convolve(pooling, x)))
+    dense = integer.Dense(random.integers(-3, 4, (3, int(np.prod(pooled_shape)))))
+    flat = merge(pooling, dense, source)
+    expected = _convolve(pooling, x).flatten(1) @ torch.tensor(dense.weight.T).double()
+    assert torch.equal(x.flatten(1) @ torch.tensor(flat.weight.T).double(), expected)
+
+
+def _convolve(conv: integer.Conv, x: torch.Tensor) -> torch.Tensor:
+    weight = torch.tensor(conv.weight).double()
+    return F.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def test_two_poolings_merge_into_one() -> None:
+    net = nn.Sequential(
+        block.Pool(None, 2), block.Pool(None, 2), block.Flatten(), block.Dense(PARAMETERS, 2 * 2 * 2, 5)
+    )
+    network = netx_export.export(net, None, (2, 8, 8), 3, input_bits=2)
+    assert network.layers[0].connections[0].synapse.weight.shape == (5, 2 * 8 * 8)
+
+
+def refused(net: nn.Module, shape: tuple[int, ...] = (12,), **more: object) -> str:
+    with pytest.raises(DeploymentError) as caught:
+        netx_export.export(net, None, shape, **{"timesteps": 4, **more})  # type: ignore[arg-type]
+    assert "Remedy: " in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_has_no_integer_form_is_refused_by_name() -> None:
+    cuba = slayer.block.cuba.Dense({"threshold": 1.0, "current_decay": 0.5, "voltage_decay": 0.5}, 12, 6)
+    assert "cuba.Dense has no integer form" in refused(nn.Sequential(cuba))
+    assert "Linear has no integer form" in refused(nn.Sequential(block.Dense(PARAMETERS, 12, 6), nn.Linear(4, 4)))
+    assert "layer 'dense1': its weights are not finite" in refused(_poisoned(one_layer(PARAMETERS)))
+    assert "norm GroupNorm cannot be folded" in refused(one_layer({**PARAMETERS, "norm": lambda: nn.GroupNorm(1, 6)}))
+    assert "delay_shift is a training option" in refused(one_layer(PARAMETERS, delay_shift=True))
+    assert "nothing can follow the Output" in refused(nn.Sequential(block.Output(12, 6), block.Output(6, 2)))
+    assert "12 dense inputs do not fit a source of shape (11,)" in refused(one_layer(PARAMETERS), (11,))
+    assert "a pooling at the end" in refused(
+        nn.Sequential(block.Conv(PARAMETERS, 1, 2, 2), block.Pool(None, 2)), (1, 5, 5)
+    )
+    assert "no layer" in refused(nn.Sequential(block.Flatten()))
+    padded = nn.Sequential(block.Pool(None, 3, stride=1, padding=1), block.Conv(PARAMETERS, 1, 2, 3, padding=1))
+    assert "does not merge exactly" in refused(padded, (1, 6, 6))
+
+
+def _poisoned(net: nn.Sequential) -> nn.Sequential:
+    net[0].synapse.weight.data[0, 0] = float("nan")
+    return net
+
+
+def test_what_a_network_does_beyond_its_blocks_is_noticed() -> None:
+    class Doubling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([block.Dense(PARAMETERS, 12, 6), block.Output(6, 2)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.blocks[1](1 - self.blocks[0](x))
+
+    assert "torch and the folded network differ" in refused(Doubling())
+
+
+def test_sums_beyond_float32_are_refused() -> None:
+    with pytest.raises(RangeError, match=r"layer 'dense1'.*beyond 2\^24.*Remedy"):
+        netx_export.export(one_layer({"threshold": 0.5, "history": 24}), None, (12,), 24)
+
+
+def test_impossible_arguments_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="input_bits"):
+        netx_export.export(one_layer(PARAMETERS), None, (12,), 4, input_bits=0)
+    with pytest.raises((ConfigurationError, DeploymentError), match="timesteps"):
+        netx_export.export(one_layer(PARAMETERS), None, (12,), 0)
+    with pytest.raises(DeploymentError, match="input shape"):
+        netx_export.export(one_layer(PARAMETERS), None, (3, 4), 4)
+
+
+def test_export_leaves_the_mode_of_the_network_alone() -> None:
+    net = one_layer(PARAMETERS).train()
+    netx_export.export(net, None, (12,), 4)
+    assert net.training
+    assert net[0].training

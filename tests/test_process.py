@@ -1,0 +1,117 @@
+"""The deployed network as a Lava process inside a larger Lava program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lava.magma.core.process.process", reason="Lava runs on Python 3.10 only")
+
+from lava.proc.dense.process import Dense as LavaDense
+from lava.proc.io.sink import RingBuffer as Sink
+from lava.proc.io.source import RingBuffer as Source
+
+import netx_export
+from lava_qsnn import integer
+from lava_qsnn.errors import FileFormatError, RangeError
+from lava_qsnn.process.guard import GuardedRuntime, run
+from lava_qsnn.process.network import fixed_point
+
+
+def network(timesteps: int = 5) -> integer.IntegerNetwork:
+    random = np.random.default_rng(5)
+
+    def dense(out: int, inputs: int) -> integer.Dense:
+        return integer.Dense(random.choice([-1, 1], (out, inputs)))
+
+    layers = (
+        integer.Layer(
+            "conv1",
+            (integer.Connection("input", integer.Conv(random.choice([-1, 1], (3, 2, 2, 2)))),),
+            integer.MemoryFree((4, 2, 1), np.array([1, -2, 4])),
+        ),
+        integer.Layer(
+            "dense2",
+            (integer.Connection("conv1", dense(8, 18)),),
+            integer.MemoryFree((3, 2), random.integers(-3, 4, 8)),
+        ),
+        integer.Layer("output", (integer.Connection("dense2", dense(3, 8)),), integer.Readout((1,))),
+    )
+    return integer.IntegerNetwork(integer.Input((2, 4, 3), 3), timesteps, layers)
+
+
+def test_it_answers_frames_after_its_latency(tmp_path: Path) -> None:
+    """Lava's own source in front, Lava's own synapse and sink behind: samples back to back, W H C frames."""
+    deployed = network()
+    netx_export.write(deployed, tmp_path / "network.net")
+    x = np.random.default_rng(1).integers(0, 4, (3, 2, 4, 3, 5))
+    process = netx_export.Network(tmp_path / "network.net")
+    assert process.inp.shape == (3, 4, 2)
+    assert process.latency == 3
+    steps = 3 * 5 + process.latency + 1  # Lava's synapse behind it takes one step more
+    frames = x.transpose(3, 2, 1, 0, 4).reshape(3, 4, 2, 15)
+    source = Source(data=np.concatenate([frames, np.zeros((3, 4, 2, steps - 15), int)], -1))
+    actuator = LavaDense(weights=2 * np.eye(3, dtype=int), num_message_bits=24)
+    sink = Sink(shape=(3,), buffer=steps)
+    source.s_out.connect(process.inp)
+    process.out.connect(actuator.s_in)
+    actuator.a_out.connect(sink.a_in)
+    with GuardedRuntime(sink, fixed_point(), time_limit=30) as runtime:
+        runtime.run(steps)
+        received = sink.data.get()
+    expected = netx_export.simulate(deployed, x)
+    answers = received[:, process.latency + 1 :].reshape(3, 3, 5).transpose(1, 0, 2)
+    assert (answers == 2 * expected).all()
+    assert len(np.unique(expected)) > 5
+
+
+def test_its_state_is_the_spikes_of_the_last_steps() -> None:
+    deployed = network()
+    process = netx_export.Network(deployed)
+    assert process.conv1.history.shape == (2, 2, 3, 3)  # dense2 looks back two steps; W H C
+    assert process.dense2.history.shape == (1, 8)
+
+
+def test_a_batch_is_one_run_of_any_length() -> None:
+    deployed = network(timesteps=6)
+    x = np.random.default_rng(2).integers(0, 4, (7, 2, 4, 3, 6))
+    for steps in (1, 4, 6):
+        expected = netx_export.simulate(deployed, x[..., :steps])
+        assert (netx_export.simulate(deployed, x[..., :steps], backend="lava") == expected).all()
+
+
+def test_progress_is_told_in_fractions() -> None:
+    told: list[float] = []
+    x = np.random.default_rng(3).integers(0, 4, (60, 2, 4, 3, 5))
+    netx_export.simulate(network(), x, backend="lava", progress=told.append)
+    assert told == sorted(told)
+    assert all(0 <= fraction <= 1 for fraction in told)
+    told.clear()
+    netx_export.simulate(network(), x, progress=told.append)
+    assert told[-1] == 1
+
+
+def test_what_lava_would_wrap_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    wide = integer.Dense(np.ones((1, 2**17), int))
+    layer = integer.Layer("wide", (integer.Connection("input", wide),), integer.Readout((2, 1)))
+    deployed = integer.IntegerNetwork(integer.Input((2**17,)), 2, (layer,))
+    with pytest.raises(RangeError, match="layer 'wide'.*393,216"):
+        netx_export.Network(deployed)
+    (tmp_path / "broken.net").write_bytes(b"nothing")
+    with pytest.raises(FileFormatError):
+        netx_export.Network(tmp_path / "broken.net")
+
+
+def test_a_run_that_takes_too_long_is_ended_with_advice() -> None:
+    from lava_qsnn.errors import TimeLimitError
+
+    x = np.random.default_rng(4).integers(0, 4, (3000, 2, 4, 3, 5))
+    with pytest.raises(TimeLimitError):
+        netx_export.simulate(network(), x, backend="lava", time_limit=1.0)
+
+
+def test_a_sink_forgotten_is_no_hang() -> None:
+    process = netx_export.Network(network())
+    run(process, 4, fixed_point(), time_limit=30)  # inputs that nobody feeds are zeros

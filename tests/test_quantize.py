@@ -1,0 +1,128 @@
+"""Quantizers: levels, steps and gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lava_qsnn import integer, quantize, surrogate
+from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.neuron.memory_free import Taps, filter_history
+
+
+def random_weight(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(1, {-1, 1}), (2, {-1, 0, 1}), (4, set(range(-7, 8)))])
+def test_weights_use_their_levels_and_no_others(bits: int, levels: set[int]) -> None:
+    weight = random_weight(0, 64, 100)
+    integers = quantize.integer_weight(weight, quantize.channel_step(weight, bits), bits)
+    assert set(integers.int().flatten().tolist()) == levels
+
+
+def test_eight_bits_stay_symmetric() -> None:
+    weight = random_weight(0, 8, 100)
+    integers = quantize.integer_weight(weight, quantize.channel_step(weight, 8), 8)
+    assert integers.abs().max() == 127
+    assert len(integers.unique()) > 100
+
+
+def test_the_sign_of_zero_is_positive() -> None:
+    assert quantize.integer_weight(torch.tensor([0.0, -0.0, -1e-30]), 1.0, 1).tolist() == [1.0, 1.0, -1.0]
+
+
+def test_a_channel_of_zeros_has_a_step() -> None:
+    for bits in quantize.WEIGHT_BITS:
+        assert quantize.channel_step(torch.zeros(2, 5), bits).tolist() == [[1.0], [1.0]]
+
+
+@given(st.sampled_from(quantize.WEIGHT_BITS), st.integers(0, 2**31), st.floats(0.01, 10))
+def test_the_gradient_is_that_of_the_real_weight_within_range_and_zero_beyond(
+    bits: int, seed: int, size: float
+) -> None:
+    weight = (size * random_weight(seed, 4, 30)).requires_grad_()
+    step = quantize.channel_step(weight, bits)
+    upstream = random_weight(seed + 1, 4, 30)
+    (quantize.integer_weight(weight, step, bits) * step * upstream).sum().backward()
+    within = weight.abs() <= 1 if bits == 1 else (weight / step).abs() <= quantize.largest_level(bits)
+    assert torch.allclose(weight.grad, upstream * within, atol=1e-6)
+
+
+@given(st.integers(1, 4096), st.sampled_from(quantize.WEIGHT_BITS))
+def test_a_fixed_step_is_a_power_of_two(inputs: int, bits: int) -> None:
+    mantissa, _ = torch.frexp(torch.tensor(quantize.fixed_step(inputs, bits)))
+    assert mantissa == 0.5
+
+
+def test_unknown_widths_are_refused() -> None:
+    for bits in (0, 3, 16, True, 1.0 + 0.5):
+        with pytest.raises(ConfigurationError, match="weight_bits must be one of"):
+            quantize.check_weight_bits(bits)  # type: ignore[arg-type]
+
+
+def test_families_of_taps() -> None:
+    assert integer.shift_taps(4) == (8, 4, 2, 1)
+    assert integer.geometric_taps(5, 0.5, 3) == (7, 4, 2, 1)  # 7/16 rounds to 0: a tap less
+    assert integer.geometric_taps(3, 1.0, 2) == (3, 3, 3)
+    assert Taps(3, "learned", decay=0.5, bits=3).integers() == (7, 4, 2)
+    assert len(integer.shift_taps(64)) == 64
+
+
+@given(st.lists(st.integers(1, 255), min_size=1, max_size=20), st.integers(1, 30), st.integers(0, 2**31))
+def test_reduced_taps_are_the_same_filter_divided(taps: list[int], timesteps: int, seed: int) -> None:
+    reduced, divisor = integer.reduce_taps(taps, timesteps)
+    spikes = random_weight(seed, timesteps).gt(0).long().numpy()
+    full = integer.history_words(spikes, tuple(taps))
+    assert (full == divisor * integer.history_words(spikes, reduced)).all()
+
+
+@given(st.integers(1, 12), st.integers(1, 20), st.integers(0, 2**31))
+def test_the_filter_over_time_is_the_sum_over_taps(history: int, timesteps: int, seed: int) -> None:
+    taps, frames = random_weight(seed, history).abs() + 0.1, random_weight(seed + 1, 3 * timesteps, 2, 4)
+    by_sample = frames.reshape(3, timesteps, 2, 4)
+    expected = torch.zeros_like(by_sample)
+    for t in range(timesteps):
+        for k in range(min(t + 1, history)):
+            expected[:, t] += taps[k] * by_sample[:, t - k]
+    assert torch.allclose(filter_history(frames, timesteps, taps), expected.reshape(frames.shape), atol=1e-5)
+
+
+def test_learned_taps_receive_gradients_within_their_range() -> None:
+    taps = Taps(4, "learned", decay=0.5, bits=3)
+    taps.value.data[3] = 0.2  # below 1: clamped, no gradient
+    frames = torch.ones(2 * 6, 3)
+    filter_history(frames, 6, taps()).sum().backward()
+    assert (taps.value.grad[:3] > 0).all()
+    assert taps.value.grad[3] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0,), (65,), (True,), (4, "cubic"), (4, "geometric", 0.0), (4, "learned", 0.9, 9)]
+)
+def test_impossible_taps_are_refused(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        Taps(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", surrogate.BUMPS)
+def test_surrogates_peak_at_the_threshold_and_scale_with_width(name: str) -> None:
+    z = torch.linspace(-3, 5, 81, requires_grad=True)
+    spikes = surrogate.spike(z, 1.0, name, width=0.5, scale=2.0)
+    assert torch.equal(spikes, (z >= 1.0).float())
+    spikes.sum().backward()
+    gradient = z.grad
+    assert gradient is not None
+    assert gradient.argmax() == 40  # z = 1, the threshold
+    assert torch.isclose(gradient[40], torch.tensor(2.0))
+    assert torch.allclose(gradient[40:], gradient[:41].flip(0), atol=1e-5)
+    assert gradient[0] < 0.2
+
+
+def test_unknown_surrogates_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no surrogate gradient 'square'"):
+        surrogate.check_surrogate("square", 1.0, 1.0)
+    with pytest.raises(ConfigurationError, match="must be positive"):
+        surrogate.check_surrogate("triangle", 0.0, 1.0)
