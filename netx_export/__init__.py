@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._verify import Report, Row, verify
@@ -35,6 +36,7 @@ __all__ = [
     "export",
     "fold",
     "load",
+    "plot_sample",
     "simulate",
     "simulate_layers",
     "state_bits",

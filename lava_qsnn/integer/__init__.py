@@ -30,7 +30,7 @@ from lava_qsnn.integer._network import (
     Shape,
     Synapse,
 )
-from lava_qsnn.integer._reference import check_input, current, fire, history_words, run_reference
+from lava_qsnn.integer._reference import check_input, current, fire, history_words, potential, run_reference
 from lava_qsnn.integer._stock import StockLayer, input_message_bits, stock_layer
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
@@ -75,6 +75,7 @@ __all__ = [
     "history_words",
     "input_message_bits",
     "integer_threshold",
+    "potential",
     "potentials_exact_in_float32",
     "potentials_fit_loihi",
     "reduce_taps",

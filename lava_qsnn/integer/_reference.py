@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError
-from lava_qsnn.integer._network import INPUT, Conv, Dense, IntegerNetwork, MemoryFree, Synapse
+from lava_qsnn.integer._network import INPUT, Conv, Dense, IntegerNetwork, Layer, MemoryFree, Synapse
 
 Integers = NDArray[np.integer[Any]]
 
@@ -56,14 +57,18 @@ def run_reference(network: IntegerNetwork, x: Any) -> dict[str, NDArray[np.int64
     """
     outputs: dict[str, NDArray[np.int64]] = {INPUT: check_input(network, x).astype(np.int64)}
     for layer in network.layers:
-        potential = sum(
-            current(connection.synapse, history_words(outputs[connection.source], layer.neuron.taps))
-            for connection in layer.connections
-        )
-        assert isinstance(potential, np.ndarray)
-        outputs[layer.name] = fire(layer.neuron, potential)
+        outputs[layer.name] = fire(layer.neuron, potential(layer, outputs))
     del outputs[INPUT]
     return outputs
+
+
+def potential(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """U[t] of a layer from the outputs of its sources (the input's under INPUT): int64 (N, *shape, T)."""
+    currents = [
+        current(connection.synapse, history_words(outputs[connection.source], layer.neuron.taps))
+        for connection in layer.connections
+    ]
+    return np.sum(currents, axis=0)
 
 
 def history_words(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[np.int64]:
@@ -74,12 +79,12 @@ def history_words(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[n
     return words
 
 
-def fire(neuron: Any, potential: NDArray[np.int64]) -> NDArray[np.int64]:
+def fire(neuron: Any, potentials: NDArray[np.int64]) -> NDArray[np.int64]:
     """Spikes (or, of a Readout, the potential) from potentials of shape (N, C, [H, W,] T)."""
     if not isinstance(neuron, MemoryFree):
-        return potential
-    threshold = neuron.threshold.reshape(-1, *[1] * (potential.ndim - 2))
-    return (potential >= threshold).astype(np.int64)
+        return potentials
+    threshold = neuron.threshold.reshape(-1, *[1] * (potentials.ndim - 2))
+    return (potentials >= threshold).astype(np.int64)
 
 
 def current(synapse: Synapse, words: NDArray[np.int64]) -> NDArray[np.int64]:
