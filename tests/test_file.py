@@ -204,8 +204,10 @@ def test_no_other_hdf5_file_is_taken_for_a_network(tmp_path: Path) -> None:
     assert issubclass(FileFormatError, QsnnError)
 
 
+@pytest.mark.lava()
 def test_stock_netx_opens_the_file(path: Path, tmp_path: Path) -> None:
-    hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5", reason="lava-dl runs on Python 3.10 only")
+    from lava.lib.dl.netx import hdf5
+
     copy = shutil.copy(path, tmp_path / "copy.net")
     stock = hdf5.Network(net_config=str(copy), input_message_bits=2, reset_interval=4, reset_offset=1)
     assert len(stock) == 3

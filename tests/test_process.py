@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("lava.magma.core.process.process", reason="Lava runs on Python 3.10 only")
+if sys.version_info[:2] != (3, 10):
+    pytest.skip("Lava runs on Python 3.10 only", allow_module_level=True)
 
 from lava.proc.dense.process import Dense as LavaDense
 from lava.proc.io.sink import RingBuffer as Sink
