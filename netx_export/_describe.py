@@ -59,17 +59,19 @@ def weight_bits(synapse: Synapse) -> int:
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
 
 
-def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> int:
-    """Bytes that the weights alone take in a network's file."""
+def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[str, int]:
+    """Bytes that the weights alone take in a network's file: by layer."""
     import h5py
 
     with h5py.File(path, "r") as file:
         group = file["lava_qsnn/layer"]
-        return sum(
-            group[f"{index}/connection/{number}/weight"].id.get_storage_size()
+        return {
+            layer.name: sum(
+                group[f"{index}/connection/{number}/weight"].id.get_storage_size()
+                for number in range(len(layer.connections))
+            )
             for index, layer in enumerate(network.layers)
-            for number in range(len(layer.connections))
-        )
+        }
 
 
 def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -117,3 +118,13 @@ def test_a_run_that_takes_too_long_is_ended_with_advice() -> None:
 def test_a_sink_forgotten_is_no_hang() -> None:
     process = netx_export.Network(network())
     run(process, 4, fixed_point(), time_limit=30)  # inputs that nobody feeds are zeros
+
+
+def test_lava_runs_where_a_start_method_was_chosen_before() -> None:
+    """Lightning, among others, fixes Python's start method; Lava's own import fails then."""
+    code = (
+        "import multiprocessing; multiprocessing.set_start_method('spawn');"
+        "import lava_qsnn.process.network; print(multiprocessing.get_start_method())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "fork"

@@ -4,7 +4,9 @@ At compile time Lava executes every file of this folder once more for each proce
 processes, models and the guarded run, with absolute imports, and nothing that acts when imported.
 """
 
+import multiprocessing
 import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from lava_qsnn.errors import ConfigurationError
@@ -30,4 +32,13 @@ def _require_lava() -> None:
         )
 
 
+def _import_lava() -> None:
+    """Import Lava where Python's start method was chosen already, by Lightning for example; Lava insists on `fork`."""
+    module = "lava.magma.runtime.message_infrastructure.multiprocessing"
+    if module not in sys.modules:
+        multiprocessing.set_start_method(None, force=True)
+        import_module(module)
+
+
 _require_lava()
+_import_lava()

@@ -1,0 +1,214 @@
+"""Checkpoints are read as numbers: a file from a stranger executes nothing, here and on resuming.
+
+torch.load(weights_only=True) is the second line of defence, because in torch 2.3 it is not enough: it hands TorchScript
+archives to torch.jit.load (CVE-2025-32434), falls back to formats older than the zip archive, and trusts the length that
+a file gives for a tensor, so that memory beyond the file's own is read. The first line is `_checked_copy`: it takes
+torch's current zip format only, compares every length and name, and passes on a fresh archive of what it has seen.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from lava_qsnn.errors import ConfigurationError, FileFormatError
+from training.config import Config, from_dict
+from training.module import Classifier
+
+Contents = dict[str, Any]
+
+#: Bytes of the largest checkpoint, and of the largest pickle in one, that are read.
+LARGEST_FILE, LARGEST_PICKLE = 2**32, 2**24
+
+#: Bytes per element of the storages a checkpoint may hold.
+STORAGES = {
+    "BoolStorage": 1,
+    "ByteStorage": 1,
+    "CharStorage": 1,
+    "ShortStorage": 2,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "IntStorage": 4,
+    "FloatStorage": 4,
+    "LongStorage": 8,
+    "DoubleStorage": 8,
+}
+
+#: What else a checkpoint of this project names.
+HARMLESS = (("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2"))
+
+#: What training goes on from, besides the weights.
+TRAINING_STATE = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Config, dict[str, Tensor]]:
+    """Read the configuration and the weights of a checkpoint.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is damaged, not a checkpoint of this project, or holds anything but numbers and names.
+    """
+    contents = load(path)
+    weights = contents.get("state_dict")
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise FileFormatError(f"'{path}' holds no weights")
+    # A tensor may repeat a few numbers along huge axes; building the network would then need real memory for them.
+    if sum(value.numel() * value.element_size() for value in weights.values()) > os.path.getsize(path):
+        raise FileFormatError(f"'{path}' holds weights that are larger than itself")
+    try:
+        return from_dict(contents["hyper_parameters"]), dict(weights)
+    except (KeyError, ConfigurationError) as error:
+        raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
+
+
+def restore(path: str | os.PathLike[str]) -> Classifier:
+    """The trained classifier of a checkpoint, in evaluation mode; its `network` is what netx_export exports.
+
+    Raises:
+        FileNotFoundError, FileFormatError: as read_checkpoint.
+    """
+    config, weights = read_checkpoint(path)
+    try:
+        with torch.device("meta"):  # the shapes without the memory
+            expected = Classifier(config).state_dict()
+    except ConfigurationError as error:
+        raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
+    for name in sorted(expected.keys() ^ weights.keys()):
+        verb = "lacks" if name in expected else "holds"
+        raise FileFormatError(f"'{path}' {verb} '{name}', against its own configuration")
+    for name, value in expected.items():
+        if weights[name].shape != value.shape or weights[name].dtype != value.dtype:
+            raise FileFormatError(f"'{path}': the shape or type of '{name}' does not fit its own configuration")
+    classifier = Classifier(config)
+    classifier.load_state_dict(weights)
+    return classifier.eval()
+
+
+def load(path: str | os.PathLike[str]) -> Contents:
+    """Everything in a checkpoint as plain numbers, texts, dictionaries and tensors on the CPU; errors as read_checkpoint."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file '{path}'")
+    try:
+        contents = torch.load(_checked_copy(Path(path)), map_location="cpu", weights_only=True)
+    except FileFormatError as error:
+        raise FileFormatError(f"'{path}' is no checkpoint of this project: {error.problem}") from None
+    except Exception as error:  # a damaged archive or pickle can raise anything
+        raise FileFormatError(f"'{path}' is damaged or no checkpoint ({error})") from None
+    if not isinstance(contents, dict):
+        raise FileFormatError(f"'{path}' is no checkpoint of this project: it holds no dictionary")
+    return contents
+
+
+class CheckedIO(TorchCheckpointIO):
+    """How Lightning reads and removes checkpoints: through `load`, and in one folder only.
+
+    Args:
+        folder: of the training.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder.resolve()
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Contents:
+        contents = load(path)
+        missing = [name for name in ("state_dict", *TRAINING_STATE) if name not in contents]
+        if missing:
+            raise FileFormatError(f"'{path}' has no '{missing[0]}' to go on from")
+        return contents
+
+    def remove_checkpoint(self, path: Any) -> None:
+        # A resumed checkpoint names files that Lightning believes to be its own old ones.
+        resolved = Path(path).resolve()
+        if resolved.parent == self.folder:
+            super().remove_checkpoint(str(resolved))
+
+
+def _checked_copy(path: Path) -> io.BytesIO:
+    """The archive written anew from checked entries: what torch reads is what was checked, byte for byte."""
+    entries = _entries(path)
+    _check_pickle(entries)
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            archive.writestr(f"archive/{name}", content)
+    copy.seek(0)
+    return copy
+
+
+def _entries(path: Path) -> dict[str, bytes]:
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise FileFormatError(f"its {size:,} bytes exceed {LARGEST_FILE:,}")
+    content = path.read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        raise FileFormatError("it is not in torch's zip format")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        infos = archive.infolist()
+        if any(info.compress_type != zipfile.ZIP_STORED for info in infos) or sum(
+            info.file_size for info in infos
+        ) > len(content):
+            raise FileFormatError("it is compressed, and torch's own files are not")
+        names = [info.filename.partition("/")[2] for info in infos]
+        if len({info.filename.partition("/")[0] for info in infos}) != 1 or len(set(names)) != len(names):
+            raise FileFormatError("its entries are not those of one torch file")
+        # Later versions of torch add notes of their own, which no reader needs.
+        notes = (".data/serialization_id", ".format_version", ".storage_alignment")
+        return {name: _entry(archive, info) for name, info in zip(names, infos) if name not in notes}
+
+
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    name = info.filename.partition("/")[2]
+    if re.fullmatch(r"data\.pkl|version|byteorder|data/[0-9]+", name) is None:
+        raise FileFormatError(f"it has an entry '{name}', as executable TorchScript archives do")
+    if name == "data.pkl" and info.file_size > LARGEST_PICKLE:
+        raise FileFormatError(f"its pickle's {info.file_size:,} bytes exceed {LARGEST_PICKLE:,}")
+    return archive.read(info)
+
+
+def _check_pickle(entries: Mapping[str, bytes]) -> None:
+    if "data.pkl" not in entries:
+        raise FileFormatError("its entry 'data.pkl' is missing")
+    _Inspector(entries).load()
+
+
+class _Inert:
+    """Stands for whatever a pickle names: it can be called and filled, and does nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+# The pure Python unpickler: the one in C fills memory up to the largest number that a pickle gives for a memo.
+class _Inspector(pickle._Unpickler):
+    """Goes through a pickle without executing it; refuses names off the list, and lengths that are not the storages'."""
+
+    def __init__(self, entries: Mapping[str, bytes]) -> None:
+        super().__init__(io.BytesIO(entries["data.pkl"]))
+        self.entries = entries
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in STORAGES:
+            return name
+        if (module, name) in HARMLESS:
+            return _Inert
+        raise FileFormatError(f"it asks for '{module}.{name}', and numbers do not need it")
+
+    def persistent_load(self, pid: Any) -> _Inert:
+        _, storage, key, _, length = pid
+        if length * STORAGES[storage] != len(self.entries[f"data/{key}"]):
+            raise FileFormatError(f"its storage '{key}' is not as long as it says")
+        return _Inert()

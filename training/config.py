@@ -1,0 +1,366 @@
+"""Configurations: strict, frozen, plain. A wrong key, type or number is an error that names the key.
+
+A configuration has the parts `data`, `model`, `optimizer` and `trainer`, and a `seed`; see the YAML files in `configs`.
+This module imports neither torch nor Lightning, so that a command line can check its arguments at once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+
+from lava_qsnn.errors import ConfigurationError
+
+Part = TypeVar("Part", bound="_Part")
+
+
+def _bounded(default: Any, low: float, high: float) -> Any:
+    """A field whose number, or each number of whose list, lies from `low` to `high`."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Checks every field against its annotation and range, however the part is made."""
+
+    key: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        annotations = typing.get_type_hints(type(self))
+        for entry in fields(self):
+            key = _join(self.key, entry.name)
+            value = _converted(key, getattr(self, entry.name), annotations[entry.name])
+            _refuse_out_of_range(key, value, entry.metadata.get("range"))
+            object.__setattr__(self, entry.name, value)
+
+
+@dataclass(frozen=True)
+class Data(_Part):
+    """What is learned.
+
+    Args:
+        name: a key of training.data.DATA.
+        folder: where the files are; digits need none.
+        download: fetch missing files into `folder`.
+        timesteps: T; an image is repeated at each of them.
+        input_bits: pixels become integers from 0 to 2^input_bits - 1.
+        flatten: (C H W, T) for dense models instead of (C, H, W, T).
+        batch_size: samples per process and training step.
+        validation: fraction of the training samples held out to choose the best epoch.
+        split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
+    """
+
+    key: ClassVar[str] = "data"
+
+    name: str = "digits"
+    folder: str | None = None
+    download: bool = False
+    timesteps: int = _bounded(4, 1, 1024)
+    input_bits: int = _bounded(5, 1, 8)
+    flatten: bool = True
+    batch_size: int = _bounded(64, 1, 2**20)
+    validation: float = _bounded(0.1, 0.001, 0.5)
+    split_seed: int = _bounded(0, 0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Neuron(_Part):
+    """Parameters of every spiking layer, as lava_qsnn.neuron.memory_free.Neuron takes them."""
+
+    key: ClassVar[str] = "model.neuron"
+
+    threshold: float = _bounded(0.0, -1e6, 1e6)
+    history: int = _bounded(4, 1, 64)
+    taps: Literal["shift", "geometric", "learned"] = "shift"
+    decay: float = _bounded(0.9, 1e-6, 1.0)
+    tap_bits: int = _bounded(4, 1, 8)
+    surrogate: Literal["triangle", "fast_sigmoid", "arctan", "exponential"] = "triangle"
+    tau_grad: float = _bounded(1.0, 1e-6, 1e6)
+    scale_grad: float = _bounded(1.0, 1e-6, 1e6)
+    norm: Literal["batch"] | None = "batch"
+
+
+@dataclass(frozen=True)
+class Model(_Part):
+    """What learns.
+
+    Args:
+        name: a key of training.models.MODELS.
+        channels: output channels of each convolution, each followed by a 2 x 2 pooling; of convolutional models.
+        hidden: widths of the dense spiking layers.
+        weight_bits: of all weights but the output's.
+        output_bits: of the output's weights.
+        float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
+        neuron: parameters of the spiking neurons.
+    """
+
+    key: ClassVar[str] = "model"
+
+    name: str = "mlp"
+    channels: tuple[int, ...] = _bounded((), 1, 2**12)
+    hidden: tuple[int, ...] = _bounded((128, 128), 1, 2**16)
+    weight_bits: Literal[1, 2, 4, 8] = 1
+    output_bits: Literal[1, 2, 4, 8] = 8
+    float_weights: bool = False
+    neuron: Neuron = field(default_factory=Neuron)
+
+
+@dataclass(frozen=True)
+class Optimizer(_Part):
+    """AdamW with a linear warm-up and a cosine to zero, per step.
+
+    Args:
+        learning_rate: the highest.
+        weight_decay: decoupled, per unit of learning rate.
+        warmup: fraction of the steps before the highest learning rate is reached.
+    """
+
+    key: ClassVar[str] = "optimizer"
+
+    learning_rate: float = _bounded(5e-3, 1e-8, 10.0)
+    weight_decay: float = _bounded(0.0, 0.0, 10.0)
+    warmup: float = _bounded(0.1, 0.0, 0.9)
+
+
+@dataclass(frozen=True)
+class Trainer(_Part):
+    """Arguments of lightning.Trainer: those below by name, any other in `options`.
+
+    Args:
+        max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
+            `strategy: ddp` starts the running script (or command) once per device.
+        options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
+    """
+
+    key: ClassVar[str] = "trainer"
+
+    max_epochs: int = _bounded(20, 1, 10**6)
+    accelerator: str = "auto"
+    devices: int | str | tuple[int, ...] = 1
+    num_nodes: int = _bounded(1, 1, 2**16)
+    strategy: str = "auto"
+    precision: int | str = "32-true"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config(_Part):
+    """Everything a training depends on. `seed` is of the initial weights and of the order of the samples."""
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    trainer: Trainer = field(default_factory=Trainer)
+    seed: int = _bounded(0, 0, 2**32 - 1)
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the configurations that come with the package."""
+    names = (Path(entry.name) for entry in resources.files("training").joinpath("configs").iterdir())
+    return tuple(sorted(name.stem for name in names if name.suffix == ".yaml"))
+
+
+def load_config(path_or_name: str | os.PathLike[str]) -> Config:
+    """Read a configuration: a shipped one by name, such as "digits", or a YAML file.
+
+    Raises:
+        ConfigurationError: there is no such name or file, it is not YAML, or its content is wrong.
+    """
+    text, place = _read(path_or_name)
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{place} is not YAML: {reason}") from None
+    return from_dict({} if content is None else content)
+
+
+def from_dict(content: Mapping[str, Any]) -> Config:
+    """Nested dictionaries to a configuration; what is not given has its default.
+
+    Raises:
+        ConfigurationError: an unknown key, a wrong type, or a number out of its range; the text names the key.
+    """
+    return _part(Config, "", content)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """A configuration as nested dictionaries of numbers, strings and lists; `from_dict` reverses it."""
+    plain = _plain(config)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def to_yaml(config: Config) -> str:
+    """A configuration as the text of a YAML file that `load_config` reads."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False)
+
+
+def override(config: Config, values: Mapping[str, Any]) -> Config:
+    """A copy with some values changed, by dotted keys: override(config, {"trainer.max_epochs": 3}).
+
+    The parts of a key are those of the YAML file; `trainer.options` takes new keys, as in "trainer.options.profiler".
+
+    Raises:
+        ConfigurationError: as from_dict.
+    """
+    content = to_dict(config)
+    for key, value in values.items():
+        *path, last = key.split(".")
+        place = content
+        for name in path:
+            inner = place.get(name)
+            if not isinstance(inner, dict):
+                raise _unknown(key, _keys(content))
+            place = inner
+        if last not in place and place is not content["trainer"]["options"]:
+            raise _unknown(key, _keys(content))
+        place[last] = value
+    return from_dict(content)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """From "trainer.max_epochs=3" to ("trainer.max_epochs", 3), the value as YAML reads it.
+
+    Raises:
+        ConfigurationError: there is no "=", or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigurationError(f"'{text}' is not KEY=VALUE", remedy="write for example trainer.max_epochs=3")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigurationError(f"{key.strip()}: {reprlib.repr(value)} is not a YAML value") from None
+
+
+def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
+    name = os.fspath(path_or_name)
+    if name in shipped():
+        return resources.files("training").joinpath("configs", f"{name}.yaml").read_text("utf-8"), name
+    try:
+        return Path(name).read_text("utf-8"), name
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigurationError(
+            f"cannot read the configuration '{name}': {reason}",
+            remedy=f"give the path of a YAML file, or one of {', '.join(shipped())}",
+        ) from None
+
+
+def _part(kind: type[Part], key: str, content: Any) -> Part:
+    names = [entry.name for entry in fields(kind)]
+    if not isinstance(content, Mapping):
+        raise ConfigurationError(
+            f"{key or 'a configuration'} must have keys, not be {reprlib.repr(content)}",
+            remedy=f"its keys are {', '.join(names)}",
+        )
+    for name in content:
+        if name not in names:
+            raise _unknown(_join(key, str(name)), [_join(key, name) for name in names])
+    return kind(**content)
+
+
+def _converted(key: str, value: Any, annotation: Any) -> Any:
+    """`value` as the annotated type: nothing is guessed, but integers pass for floats and lists for tuples."""
+    if is_dataclass(annotation):
+        assert isinstance(annotation, type) and issubclass(annotation, _Part)
+        return value if isinstance(value, annotation) else _part(annotation, key, value)
+    for choice in _alternatives(annotation):
+        accepted, result = _accept(value, choice)
+        if accepted:
+            return result
+    wanted = " or ".join(_name(choice) for choice in _alternatives(annotation))
+    raise ConfigurationError(f"{key} must be {wanted}, not {reprlib.repr(value)}")
+
+
+def _accept(value: Any, annotation: Any) -> tuple[bool, Any]:
+    if get_origin(annotation) is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in get_args(annotation)), value
+    if get_origin(annotation) is tuple:
+        items = value if isinstance(value, (list, tuple)) else [None]
+        return all(type(item) is int for item in items), tuple(items)
+    if get_origin(annotation) is dict:
+        return isinstance(value, Mapping) and _is_plain(value), _plain(value)
+    if annotation is float:
+        return _accept_float(value)
+    return type(value) is annotation, value
+
+
+def _accept_float(value: Any) -> tuple[bool, Any]:
+    # PyYAML follows YAML 1.1, which takes 1e-3 (without a decimal point) for text.
+    if type(value) not in (int, float, str):
+        return False, value
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return False, value
+    return math.isfinite(number), number
+
+
+def _refuse_out_of_range(key: str, value: Any, limits: tuple[float, float] | None) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        if limits is not None and not limits[0] <= number <= limits[1]:
+            raise ConfigurationError(f"{key} must lie from {limits[0]} to {limits[1]}, not be {reprlib.repr(number)}")
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _name(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in get_args(annotation))
+    names = {
+        bool: "true or false",
+        int: "an integer",
+        float: "a finite number",
+        str: "a text",
+        tuple: "a list of integers",
+        dict: "a dictionary of names with numbers, texts or lists",
+        types.NoneType: "null",
+    }
+    return names[get_origin(annotation) or annotation]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value consists of what YAML, and a checkpoint that is read weights-only, can hold."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _keys(content: Mapping[str, Any], key: str = "") -> list[str]:
+    """All dotted keys of nested dictionaries."""
+    result = []
+    for name, value in content.items():
+        result += _keys(value, _join(key, name)) if isinstance(value, dict) and value else [_join(key, name)]
+    return result
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _unknown(key: str, choices: list[str]) -> ConfigurationError:
+    return ConfigurationError(f"there is no key '{key}'", remedy=f"choose one of {', '.join(choices)}")

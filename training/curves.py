@@ -1,0 +1,87 @@
+"""Learning curves: the CSV logs of a training as one table, and as one picture."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: One metric over epochs.
+Curve = dict[int, float]
+
+TRAINING, VALIDATION = "tab:blue", "tab:orange"
+
+
+def read_logs(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Curve]:
+    """Read Lightning's CSV logs, of one training in the order of its parts; later parts win.
+
+    Returns:
+        For each metric, by name: its value in each epoch it was measured in, epochs from 1 on.
+    """
+    curves: dict[str, Curve] = {}
+    for path in paths:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for name, value in row.items():
+                    if value and name not in ("epoch", "step"):
+                        curves.setdefault(name, {})[int(float(row["epoch"])) + 1] = float(value)
+    return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
+
+
+def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw loss, accuracy and firing rates over epochs into a PNG file.
+
+    Args:
+        curves: what read_logs returns.
+        path: the file to write.
+        title: above the picture.
+    """
+    from matplotlib.figure import Figure  # takes a second to import
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    loss, accuracy, rates = figure.subplots(1, 3)
+    _draw_pair(loss, curves, "loss")
+    loss.set(title="loss", yscale="log")
+    _draw_pair(accuracy, curves, "accuracy")
+    _mark_best(accuracy, curves.get("val_accuracy", {}))
+    _draw_rates(rates, curves)
+    for axis in (loss, accuracy, rates):
+        axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(frameon=False)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def _draw_pair(axis: Axes, curves: dict[str, Curve], metric: str) -> None:
+    for stage, label, color in (("train", "training", TRAINING), ("val", "validation", VALIDATION)):
+        _plot(axis, curves.get(f"{stage}_{metric}", {}), label, color)
+    axis.set_title(metric)
+
+
+def _mark_best(axis: Axes, curve: Curve) -> None:
+    if not curve:
+        return
+    best = max(curve, key=curve.__getitem__)
+    axis.plot(best, curve[best], "o", color=VALIDATION, label=f"best: {curve[best]:.2%} in epoch {best}")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def _draw_rates(axis: Axes, curves: dict[str, Curve]) -> None:
+    for name, curve in curves.items():
+        if name.startswith("rate_"):
+            _plot(axis, curve, name.removeprefix("rate_"), None)
+    axis.set(title="firing rate", ylabel="spikes per neuron and step", ylim=(0, None))
+
+
+def _plot(axis: Axes, curve: Curve, label: str, color: str | None) -> None:
+    marker = "o" if len(curve) == 1 else None
+    axis.plot(list(curve), list(curve.values()), color=color, label=label, marker=marker)
