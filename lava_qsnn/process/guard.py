@@ -62,8 +62,7 @@ Progress: TypeAlias = Callable[[float], None]
 _BUILT = b"+"  # The first byte of an actor's report, once its model has been built.
 _PICKLE = b"\x80"  # The first byte of every pickle: tells a reported failure from text of faulthandler.
 _PERIOD = 0.1  # Seconds between calls of the progress callback, and between looks for silent deaths.
-_GRACE = 1.0  # Seconds for what should follow at once: the cause of a failure, an exit code, a thread's end.
-_STACK_GRACE = 0.3  # Seconds for the actors to write their stacks after the time limit.
+_GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
 
 
 def run(
@@ -195,11 +194,12 @@ class GuardedRuntime:
         return self._runtime
 
     def _end(self) -> None:
-        if self._watch is not None:
-            self._watch.end()
-        if self._runtime is not None:
-            self._runtime.end()
-            self._runtime = None
+        with _interrupts_deferred():
+            if self._watch is not None:
+                self._watch.end()
+            if self._runtime is not None:
+                self._runtime.end()
+                self._runtime = None
 
 
 # --- Arguments and compiler ---------------------------------------------------------------------------------
@@ -329,6 +329,11 @@ class _Actor:
         """What it has written since it was built: a pickled failure, text of faulthandler, or nothing yet."""
         return bytes(self._received).removeprefix(_BUILT)
 
+    @property
+    def has_stack(self) -> bool:
+        """Whether its report holds a whole stack: down to its own start, or cut off by faulthandler."""
+        return f" in {_actor_main.__name__}\n".encode() in self._received or b"\n  ...\n" in self._received
+
     def read(self) -> None:
         """Take what it has written, and notice whether it has ended."""
         with contextlib.suppress(BlockingIOError):
@@ -338,7 +343,7 @@ class _Actor:
 
     def look(self) -> None:
         """Notice its end even if a process that it started itself keeps the pipe open."""
-        if not self.is_closed and self.process.exitcode is not None:
+        if not self.is_closed and self.exit_code() is not None:
             self.read()
             self.is_closed = True
 
@@ -348,13 +353,19 @@ class _Actor:
             return None
         if self.report.startswith(_PICKLE):
             return _reported_failure(self)
-        self.process.join(_GRACE)
-        return None if stopping and self.process.exitcode == 0 else _silent_failure(self)
+        code = self.exit_code(_GRACE)
+        return None if stopping and code == 0 else _silent_failure(self, code)
 
     def ask_for_stack(self) -> None:
         """Make it add the stack of its main thread to its report."""
-        if self.process.pid is not None and self.process.exitcode is None:
+        if self.process.pid is not None and self.exit_code() is None:
             os.kill(self.process.pid, signal.SIGUSR1)
+
+    def exit_code(self, timeout: float = 0.0) -> int | None:
+        """Its exit code, negative for a signal; None if it has not ended within some seconds."""
+        with _interrupts_deferred():  # The system tells an exit code only once: it must not get lost.
+            self.process.join(timeout)
+            return self.process.exitcode
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):
@@ -404,9 +415,8 @@ def _unpickled(transported: bytes | None) -> BaseException | None:
     return error if isinstance(error, BaseException) else None
 
 
-def _silent_failure(actor: _Actor) -> _Failure:
+def _silent_failure(actor: _Actor, code: int | None) -> _Failure:
     """Describe an actor that ended without a report of its own making."""
-    code = actor.process.exitcode
     if code is None or code >= 0:
         told = "unknown exit code" if code is None else f"exit code {code}"
         return _Failure(f"{actor.name} ended with {told} before the run was over", conclusive=bool(code))
@@ -501,7 +511,7 @@ class _Watch:
         places = "".join(f"\n  {name}: {place}" for name, place in self._places())
         raise TimeLimitError(
             f"the run did not end within its time limit of {self._time_limit:g} s; it waited for {purpose}"
-            + (f" while these were at work or waiting themselves:{places}" if places else ""),
+            + (f"; where the processes stood:{places}" if places else ""),
             remedy="raise time_limit, or find out what keeps the run from going on",
         )
 
@@ -556,15 +566,15 @@ class _Watch:
             self._progress(now - self._start)
 
     def _places(self) -> list[tuple[str, str]]:
-        """Name each actor that is inside its model's own code, with the line at which it stands."""
+        """Name each actor that has ended or is inside its model's own code, with the line at which it stands."""
         living = [actor for actor in self._actors if not actor.is_closed]
         for actor in living:
             actor.ask_for_stack()
-        end = time.monotonic() + _STACK_GRACE
-        while time.monotonic() < end and not all(actor.is_closed or actor.report for actor in living):
-            self._sleep(_STACK_GRACE)
-        places = ((actor.name, _place(_stack(actor.report))) for actor in living)
-        return [(name, place) for name, place in places if place]
+        end = time.monotonic() + _GRACE
+        while time.monotonic() < end and not all(actor.is_closed or actor.has_stack for actor in living):
+            self._sleep(_PERIOD)
+        places = [_place(_stack(actor.report)) if actor in living else "ended" for actor in self._actors]
+        return [(actor.name, place) for actor, place in zip(self._actors, places, strict=True) if place]
 
 
 def _kill_all(actors: Iterable[_Actor]) -> None:
@@ -574,7 +584,7 @@ def _kill_all(actors: Iterable[_Actor]) -> None:
 
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back: an exception right after a fork would lose the number of the new process."""
+    """Hold Ctrl-C back where it would lose the number of a new process or cut the clean-up short."""
     replaced = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or replaced is None:
         yield  # Other threads are not interrupted; None is a handler that Python could not put back.
@@ -596,14 +606,28 @@ class _AnonymousMemory:
     """Stands for `SharedMemory`: a buffer that forked processes share."""
 
     def __init__(self, size: int) -> None:
-        self.buf = memoryview(mmap.mmap(-1, size))
+        self._mapping = mmap.mmap(-1, size)
+        self.buf = memoryview(self._mapping)
+
+    def close(self) -> None:
+        with contextlib.suppress(BufferError):  # An array still uses it: then it goes with that array.
+            self.buf.release()
+            self._mapping.close()
 
 
 class _AnonymousMemoryManager:
     """Stands for Lava's `SharedMemoryManager`, without its server process."""
 
+    def __init__(self) -> None:
+        self._memories: list[_AnonymousMemory] = []
+
     def create_shared_memory(self, size: int) -> _AnonymousMemory:
-        return _AnonymousMemory(size)
+        self._memories.append(_AnonymousMemory(size))
+        return self._memories[-1]
+
+    def shutdown(self) -> None:
+        for memory in self._memories:
+            memory.close()
 
 
 class _Infrastructure(MultiProcessing):
@@ -687,6 +711,9 @@ class _Runtime(Runtime):
         for port in ports:
             if port.thread is not None:
                 port.thread.join(_GRACE)
+            port._array = []  # Views of the memory, which a traceback that somebody keeps would keep.
+        if self._messaging_infrastructure is not None:
+            self._messaging_infrastructure.stop()
         for port, attribute in self._external_pipes:
             delattr(port, attribute)
         for process in self._processes:
@@ -705,18 +732,18 @@ class _Runtime(Runtime):
 
     def _get_resp_for_run(self) -> None:
         """Wait for every runtime service to be done, or for one that asks to stop or to pause all."""
-        pending = list(self.service_to_runtime) if self._is_running else []
-        while pending:
+        pending = list(self.service_to_runtime)
+        while pending and self._is_running:
             self.watch.until(lambda: any(port.probe() for port in pending), "the steps to be run")
             port = next(port for port in pending if port.probe())
             received = port.recv()
-            if enum_equal(received, MGMT_RESPONSE.REQ_STOP):
-                return self.stop()
-            if enum_equal(received, MGMT_RESPONSE.REQ_PAUSE):
-                return self.pause()
-            if not enum_equal(received, MGMT_RESPONSE.DONE):
-                self.watch.expect_failure()
             pending.remove(port)
+            if enum_equal(received, MGMT_RESPONSE.REQ_STOP):
+                self.stop()
+            elif enum_equal(received, MGMT_RESPONSE.REQ_PAUSE):
+                self.pause()
+            elif not enum_equal(received, MGMT_RESPONSE.DONE):
+                self.watch.expect_failure()
         self._is_running = False
 
     def _build_message_infrastructure(self) -> None:
