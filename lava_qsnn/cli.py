@@ -222,15 +222,18 @@ def verify(
 
         net = restore(checkpoint).network
     x, _ = _samples(network, data, folder, download, samples, None)
-    report = netx_export.verify(network, x, backends=backend, net=net)
+    with _progress(f"{len(x)} samples") as progress:
+        report = netx_export.verify(
+            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
+        )
     console.print(_report_table(report))
     if not report.exact:
         raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
 
 
 @contextmanager
-def _progress(text: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar, and the function that moves it to a fraction."""
+def _progress(text: str) -> Iterator[Callable[..., None]]:
+    """A progress bar, and the function that moves it to a fraction and may change its text."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -239,7 +242,7 @@ def _progress(text: str) -> Iterator[Callable[[float], None]]:
     )
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
+        yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
 
 
 def _samples(

@@ -35,7 +35,8 @@ def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
 
 def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     """Run a batch in unmodified lava-dl NetX from a file written for it; outputs by layer, (N, *shape, T)."""
-    from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # its import takes seconds
+    from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
+    from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # isort: skip  its import takes seconds
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.net"

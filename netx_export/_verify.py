@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def verify(
     x: NDArray[np.integer[Any]],
     backends: Iterable[str] | None = None,
     net: nn.Module | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Report:
     """Compare backends, and the torch network if given, with the reference on a batch.
 
@@ -63,6 +65,7 @@ def verify(
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly is listed in
             `refused` with its reason if it was not asked for by name, and raises if it was.
         net: the torch network the deployed one was folded from.
+        progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
 
     Raises:
         DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
@@ -81,7 +84,8 @@ def verify(
         if reason is not None:
             refused[name] = reason
         else:
-            rows += _compare(name, network, expected, simulate_layers(network, x, backend=name))
+            told = None if progress is None else partial(progress, name)
+            rows += _compare(name, network, expected, simulate_layers(network, x, backend=name, progress=told))
     return Report(tuple(rows), refused)
 
 

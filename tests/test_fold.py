@@ -76,7 +76,14 @@ def test_thresholds_beyond_reach_lie_just_beyond_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "norm", [slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleBatchNorm, lambda: nn.BatchNorm1d(6)]
+    "norm",
+    [
+        slayer.neuron.norm.MeanOnlyBatchNorm,
+        slayer.neuron.norm.WgtScaleBatchNorm,
+        lambda: nn.BatchNorm1d(6),
+        nn.BatchNorm3d,
+        True,
+    ],
 )
 def test_norms_of_slayer_and_torch_fold(norm: object) -> None:
     net = one_layer({**PARAMETERS, "norm": norm}).train()

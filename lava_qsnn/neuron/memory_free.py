@@ -115,8 +115,8 @@ class Neuron(slayer.neuron.base.Neuron):
         surrogate: name of the surrogate gradient, see lava_qsnn.surrogate.
         tau_grad: its width, in units of the normalized potential.
         scale_grad: its height.
-        norm: None, "batch", or a callable that makes a norm module (slayer's norms, torch's batch norms), applied
-            to the potential; it folds into integer thresholds.
+        norm: None; "batch" (or True, or one of torch's batch norm classes); or a callable that makes a norm module,
+            such as slayer's norms. It is applied to the potential, and folds into integer thresholds.
         dropout: a module applied to the potential during training, such as slayer.neuron.Dropout, or None.
         channels: number of channels, needed with norm="batch"; blocks fill it in.
     """
@@ -131,7 +131,7 @@ class Neuron(slayer.neuron.base.Neuron):
         surrogate: str = "triangle",
         tau_grad: float = 1.0,
         scale_grad: float = 1.0,
-        norm: Callable[[], nn.Module] | str | None = None,
+        norm: Callable[[], nn.Module] | str | bool | None = None,
         dropout: nn.Module | None = None,
         channels: int | None = None,
     ) -> None:
@@ -172,10 +172,15 @@ class Neuron(slayer.neuron.base.Neuron):
         return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
 
-def _norm_maker(norm: Callable[[], nn.Module] | str | None, channels: int | None) -> Callable[[], nn.Module] | None:
-    if norm is None or callable(norm):
+def _norm_maker(
+    norm: Callable[[], nn.Module] | str | bool | None, channels: int | None
+) -> Callable[[], nn.Module] | None:
+    if norm is None or norm is False:
+        return None
+    batch = norm in (True, "batch") or (isinstance(norm, type) and issubclass(norm, nn.modules.batchnorm._BatchNorm))
+    if callable(norm) and not batch:
         return norm
-    if norm != "batch":
+    if not batch:
         raise ConfigurationError(f"there is no norm '{norm}'", remedy='use None, "batch", or a callable that makes one')
     if channels is None:
         raise ConfigurationError('norm="batch" needs the number of channels', remedy="pass `channels`, or use a block")
