@@ -198,7 +198,7 @@ def test_a_parameter_dictionary_can_be_shared() -> None:
     assert shared == PARAMETERS
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 def test_blocks_export_themselves_as_slayers_do(tmp_path: Path) -> None:
     """Slayer's convention: each block writes its own group; unmodified netx then reads the file."""
     torch.manual_seed(0)

@@ -154,7 +154,7 @@ def assert_exact_and_alive(report: netx_export.Report, backends: set[str]) -> No
         assert row.layer == "output" or row.spikes < 0.97 * row.values, row
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_backend_is_exact_where_stock_netx_can_be(name: str) -> None:
     report = verified(name, NETWORKS)
@@ -162,7 +162,7 @@ def test_every_backend_is_exact_where_stock_netx_can_be(name: str) -> None:
     assert not report.refused
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 @pytest.mark.parametrize("name", BEYOND_STOCK)
 def test_lava_is_exact_beyond_what_stock_netx_can_do(name: str) -> None:
     report = verified(name, BEYOND_STOCK)
@@ -170,7 +170,7 @@ def test_lava_is_exact_beyond_what_stock_netx_can_do(name: str) -> None:
     assert "netx" in report.refused
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 @settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(dense_cases(longest=7))
 def test_whatever_claims_to_be_stock_exact_is(case: Case) -> None:
@@ -180,7 +180,7 @@ def test_whatever_claims_to_be_stock_exact_is(case: Case) -> None:
             assert netx_export.verify(network, case.inputs(), backends=[name]).exact
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 def test_a_network_with_skip_connections_runs_in_lava() -> None:
     """Skips add integer currents; their spikes wait until the main path has caught up."""
     random = np.random.default_rng(3)

@@ -204,7 +204,7 @@ def test_no_other_hdf5_file_is_taken_for_a_network(tmp_path: Path) -> None:
     assert issubclass(FileFormatError, QsnnError)
 
 
-@pytest.mark.lava()
+@pytest.mark.lava
 def test_stock_netx_opens_the_file(path: Path, tmp_path: Path) -> None:
     from lava.lib.dl.netx import hdf5
 

@@ -12,7 +12,7 @@ import nbformat  # noqa: E402
 TUTORIALS = sorted((Path(__file__).parent.parent / "tutorials").glob("*.ipynb"))
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

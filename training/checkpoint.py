@@ -1,9 +1,9 @@
 """Checkpoints are read as numbers: a file from a stranger executes nothing, here and on resuming.
 
 torch.load(weights_only=True) is the second line of defence, because in torch 2.3 it is not enough: it hands TorchScript
-archives to torch.jit.load (CVE-2025-32434), falls back to formats older than the zip archive, and trusts the length that
-a file gives for a tensor, so that memory beyond the file's own is read. The first line is `_checked_copy`: it takes
-torch's current zip format only, compares every length and name, and passes on a fresh archive of what it has seen.
+archives to torch.jit.load (CVE-2025-32434), falls back to formats older than the zip archive, and trusts the length
+that a file gives for a tensor, so that memory beyond the file's own is read. The first line is `_checked_copy`: it
+takes torch's current zip format only, compares every length and name, and passes on a fresh archive of what it saw.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def restore(path: str | os.PathLike[str]) -> Classifier:
 
 
 def load(path: str | os.PathLike[str]) -> Contents:
-    """Everything in a checkpoint as plain numbers, texts, dictionaries and tensors on the CPU; errors as read_checkpoint."""
+    """All of a checkpoint: plain numbers, texts, dictionaries, tensors on the CPU. Errors as read_checkpoint."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
     try:
@@ -194,7 +194,7 @@ class _Inert:
 
 # The pure Python unpickler: the one in C fills memory up to the largest number that a pickle gives for a memo.
 class _Inspector(pickle._Unpickler):
-    """Goes through a pickle without executing it; refuses names off the list, and lengths that are not the storages'."""
+    """Goes through a pickle without executing it; refuses names off the list, and lengths that do not fit."""
 
     def __init__(self, entries: Mapping[str, bytes]) -> None:
         super().__init__(io.BytesIO(entries["data.pkl"]))

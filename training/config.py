@@ -123,6 +123,7 @@ class Optimizer(_Part):
         learning_rate: the highest.
         weight_decay: decoupled, per unit of learning rate.
         warmup: fraction of the steps before the highest learning rate is reached.
+        label_smoothing: share of the target that is spread over all classes, in training only.
     """
 
     key: ClassVar[str] = "optimizer"
@@ -130,6 +131,7 @@ class Optimizer(_Part):
     learning_rate: float = _bounded(5e-3, 1e-8, 10.0)
     weight_decay: float = _bounded(0.0, 0.0, 10.0)
     warmup: float = _bounded(0.1, 0.0, 0.9)
+    label_smoothing: float = _bounded(0.1, 0.0, 0.9)
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
     name = os.fspath(path_or_name)
     if name in shipped():
-        return resources.files("training").joinpath("configs", f"{name}.yaml").read_text("utf-8"), name
+        return resources.files("training").joinpath("configs").joinpath(f"{name}.yaml").read_text("utf-8"), name
     try:
         return Path(name).read_text("utf-8"), name
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -274,7 +276,8 @@ def _part(kind: type[Part], key: str, content: Any) -> Part:
 def _converted(key: str, value: Any, annotation: Any) -> Any:
     """`value` as the annotated type: nothing is guessed, but integers pass for floats and lists for tuples."""
     if is_dataclass(annotation):
-        assert isinstance(annotation, type) and issubclass(annotation, _Part)
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, _Part)
         return value if isinstance(value, annotation) else _part(annotation, key, value)
     for choice in _alternatives(annotation):
         accepted, result = _accept(value, choice)

@@ -33,6 +33,12 @@ def read_logs(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Curve]:
     return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
 
 
+def best_epoch(curves: dict[str, Curve]) -> int:
+    """The first epoch with the lowest validation loss: that of best.ckpt."""
+    losses = curves["val_loss"]
+    return min(losses, key=losses.__getitem__)
+
+
 def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = "") -> None:
     """Draw loss, accuracy and firing rates over epochs into a PNG file.
 
@@ -48,7 +54,7 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
     _draw_pair(loss, curves, "loss")
     loss.set(title="loss", yscale="log")
     _draw_pair(accuracy, curves, "accuracy")
-    _mark_best(accuracy, curves.get("val_accuracy", {}))
+    _mark_best(loss, accuracy, curves)
     _draw_rates(rates, curves)
     for axis in (loss, accuracy, rates):
         axis.set_xlabel("epoch")
@@ -67,12 +73,14 @@ def _draw_pair(axis: Axes, curves: dict[str, Curve], metric: str) -> None:
     axis.set_title(metric)
 
 
-def _mark_best(axis: Axes, curve: Curve) -> None:
-    if not curve:
+def _mark_best(loss: Axes, accuracy: Axes, curves: dict[str, Curve]) -> None:
+    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    if "val_loss" not in curves:
         return
-    best = max(curve, key=curve.__getitem__)
-    axis.plot(best, curve[best], "o", color=VALIDATION, label=f"best: {curve[best]:.2%} in epoch {best}")
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    best = best_epoch(curves)
+    value = curves["val_accuracy"][best]
+    loss.plot(best, curves["val_loss"][best], "o", color=VALIDATION, label=f"lowest: epoch {best}")
+    accuracy.plot(best, value, "o", color=VALIDATION, label=f"{value:.2%} in epoch {best}")
 
 
 def _draw_rates(axis: Axes, curves: dict[str, Curve]) -> None:

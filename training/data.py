@@ -132,7 +132,9 @@ class ImageData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled anew each epoch; the short last batch, which would disturb a norm's statistics, is left out."""
         world, rank = self._place()
-        sampler = DistributedSampler(self._sets["train"], world, rank, shuffle=True, seed=self.seed)
+        sampler: DistributedSampler[Any] = DistributedSampler(
+            self._sets["train"], world, rank, shuffle=True, seed=self.seed
+        )
         return self._loader("train", sampler, self.data.batch_size, len(sampler) >= self.data.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -190,7 +192,7 @@ class ImageData(LightningDataModule):
         return DataLoader(self._sets[name], batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_whole)
 
 
-def _whole(batch: Batch) -> Batch:
+def _whole(batch: Any) -> Any:
     """ImageSet.__getitems__ has made the batch already."""
     return batch
 

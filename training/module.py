@@ -21,7 +21,7 @@ from training.models import build, spiking_blocks
 
 
 class Classifier(LightningModule):
-    """A network that classifies by the sum of its potentials over time.
+    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean.
 
     Training computes with real numbers. Validation and test compute with the integers that will be deployed, so their
     accuracy is the deployed network's (unless `model.float_weights` asks for real weights).
@@ -53,25 +53,17 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
-        x, y = batch
-        logits = self(x)
-        loss = F.cross_entropy(logits, y)
-        self._log("train", loss, logits, y)
-        return loss
+        return self._measure("train", batch, self.config.optimizer.label_smoothing)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one batch, and how often each layer spikes."""
-        x, y = batch
         with firing_rates(self.network) as rates:
-            logits = self(x)
-        self._log("val", F.cross_entropy(logits, y), logits, y)
-        self._log_means({f"rate_{name}": rate for name, rate in rates.items()}, len(y))
+            self._measure("val", batch)
+        self._log_means({f"rate_{name}": rate for name, rate in rates.items()}, len(batch[1]))
 
-    def test_step(self, batch: Batch, _: int) -> None:
+    def test_step(self, batch: Batch, batch_index: int) -> None:
         """Measure one batch."""
-        x, y = batch
-        logits = self(x)
-        self._log("test", F.cross_entropy(logits, y), logits, y)
+        self._measure("test", batch)
 
     def on_train_epoch_end(self) -> None:
         """Log the learning rate that the epoch ended with."""
@@ -85,9 +77,13 @@ class Classifier(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _log(self, stage: str, loss: Tensor, logits: Tensor, y: Tensor) -> None:
+    def _measure(self, stage: str, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+        x, y = batch
+        logits = self(x)
+        loss = F.cross_entropy(logits / x.shape[-1], y, label_smoothing=label_smoothing)
         accuracy = (logits.argmax(1) == y).float().mean()
         self._log_means({f"{stage}_loss": loss, f"{stage}_accuracy": accuracy}, len(y))
+        return loss
 
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         shown = {name for name in values if name.endswith(("loss", "accuracy"))}

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lava_qsnn.errors import ConfigurationError
 from training import curves, data
@@ -40,8 +40,8 @@ class Result:
     """What a training left behind.
 
     Args:
-        best, last: checkpoints of the epoch with the highest validation accuracy, and of the last one.
-        best_accuracy, last_accuracy: on the validation samples, fractions.
+        best, last: checkpoints of the epoch with the lowest validation loss, and of the last one.
+        best_accuracy, last_accuracy: theirs on the validation samples, fractions.
         test_accuracy: of `best` on the test samples, a fraction.
         epochs: trained in this run.
         seconds: of this run's training and validation.
@@ -94,7 +94,7 @@ def train(
         config = override(config, {"model.float_weights": True})
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
-    if resume is None and rank_zero_only.rank == 0 and (folder / "last.ckpt").exists():
+    if resume is None and getattr(rank_zero_only, "rank", 0) == 0 and (folder / "last.ckpt").exists():
         raise ConfigurationError(
             f"the folder '{folder}' holds a training already", remedy="choose another one, or resume its last.ckpt"
         )
@@ -120,11 +120,12 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
             curves.draw(curves.read_logs(logs), folder / "curves.png", f"{config.model.name} on {config.data.name}")
     best, last = folder / "best.ckpt", folder / "last.ckpt"
     (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
-    accuracy = curves.read_logs(logs)["val_accuracy"]
+    table = curves.read_logs(logs)
+    accuracy = table["val_accuracy"]
     return Result(
         best=best,
         last=last,
-        best_accuracy=max(accuracy.values()),
+        best_accuracy=accuracy[curves.best_epoch(table)],
         last_accuracy=accuracy[max(accuracy)],
         test_accuracy=measured["test_accuracy"],
         epochs=max(accuracy) - first,
@@ -157,7 +158,9 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
-    allowed = sorted(inspect.signature(Trainer).parameters.keys() - ours.keys() - {"fast_dev_run", "enable_checkpointing"})
+    allowed = sorted(
+        inspect.signature(Trainer).parameters.keys() - ours.keys() - {"fast_dev_run", "enable_checkpointing"}
+    )
     for name in part.options:
         if name not in allowed:
             raise ConfigurationError(
@@ -171,7 +174,8 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
 
 
 def _callbacks(folder: Path, shows: bool) -> list[Callback]:
-    best = ModelCheckpoint(folder, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
+    # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
+    best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
     return [best, last, RichProgressBar()] if shows else [best, last]
 
