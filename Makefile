@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= python3.10
+PYTHON ?= $(shell command -v python3.10 || echo python3)
 STAMP := $(VENV)/.ready
 
 .PHONY: demo test quick lint format lock setup clean

@@ -69,9 +69,8 @@ def _draw_layer(axes: NDArray[Any], layer: Layer, output: NDArray[np.int64], pot
 
 
 def _draw_raster(axis: Axes, name: str, spikes: NDArray[np.int64]) -> None:
-    neurons, steps = np.nonzero(spikes)
-    axis.scatter(steps, neurons, s=max(1.5, 500 / len(spikes)), marker="|", color="tab:blue")
-    axis.set(title=f"{name}: spikes, {spikes.mean():.0%} of all", ylabel="neuron", ylim=(-1, len(spikes)))
+    axis.imshow(spikes, aspect="auto", interpolation="nearest", cmap="Blues", vmax=1.3, origin="lower")
+    axis.set(title=f"{name}: spikes, {spikes.mean():.0%} of all", ylabel="neuron")
 
 
 def _draw_potentials(axis: Axes, name: str, margins: NDArray[np.int64]) -> None:
