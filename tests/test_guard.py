@@ -575,12 +575,16 @@ class TestExternalPipes:
 
     def test_after_the_end_the_pipes_are_gone(self) -> None:
         injector, extractor = bridge()
-        with GuardedRuntime(injector, LOIHI):
-            pass
+        with GuardedRuntime(injector, LOIHI) as runtime:
+            kept = extractor.out_port.external_pipe_csp_recv_port
+            injector.send(np.zeros(2))
+            runtime.run(1)
         with pytest.raises(AssertionError, match="needs to be created"):
             injector.send(np.zeros(2))
         with pytest.raises(AssertionError, match="needs to be created"):
             extractor.receive()
+        with pytest.raises(RunError, match="has ended"):
+            kept.recv()
 
 
 def test_many_runs_leave_no_more_than_one() -> None:
@@ -594,7 +598,9 @@ def test_many_runs_leave_no_more_than_one() -> None:
             assert failure
         else:
             assert not failure
-        footprints.append(footprint())
+        if round_number % 10 == 0:
+            footprints.append(footprint())
+    assert len(footprints) == 6
     assert all(later == footprints[0] for later in footprints)
 
 
@@ -627,9 +633,10 @@ def start(runtime, steps=None):
 """
 
 
-def program(text: str) -> subprocess.Popen[str]:
-    """Start a Python program that can use what this file defines, in a process group of its own."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def program(text: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python program that can use what this file defines, in a process group of its own."""
+    child = subprocess.Popen(
         [sys.executable, "-c", PROGRAM + text],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
@@ -637,13 +644,20 @@ def program(text: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    with child:
+        try:
+            yield child
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
-def running(text: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """Start such a program and wait until it has told the numbers of its actors."""
-    child = program(text)
+def actors_of(child: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Wait until such a program has told the numbers of its actors."""
     assert child.stdout is not None
-    return child, [psutil.Process(int(number)) for number in child.stdout.readline().split()]
+    actors = [psutil.Process(int(number)) for number in child.stdout.readline().split()]
+    assert len(actors) == 3
+    return actors
 
 
 def all_end(processes: list[psutil.Process]) -> bool:
@@ -685,30 +699,30 @@ class TestProgram:
         assert errors == ""
 
     def test_its_death_takes_all_actors_along(self) -> None:
-        child, actors = running("start(GuardedRuntime(network()[0], LOIHI).__enter__()); time.sleep(60)")
-        with child:
-            assert len(actors) == 3
+        with program("start(GuardedRuntime(network()[0], LOIHI).__enter__()); time.sleep(60)") as child:
+            actors = actors_of(child)
             child.kill()
-        assert all_end(actors)
+            assert all_end(actors)
 
     def test_an_interrupt_from_the_keyboard_ends_it_without_a_word_of_the_actors(self) -> None:
-        child, actors = running("with GuardedRuntime(network()[0], LOIHI) as r: start(r); r.wait()")
-        with child:
+        with program("with GuardedRuntime(network()[0], LOIHI) as r: start(r); r.wait()") as child:
+            actors = actors_of(child)
             os.killpg(child.pid, signal.SIGINT)
             _, errors = child.communicate(timeout=30.0)
-        assert all_end(actors)
+            assert all_end(actors)
         assert errors.count("Traceback") == 1
         assert errors.endswith("KeyboardInterrupt\n")
 
     def test_a_program_that_handles_the_interrupt_itself_can_let_the_run_end(self) -> None:
-        child, _ = running(
-            "signal.signal(signal.SIGINT, lambda *_: tell('noted'))\n"
-            "with GuardedRuntime(network('sleep_briefly', step=1)[0], LOIHI) as runtime:\n"
-            "    start(runtime, 3)\n"
-            "    runtime.wait()\n"
-            "tell('done')"
-        )
-        with child:
+        text = """
+signal.signal(signal.SIGINT, lambda *_: tell('noted'))
+with GuardedRuntime(network('sleep_briefly', step=1)[0], LOIHI) as runtime:
+    start(runtime, 3)
+    runtime.wait()
+tell('done')
+"""
+        with program(text) as child:
+            actors_of(child)
             os.killpg(child.pid, signal.SIGINT)
             output, errors = child.communicate(timeout=30.0)
         assert output.split() == ["noted", "done"]

@@ -30,6 +30,9 @@ Contents = dict[str, Any]
 #: Bytes of the largest checkpoint, and of the largest pickle in one, that are read.
 LARGEST_FILE, LARGEST_PICKLE = 2**32, 2**24
 
+#: Entries that versions of torch add to an archive, and no reader needs.
+NOTES = (".data/serialization_id", ".format_version", ".storage_alignment")
+
 #: Bytes per element of the storages a checkpoint may hold.
 STORAGES = {
     "BoolStorage": 1,
@@ -155,30 +158,24 @@ def _entries(path: Path) -> dict[str, bytes]:
         raise FileFormatError("it is not in torch's zip format")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         infos = archive.infolist()
-        if any(info.compress_type != zipfile.ZIP_STORED for info in infos) or sum(
-            info.file_size for info in infos
-        ) > len(content):
+        roots, names = zip(*(info.filename.split("/", 1) for info in infos))
+        _check_names(roots, names)
+        if sum(info.file_size for info in infos) > len(content) or any(info.compress_type for info in infos):
             raise FileFormatError("it is compressed, and torch's own files are not")
-        names = [info.filename.partition("/")[2] for info in infos]
-        if len({info.filename.partition("/")[0] for info in infos}) != 1 or len(set(names)) != len(names):
-            raise FileFormatError("its entries are not those of one torch file")
-        # Later versions of torch add notes of their own, which no reader needs.
-        notes = (".data/serialization_id", ".format_version", ".storage_alignment")
-        return {name: _entry(archive, info) for name, info in zip(names, infos) if name not in notes}
+        return {name: archive.read(info) for name, info in zip(names, infos) if name not in NOTES}
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    name = info.filename.partition("/")[2]
-    if re.fullmatch(r"data\.pkl|version|byteorder|data/[0-9]+", name) is None:
-        raise FileFormatError(f"it has an entry '{name}', as executable TorchScript archives do")
-    if name == "data.pkl" and info.file_size > LARGEST_PICKLE:
-        raise FileFormatError(f"its pickle's {info.file_size:,} bytes exceed {LARGEST_PICKLE:,}")
-    return archive.read(info)
+def _check_names(roots: tuple[str, ...], names: tuple[str, ...]) -> None:
+    for name in names:
+        if re.fullmatch(r"data\.pkl|version|byteorder|data/[0-9]+", name) is None and name not in NOTES:
+            raise FileFormatError(f"it has an entry '{name}', as executable TorchScript archives do")
+    if len(set(roots)) != 1 or len(set(names)) != len(names) or "data.pkl" not in names:
+        raise FileFormatError("its entries are not those of one torch file")
 
 
 def _check_pickle(entries: Mapping[str, bytes]) -> None:
-    if "data.pkl" not in entries:
-        raise FileFormatError("its entry 'data.pkl' is missing")
+    if len(entries["data.pkl"]) > LARGEST_PICKLE:
+        raise FileFormatError(f"its pickle's {len(entries['data.pkl']):,} bytes exceed {LARGEST_PICKLE:,}")
     _Inspector(entries).load()
 
 

@@ -18,7 +18,7 @@ TRAINING, VALIDATION = "tab:blue", "tab:orange"
 
 
 def read_logs(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Curve]:
-    """Read Lightning's CSV logs, of one training in the order of its parts; later parts win.
+    """Read Lightning's CSV logs of one training, in the order of its runs; each goes on from where it was resumed.
 
     Returns:
         For each metric, by name: its value in each epoch it was measured in, epochs from 1 on.
@@ -26,11 +26,20 @@ def read_logs(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Curve]:
     curves: dict[str, Curve] = {}
     for path in paths:
         with Path(path).open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                for name, value in row.items():
-                    if value and name not in ("epoch", "step"):
-                        curves.setdefault(name, {})[int(float(row["epoch"])) + 1] = float(value)
-    return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
+            rows = list(csv.DictReader(file))
+        start = min((_epoch(row) for row in rows), default=0)
+        for curve in curves.values():
+            for epoch in [epoch for epoch in curve if epoch >= start]:
+                del curve[epoch]
+        for row in rows:
+            for name, value in row.items():
+                if value and name not in ("epoch", "step"):
+                    curves.setdefault(name, {})[_epoch(row)] = float(value)
+    return curves
+
+
+def _epoch(row: dict[str, str]) -> int:
+    return int(row["epoch"]) + 1
 
 
 def best_epoch(curves: dict[str, Curve]) -> int:
