@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,7 +130,8 @@ def train(
     from training.train import train as implementation  # torch and Lightning, once the arguments are known to be good
 
     result = implementation(chosen, output or Path("runs") / Path(config).stem, resume=resume)
-    console.print(_result_table(result))
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # with several devices, each runs this command
+        console.print(_result_table(result))
 
 
 @app.command()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import math
 import multiprocessing
@@ -72,6 +73,10 @@ def bridge() -> tuple[Injector, Extractor]:
     injector, extractor = Injector(shape=(2,)), Extractor(shape=(2,))
     injector.out_port.connect(extractor.in_port)
     return injector, extractor
+
+
+def fail_to_open() -> tuple[int, int]:
+    raise OSError(errno.EMFILE, "too many files")
 
 
 def actor(name: str) -> multiprocessing.process.BaseProcess:
@@ -347,6 +352,13 @@ class TestFailingModel:
         with pytest.raises(LookupError, match="of the caller"), GuardedRuntime(source, LOIHI) as runtime:
             runtime.start()
             raise LookupError("of the caller")
+
+    def test_a_system_without_file_descriptors_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pipes = iter([os.pipe, os.pipe, os.pipe, fail_to_open])  # Enough for the first process.
+        monkeypatch.setattr(os, "pipe", lambda: next(pipes)())
+        source, _ = network()
+        with pytest.raises(OSError, match="too many files"):
+            run(source, 10, LOIHI)
 
     def test_an_error_caught_inside_the_block_is_raised_again_by_leaving_it(self) -> None:
         source, _ = network("raise_error")
@@ -680,13 +692,14 @@ class TestProgram:
         ("text", "told"),
         [
             ("attempt(None)", ""),
-            ("attempt('print_and_raise')", "last words RunError"),
-            ("attempt('raise_error', step=0)", "RunError"),
-            ("attempt('kill_itself')", "RunError"),
-            ("attempt('never_end', time_limit=0.5)", "TimeLimitError"),
+            (
+                "attempt('print_and_raise'); attempt('raise_error', step=0); attempt('kill_itself')\n"
+                "attempt('never_end', time_limit=0.5)",
+                "last words RunError RunError RunError TimeLimitError",
+            ),
             ("GuardedRuntime(network()[0], LOIHI).__enter__().start()", ""),
         ],
-        ids=["success", "error", "error while built", "killed", "time limit", "never left"],
+        ids=["after success", "after failures", "inside the block"],
     )
     def test_it_ends_at_once_and_quietly(self, text: str, told: str) -> None:
         with program(f"{text}\ntell('end', time.monotonic())") as child:

@@ -67,7 +67,7 @@ class Classifier(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the learning rate that the epoch ended with."""
-        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW, its learning rate set anew at each step."""

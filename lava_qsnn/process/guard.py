@@ -9,7 +9,8 @@ Two decisions carry this module:
 * Private parts of Lava's `Runtime` are overridden. Lava is archived and its version pinned, so they cannot
   change; the alternative would be a copy of the whole runtime.
 * Actors are forked, and channels use anonymous shared memory, which forks inherit. It has no name in /dev/shm
-  and needs no server process; the kernel frees it with its last user, however that ends.
+  and needs no server process; the kernel frees it with its last user, however that ends. On Linux the actors of
+  a parent that is killed are killed too.
 
 Lava executes this file again whenever it compiles a process of this folder: importing it changes nothing, and
 it stays free of dataclasses, which cannot be defined in a module outside `sys.modules`.
@@ -286,13 +287,13 @@ def _report_failure(error: BaseException, reports: int) -> NoReturn:
 
 
 def _failure_report(error: BaseException) -> bytes:
-    """Pickle what can always be pickled: title, traceback, and the exception's own pickle or None."""
+    """Pickle what can always be pickled: title, traceback, and the exception's own pickle, if it has one."""
     title = "".join(traceback.format_exception_only(type(error), error)).strip()
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip()
     try:
         transported = pickle.dumps(error)
     except Exception:
-        transported = None
+        transported = b""
     return pickle.dumps((title, text, transported))
 
 
@@ -310,9 +311,9 @@ class _Actor:
         self.reports, writing_end = os.pipe()
         os.set_blocking(self.reports, False)
         arguments = (builder, writing_end, os.getpid())
-        # Fork is asked for by name: the program may have set another start method.
-        self.process = get_context("fork").Process(target=_actor_main, args=arguments, name=name)
         try:
+            # Fork is asked for by name: the program may have set another start method.
+            self.process = get_context("fork").Process(target=_actor_main, args=arguments, name=name)
             self.process.start()
         except BaseException:
             os.close(self.reports)
@@ -351,8 +352,8 @@ class _Actor:
         """Tell how it failed, if it did; while it is stopping, it may end."""
         if not self.is_closed:
             return None
-        if self.report.startswith(_PICKLE):
-            return _reported_failure(self)
+        if self.report.startswith(_PICKLE) and (told := _unpickled(self.report)):
+            return _reported_failure(self, *told)
         code = self.exit_code(_GRACE)
         return None if stopping and code == 0 else _silent_failure(self, code)
 
@@ -364,7 +365,8 @@ class _Actor:
     def exit_code(self, timeout: float = 0.0) -> int | None:
         """Its exit code, negative for a signal; None if it has not ended within some seconds."""
         with _interrupts_deferred():  # The system tells an exit code only once: it must not get lost.
-            self.process.join(timeout)
+            if timeout:
+                self.process.join(timeout)
             return self.process.exitcode
 
     def kill(self) -> None:
@@ -401,18 +403,19 @@ class _Failure:
         return error
 
 
-def _reported_failure(actor: _Actor) -> _Failure:
-    title, text, transported = pickle.loads(actor.report)
+def _reported_failure(actor: _Actor, title: str, text: str, transported: bytes) -> _Failure:
+    error = _unpickled(transported)
+    cause = error if isinstance(error, BaseException) else None
     problem = f"{actor.name} failed with {title}\n\nThe traceback of the failed process:\n{text}"
-    return _Failure(problem, conclusive=not actor.is_service, cause=_unpickled(transported))
+    return _Failure(problem, conclusive=not actor.is_service, cause=cause)
 
 
-def _unpickled(transported: bytes | None) -> BaseException | None:
+def _unpickled(content: bytes) -> Any:
+    """Rebuild an object; None for what is cut off, or what its own class cannot rebuild."""
     try:
-        error = pickle.loads(transported) if transported else None
-    except Exception:  # Anything may happen here: the exception's own class rebuilds it.
+        return pickle.loads(content)
+    except Exception:
         return None
-    return error if isinstance(error, BaseException) else None
 
 
 def _silent_failure(actor: _Actor, code: int | None) -> _Failure:
@@ -455,6 +458,7 @@ class _Watch:
 
     def __init__(self, time_limit: float, progress: Progress | None) -> None:
         self.stopping = False
+        self._is_ended = False
         self._time_limit = time_limit
         self._progress = progress
         self._start = time.monotonic()
@@ -472,7 +476,7 @@ class _Watch:
         with _interrupts_deferred():
             actor = _Actor(name, builder)
             self._actors.append(actor)
-        self._selector.register(actor.reports, selectors.EVENT_READ, actor)
+            self._selector.register(actor.reports, selectors.EVENT_READ, actor)
 
     def wake(self) -> None:
         """End the sleep of the waiting thread; may be called by any thread at any time."""
@@ -486,6 +490,8 @@ class _Watch:
             RunError: an actor failed before.
             TimeLimitError: the time limit passed before.
         """
+        if self._is_ended:
+            raise _run_has_ended()
         while not ready():
             self.check_failures()
             self._sleep(self.check_clock(purpose))
@@ -533,6 +539,7 @@ class _Watch:
 
     def end(self) -> None:
         """Kill all actors and free everything; harmless if done before."""
+        self._is_ended = True
         _kill_all(self._actors)
         for actor in self._actors:
             actor.end()
@@ -610,7 +617,7 @@ class _AnonymousMemory:
         self.buf = memoryview(self._mapping)
 
     def close(self) -> None:
-        with contextlib.suppress(BufferError):  # An array still uses it: then it goes with that array.
+        with contextlib.suppress(BufferError):  # Somebody keeps a view of it: then it goes with that view.
             self.buf.release()
             self._mapping.close()
 
@@ -711,7 +718,7 @@ class _Runtime(Runtime):
         for port in ports:
             if port.thread is not None:
                 port.thread.join(_GRACE)
-            port._array = []  # Views of the memory, which a traceback that somebody keeps would keep.
+            port._array = []  # Arrays do not keep the memory they lie in: from now on their use would crash.
         if self._messaging_infrastructure is not None:
             self._messaging_infrastructure.stop()
         for port, attribute in self._external_pipes:
@@ -784,18 +791,22 @@ def _model_name(process: AbstractProcess, builder: PyProcessBuilder) -> str:
 
 
 class _EndedRuntime:
-    """Takes the place of an ended runtime, where stock Lava would crash or Vars tell their first values."""
+    """Takes the place of a runtime that has ended: stock Lava would crash, a Var would tell its first value."""
 
     def stop(self) -> None:
         """Do nothing: processes call this when they are deleted."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise RunError(
-            "the run of this process has ended, and its Vars with it",
-            remedy="read Vars inside the with block of a GuardedRuntime; build new processes for a new run",
-        )
+        raise _run_has_ended()
 
     start = wait = pause = get_var = set_var = _refuse
 
 
 _ENDED = _EndedRuntime()
+
+
+def _run_has_ended() -> RunError:
+    return RunError(
+        "the run of this process has ended, and its Vars and channels with it",
+        remedy="use them inside the with block of a GuardedRuntime; build new processes for a new run",
+    )
