@@ -8,10 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-if sys.version_info[:2] != (3, 10):
-    pytest.skip("Lava runs on Python 3.10 only", allow_module_level=True)
-
 from lava.proc.dense.process import Dense as LavaDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source

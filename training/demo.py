@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import netx_export
@@ -53,6 +54,7 @@ def demonstrate(folder: Path, announce: Announce, epochs: int | None = None) -> 
         announce: told each step before it starts.
         epochs: of both trainings; the shipped configuration's by default.
     """
+    torch.set_num_threads(1)  # a network this small is slower on several, much slower on a busy machine
     config = load_config("digits")
     config = override(config, {"trainer.max_epochs": epochs or config.trainer.max_epochs})
     clock = _Clock(announce)
