@@ -34,6 +34,7 @@ from lava.proc.io.injector import Injector
 
 from lava_qsnn.errors import ConfigurationError, RunError, TimeLimitError
 from lava_qsnn.process import guard
+from lava_qsnn.process._actors import interrupts_deferred
 from lava_qsnn.process.guard import GuardedRuntime, run
 from tests.faulty.processes import Pair, Sink, Source, Unimplemented
 
@@ -442,7 +443,7 @@ class TestInterrupt:
 
     def test_it_waits_until_a_new_process_is_known(self) -> None:
         reached = False
-        with pytest.raises(KeyboardInterrupt), guard._interrupts_deferred():
+        with pytest.raises(KeyboardInterrupt), interrupts_deferred():
             signal.raise_signal(signal.SIGINT)
             reached = True
         assert reached

@@ -1,0 +1,71 @@
+"""The child's side of a guarded run: what an actor does from its fork to its end, and how it reports failures."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import traceback
+from typing import NoReturn, TypeAlias
+
+from lava.magma.compiler.builders.py_builder import PyProcessBuilder
+from lava.magma.compiler.builders.runtimeservice_builder import RuntimeServiceBuilder
+
+Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
+
+_BUILT = b"+"  # The first byte of an actor's report, once its model has been built.
+
+
+def actor_main(builder: Builder, reports: int, parent: int) -> None:
+    """Build and run an actor; report to the pipe when it is built and, if so, how it failed."""
+    try:
+        _prepare_child(reports, parent)
+        actor = builder.build()
+        os.write(reports, _BUILT)
+        actor.start()
+    except BaseException as error:  # Also sys.exit(): the other actors would wait for this one for ever.
+        _report_failure(error, reports)
+
+
+def _prepare_child(reports: int, parent: int) -> None:
+    _die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; it is the parent that acts on it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The program's own handler, if any, is not meant for us.
+    # A crash, or the parent by a signal, makes the actor write its stack into its report.
+    faulthandler.enable(file=reports, all_threads=False)
+    faulthandler.register(signal.SIGUSR1, file=reports, all_threads=False)
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # It died before we could ask.
+        os._exit(1)
+
+
+def _report_failure(error: BaseException, reports: int) -> NoReturn:
+    """Send the report and exit without the interpreter's teardown, which might wait for other threads."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    report = _failure_report(error)
+    with contextlib.suppress(OSError):
+        while report:
+            report = report[os.write(reports, report) :]
+    os._exit(1)
+
+
+def _failure_report(error: BaseException) -> bytes:
+    """Pickle what can always be pickled: title, traceback, and the exception's own pickle, if it has one."""
+    title = "".join(traceback.format_exception_only(type(error), error)).strip()
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip()
+    try:
+        transported = pickle.dumps(error)
+    except Exception:
+        transported = b""
+    return pickle.dumps((title, text, transported))
