@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -98,7 +99,7 @@ def train(
         raise ConfigurationError(
             f"the folder '{folder}' holds a training already", remedy="choose another one, or resume its last.ckpt"
         )
-    with _quiet():
+    with _quiet(), _process_group():
         trainer = _trainer(config, folder, progress)
         if trainer.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
@@ -115,12 +116,13 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
     finally:
         seconds = time.perf_counter() - start
-        logs = tuple(sorted(folder.glob("logs/version_*/metrics.csv"), key=_version))
-        if trainer.is_global_zero and logs:
-            curves.draw(curves.read_logs(logs), folder / "curves.png", f"{config.model.name} on {config.data.name}")
+        if trainer.is_global_zero and _logs(folder):
+            title = f"{config.model.name} on {config.data.name}"
+            curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
     best, last = folder / "best.ckpt", folder / "last.ckpt"
     (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
-    table = curves.read_logs(logs)
+    trainer.strategy.barrier()  # one process writes the logs that all read
+    table = curves.read_logs(_logs(folder))
     accuracy = table["val_accuracy"]
     return Result(
         best=best,
@@ -131,12 +133,14 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         epochs=max(accuracy) - first,
         seconds=seconds,
         curves=folder / "curves.png",
-        logs=logs,
+        logs=_logs(folder),
     )
 
 
-def _version(log: Path) -> int:
-    return int(log.parent.name.removeprefix("version_"))
+def _logs(folder: Path) -> tuple[Path, ...]:
+    """The CSV files of all runs in a folder, in their order."""
+    found = folder.glob("logs/version_*/metrics.csv")
+    return tuple(sorted(found, key=lambda path: int(path.parent.name.removeprefix("version_"))))
 
 
 def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
@@ -205,6 +209,24 @@ def _fixed(config: Config) -> dict[str, Any]:
     free = ("data.folder", "data.download")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
+
+
+@contextmanager
+def _process_group() -> Iterator[None]:
+    """Dissolves the group that the training's processes form, if it was not there before; Lightning leaves gloo's.
+
+    Its threads would otherwise now and then abort a process that ends ("terminate called without an active exception").
+    """
+    ours = not _is_grouped()
+    try:
+        yield
+    finally:
+        if ours and _is_grouped():
+            torch.distributed.destroy_process_group()
+
+
+def _is_grouped() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def _prepare_child(reports: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; it is the parent that acts on it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The program's own handler, if any, is not meant for us.
     # A crash, or the parent by a signal, makes the actor write its stack into its report.
+    faulthandler.disable()  # Enabled already, it would not notice that a library had taken the signal since.
     faulthandler.enable(file=reports, all_threads=False)
     faulthandler.register(signal.SIGUSR1, file=reports, all_threads=False)
 
