@@ -57,11 +57,15 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
         title: above the picture.
     """
     from matplotlib.figure import Figure  # takes a second to import
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     loss, accuracy, rates = figure.subplots(1, 3)
     _draw_pair(loss, curves, "loss")
-    loss.set(title="loss", yscale="log")
+    loss.set(title="cross entropy", yscale="log")
+    loss.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    loss.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    loss.yaxis.set_minor_formatter(NullFormatter())
     _draw_pair(accuracy, curves, "accuracy")
     _mark_best(loss, accuracy, curves)
     _draw_rates(rates, curves)

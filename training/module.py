@@ -53,7 +53,8 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
-        return self._measure("train", batch, self.config.optimizer.label_smoothing)
+        logits = self._measure("train", batch)
+        return cross_entropy(logits, batch, self.config.optimizer.label_smoothing)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one batch, and how often each layer spikes."""
@@ -77,13 +78,14 @@ class Classifier(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _measure(self, stage: str, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+    def _measure(self, stage: str, batch: Batch) -> Tensor:
+        """Log loss and accuracy of a batch, and return its logits."""
         x, y = batch
-        logits = self(x)
-        loss = F.cross_entropy(logits / x.shape[-1], y, label_smoothing=label_smoothing)
+        logits: Tensor = self(x)
         accuracy = (logits.argmax(1) == y).float().mean()
+        loss = cross_entropy(logits.detach(), batch)
         self._log_means({f"{stage}_loss": loss, f"{stage}_accuracy": accuracy}, len(y))
-        return loss
+        return logits
 
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         shown = {name for name in values if name.endswith(("loss", "accuracy"))}
@@ -91,6 +93,12 @@ class Classifier(LightningModule):
             self.log(
                 name, value, prog_bar=name in shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples
             )
+
+
+def cross_entropy(logits: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+    """The loss of a batch: of the potentials' mean over time, so that it does not grow with T."""
+    x, y = batch
+    return F.cross_entropy(logits / x.shape[-1], y, label_smoothing=label_smoothing)
 
 
 def warm_cosine(step: int, steps: int, warmup: float) -> float:

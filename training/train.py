@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -99,7 +98,7 @@ def train(
         raise ConfigurationError(
             f"the folder '{folder}' holds a training already", remedy="choose another one, or resume its last.ckpt"
         )
-    with _quiet(), _process_group():
+    with _quiet():
         trainer = _trainer(config, folder, progress)
         if trainer.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +120,7 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
             curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
     best, last = folder / "best.ckpt", folder / "last.ckpt"
     (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
-    trainer.strategy.barrier()  # one process writes the logs that all read
+    _meet(trainer)
     table = curves.read_logs(_logs(folder))
     accuracy = table["val_accuracy"]
     return Result(
@@ -135,6 +134,15 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         curves=folder / "curves.png",
         logs=_logs(folder),
     )
+
+
+def _meet(trainer: Trainer) -> None:
+    """Wait until the one process that writes has written what all read."""
+    trainer.strategy.barrier()
+    if trainer.world_size > 1:
+        # gloo's threads free the last exchange's tensors under Python's lock. A process that ends before they have it
+        # aborts, and one that dissolves its process group waits forever (torch 2.3).
+        time.sleep(0.5)
 
 
 def _logs(folder: Path) -> tuple[Path, ...]:
@@ -209,24 +217,6 @@ def _fixed(config: Config) -> dict[str, Any]:
     free = ("data.folder", "data.download")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
-
-
-@contextmanager
-def _process_group() -> Iterator[None]:
-    """Dissolves the group that the training's processes form, if it was not there before; Lightning leaves gloo's.
-
-    Its threads would otherwise now and then abort a process that ends ("terminate called without an active exception").
-    """
-    ours = not _is_grouped()
-    try:
-        yield
-    finally:
-        if ours and _is_grouped():
-            torch.distributed.destroy_process_group()
-
-
-def _is_grouped() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 @contextmanager
