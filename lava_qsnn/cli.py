@@ -322,7 +322,12 @@ def _cost_table(network: IntegerNetwork, file: Path) -> Table:
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_row("file", f"{file.stat().st_size:,} bytes, {packed:,} of them weights")
     table.add_row(f"state of {neurons:,} spiking neurons", f"{kept:,} bits, {kept / max(1, neurons):.1f} each")
-    table.add_row("as Loihi's LIF", f"{neurons * netx_export.LIF_STATE_BITS:,} bits, {netx_export.LIF_STATE_BITS} each")
+    inputs, kept_each = int(np.prod(network.input.shape)), netx_export.state_bits(network, "input")
+    table.add_row(f"state of {inputs:,} inputs", f"{inputs * kept_each:,} bits, {kept_each} each")
+    table.add_row(
+        "the neurons as Loihi's LIF",
+        f"{neurons * netx_export.LIF_STATE_BITS:,} bits, {netx_export.LIF_STATE_BITS} each",
+    )
     return table
 
 

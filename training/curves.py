@@ -57,9 +57,10 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
         title: above the picture.
     """
     from matplotlib.figure import Figure  # takes a second to import
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6), layout=ConstrainedLayoutEngine(wspace=0.06))
     loss, accuracy, rates = figure.subplots(1, 3)
     _draw_pair(loss, curves, "loss")
     loss.set(title="cross entropy", yscale="log")
