@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import hypothesis
@@ -12,6 +13,9 @@ import torch
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 torch.set_num_threads(1)
+
+# A shell that starts us in the background has Ctrl-C ignored, which Python keeps; the tests of interrupts need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if sys.version_info[:2] != (3, 10):  # Lava cannot even be imported there
     collect_ignore = ["faulty", "test_guard.py", "test_process.py", "test_tutorials.py"]

@@ -97,6 +97,17 @@ def restore(path: str | os.PathLike[str]) -> Classifier:
     return classifier.eval()
 
 
+def trained_epochs(path: str | os.PathLike[str]) -> int:
+    """How many epochs a checkpoint has trained; FileFormatError if it has not all it takes to go on from there."""
+    contents = load(path)
+    for name in TRAINING_STATE:
+        if name not in contents:
+            raise FileFormatError(f"'{path}' has no '{name}' to go on from")
+    if not isinstance(contents["epoch"], int):
+        raise FileFormatError(f"'{path}': its epoch is no number")
+    return contents["epoch"] + 1
+
+
 def load(path: str | os.PathLike[str]) -> Contents:
     """All of a checkpoint: plain numbers, texts, dictionaries, tensors on the CPU. Errors as read_checkpoint."""
     if not Path(path).is_file():
@@ -124,11 +135,7 @@ class CheckedIO(TorchCheckpointIO):
         self.folder = folder.resolve()
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Contents:
-        contents = load(path)
-        missing = [name for name in ("state_dict", *TRAINING_STATE) if name not in contents]
-        if missing:
-            raise FileFormatError(f"'{path}' has no '{missing[0]}' to go on from")
-        return contents
+        return load(path)
 
     def remove_checkpoint(self, path: Any) -> None:
         # A resumed checkpoint names files that Lightning believes to be its own old ones.

@@ -22,7 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lava_qsnn.errors import ConfigurationError
 from training import curves, data
-from training.checkpoint import CheckedIO, load, read_checkpoint
+from training.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from training.config import Config, override, to_dict, to_yaml
 from training.module import Classifier
 
@@ -119,6 +119,8 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
             title = f"{config.model.name} on {config.data.name}"
             curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
     best, last = folder / "best.ckpt", folder / "last.ckpt"
+    if not best.exists():
+        raise ConfigurationError("no epoch was validated", remedy="let trainer.options leave room for validation")
     (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
     _meet(trainer)
     table = curves.read_logs(_logs(folder))
@@ -189,7 +191,14 @@ def _callbacks(folder: Path, shows: bool) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [best, last, RichProgressBar()] if shows else [best, last]
+    return [best, last, _ProgressBar()] if shows else [best, last]
+
+
+class _ProgressBar(RichProgressBar):
+    """Lightning's, without the number of the log."""
+
+    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
 
 
 def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:
@@ -200,8 +209,7 @@ def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:
             raise ConfigurationError(
                 f"{key} is {new[key]!r}, but '{resume}' was trained with {old[key]!r}", remedy="start a new training"
             )
-    epoch = load(resume).get("epoch")
-    epochs = epoch + 1 if isinstance(epoch, int) else 0
+    epochs = trained_epochs(resume)
     if epochs >= config.trainer.max_epochs:
         raise ConfigurationError(
             f"'{resume}' has trained {epochs} of {config.trainer.max_epochs} epochs already",
