@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
@@ -169,7 +173,9 @@ def inspect(file: NetworkFile) -> None:
 @app.command()
 def run(
     file: NetworkFile,
-    backend: Annotated[str, typer.Option("--backend", help="reference, lava or netx.")] = "reference",
+    backend: Annotated[
+        str, typer.Option("--backend", help="reference, fast, lava, lava-async, lava-fused or netx.")
+    ] = "reference",
     data: Data = None,
     folder: Folder = None,
     download: Download = False,
@@ -233,6 +239,30 @@ def verify(
         raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
 
 
+@bench.command("lava")
+def bench_lava(
+    quick: Annotated[bool, typer.Option("--quick", help="Few and small runs, without NetX: within 20 s.")] = False,
+    repeats: Annotated[int | None, typer.Option("--repeats", min=1, help="Runs of each; the median counts.")] = None,
+    output: Annotated[Path, typer.Option("--output", help="Folder for lava.json and lava.png.")] = Path("runs/bench"),
+) -> None:
+    """Measure the throughput of the Lava backends; draw it against depth, T, batch and spike rate."""
+    from netx_export._bench import sweep
+    from netx_export._bench.machine import write_json
+
+    plan = sweep.QUICK if quick else sweep.Plan()
+    plan = replace(plan, repeats=repeats or plan.repeats)
+    begun = count(1)
+    with _progress(f"{plan.runs} runs") as progress:
+        tables = plan.throughput(lambda text: progress((next(begun) - 1) / plan.runs, text))
+        curves = plan.sweep(lambda text: progress((next(begun) - 1) / plan.runs, text))
+    for work, result in tables.items():
+        console.print(_throughput_table(work, result["contenders"]))
+    console.print(_goal_table(tables))
+    console.print(f"wrote {write_json('lava', {'throughput': tables, 'samples_per_second': curves}, output)}")
+    sweep.draw(curves, output / "lava.png")
+    console.print(f"drew {output / 'lava.png'}")
+
+
 @contextmanager
 def _progress(text: str) -> Iterator[Callable[..., None]]:
     """A progress bar, and the function that moves it to a fraction and may change its text."""
@@ -294,7 +324,7 @@ def _layer_table(network: IntegerNetwork, file: Path) -> Table:
         f"{file.name}: {network.timesteps} time steps, input {_shape(network.input.shape)} of {network.input.bits} bits"
     )
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=said)
-    for column in ("layer", "shape", "weights", "bits", "on disk", "taps", "thresholds", "reach", "state bits"):
+    for column in ("layer", "shape", "weights", "bits", "on disk", "memory", "thresholds", "reach", "state bits"):
         table.add_column(column, justify="left" if column == "layer" else "right")
     table.add_row("input", _shape(network.input.shape), *[""] * 6, str(netx_export.state_bits(network, "input")))
     for layer in netx_export.describe(network):
@@ -304,7 +334,7 @@ def _layer_table(network: IntegerNetwork, file: Path) -> Table:
             f"{layer.weights:,}",
             str(layer.weight_bits),
             f"{8 * packed[layer.name] / layer.weights:.2f}",
-            _taps(layer.taps),
+            layer.potential or _taps(layer.taps),
             "readout" if layer.thresholds is None else f"{layer.thresholds[0]}..{layer.thresholds[1]}",
             str(max(-layer.potentials[0], layer.potentials[1])),
             str(layer.state_bits),
@@ -352,6 +382,26 @@ def _report_table(report: Report) -> Table:
         )
     for name, reason in report.refused.items():
         table.add_row(name, "", "", "", f"[yellow]left out:[/yellow] {reason}")
+    return table
+
+
+def _throughput_table(work: str, rows: dict[str, dict[str, float]]) -> Table:
+    table = Table(box=box.SIMPLE, title=f"{work}: milliseconds per sample, bit-equal answers")
+    for column in ("backend", "median", "least", "most", "s to start"):
+        table.add_column(column, justify="left" if column == "backend" else "right")
+    for name, row in rows.items():
+        table.add_row(name, *(f"{value:.3g}" for value in row.values()))
+    return table
+
+
+def _goal_table(tables: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE, title="ratios of milliseconds per sample")
+    for column in ("work", "ratio", "measured", "goal"):
+        table.add_column(column, justify="left" if column in ("work", "ratio") else "right")
+    for work, result in tables.items():
+        for row in result["goals"]:
+            mark = "green" if row["reached"] >= row["goal"] else "yellow"
+            table.add_row(work, row["ratio"], f"[{mark}]{row['reached']:.1f}[/{mark}]", str(row["goal"]))
     return table
 
 

@@ -2,7 +2,8 @@
 
 A quantizer turns real numbers into integers and the real step between two of them: value = step * integer. The
 integers are what is deployed. Their gradient is the straight-through estimator (Bengio et al., 2013): that of the real
-number divided by the step, within the quantizer's range, and zero beyond it.
+number divided by the step, within the quantizer's range, and zero beyond it. Weight regulation (lava_qsnn.regulation)
+standardizes weights first, and has a quantizer of its own for 1 bit: steps in powers of two, and an annealed gradient.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ WEIGHT_BITS = (1, 2, 4, 8)
 
 #: A 1-bit weight gets a gradient while its real value is within -1 to 1 (Courbariaux et al., 2016).
 BINARY_WINDOW = 1.0
+
+#: A channel whose deviation is below this share of its largest weight has, up to rounding, no variance.
+LEAST_DEVIATION = 1e-6
 
 
 def check_weight_bits(bits: int) -> int:
@@ -77,6 +81,63 @@ def integer_weight(weight: Tensor, step: Tensor | float, bits: int) -> Tensor:
     return result
 
 
+def standardize(weight: Tensor) -> Tensor:
+    """Weights of zero mean and unit variance in each output channel: (w - mean) / deviation, with gradient.
+
+    It computes in float64, so that all devices round a weight to the same integer. A channel without variance, such as
+    one of a single weight, becomes zeros; its gradient is that of w - mean.
+
+    Args:
+        weight: float (out, ...).
+
+    Returns:
+        Shaped like `weight`, in its dtype. The deviation is that of the channel itself (divided by n, not n - 1).
+    """
+    wide = weight.double().flatten(1)
+    centered = wide - wide.mean(1, keepdim=True)
+    variance = centered.square().mean(1, keepdim=True)
+    least = (LEAST_DEVIATION * wide.detach().abs().amax(1, keepdim=True)).square()
+    deviation = torch.where(variance > least, variance, torch.ones_like(variance)).sqrt()
+    return (centered / deviation).reshape(weight.shape).to(weight.dtype)
+
+
+def power_of_two_step(weight: Tensor) -> Tensor:
+    """The power of two nearest, in log2, to each output channel's mean |w|: float (out, 1, ..), without gradient.
+
+    A channel of zeros has step 1. (IR-Net's scale of 1-bit weights, a shift; Qin et al., 2020.)
+    """
+    mean = weight.detach().double().abs().flatten(1).mean(1)
+    step = torch.where(mean > 0, mean, torch.ones_like(mean)).log2().round().exp2()
+    return step.reshape(-1, *[1] * (weight.dim() - 1)).to(weight.dtype)
+
+
+def annealing(progress: float) -> tuple[float, float]:
+    """Steepness t and height k of the annealed sign: t = 10^(2 progress - 1) from 0.1 to 10, k = max(1 / t, 1).
+
+    IR-Net's schedule (Qin et al., 2020): k tanh(t w) is nearly w at first, so that all weights learn, and nearly the
+    sign in the end, so that the gradient is that of what is computed.
+
+    Args:
+        progress: of the training, 0 to 1.
+    """
+    steepness = 10.0 ** (2 * progress - 1)
+    return steepness, max(1 / steepness, 1.0)
+
+
+def annealed_sign(weight: Tensor, progress: float) -> Tensor:
+    """The sign (with sign(0) = 1), its gradient that of k tanh(t w): k t (1 - tanh^2(t w)), see `annealing`.
+
+    Args:
+        weight: float, any shape.
+        progress: of the training, 0 to 1; it changes the gradient and not the result.
+
+    Returns:
+        -1.0 and 1.0, shaped like `weight`.
+    """
+    result: Tensor = _AnnealedSign.apply(weight, *annealing(progress))
+    return result
+
+
 def integer_taps(taps: Tensor, bits: int) -> Tensor:
     """Quantize real taps, in units of integers, to 1 .. 2^bits - 1: rounding, straight-through gradient."""
     result: Tensor = _RoundWithin.apply(taps, 1, 2**bits - 1)
@@ -101,6 +162,20 @@ class _IntegerWeight(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         passes, step = ctx.saved_tensors
         return gradients[0] * passes / step, None, None
+
+
+class _AnnealedSign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, steepness: float, height: float) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.options = steepness, height
+        return torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (weight,) = ctx.saved_tensors
+        steepness, height = ctx.options
+        return gradients[0] * height * steepness * (1 - torch.tanh(steepness * weight).square()), None, None
 
 
 class _RoundWithin(torch.autograd.Function):

@@ -59,7 +59,7 @@ def layer_arrays(network: IntegerNetwork, layer: Layer) -> Arrays:
         "shape": np.array(network.shapes[layer.name]),
         "neuron/type": _text("CUBA"),
         "neuron/iDecay": np.array(stock.current_decay),
-        "neuron/vDecay": np.array(4096),
+        "neuron/vDecay": np.array(stock.voltage_decay),
         "neuron/vThMant": np.array(stock.threshold),
         "neuron/refDelay": np.array(1),
         "neuron/gradedSpike": np.array(False),

@@ -18,12 +18,19 @@ from torch import Tensor
 
 from lava_qsnn.errors import ConfigurationError
 
+#: Each takes x and may overwrite it: a fresh tensor of this size costs more than the arithmetic.
 BUMPS: dict[str, Callable[[Tensor], Tensor]] = {
-    "triangle": lambda x: (1 - x.abs()).clamp(min=0),
-    "fast_sigmoid": lambda x: (1 + x.abs()).pow(-2),
-    "arctan": lambda x: 1 / (1 + x * x),
-    "exponential": lambda x: torch.exp(-x.abs()),
+    "triangle": lambda x: x.abs_().neg_().add_(1).relu_(),
+    "fast_sigmoid": lambda x: x.abs_().add_(1).square_().reciprocal_(),
+    "arctan": lambda x: x.square_().add_(1).reciprocal_(),
+    "exponential": lambda x: x.abs_().neg_().exp_(),
 }
+
+
+def bump(z: Tensor, threshold: float, name: str, width: float, scale: float, fresh: bool = False) -> Tensor:
+    """The gradient of spikes by their normalized potentials z, any shape; of a `fresh` z of width 1, in its memory."""
+    slope = BUMPS[name](z if fresh else (z - threshold).mul_(1 / width))
+    return slope if scale == 1.0 else slope.mul_(scale)
 
 
 def check_surrogate(name: str, width: float, scale: float) -> None:
@@ -59,4 +66,4 @@ class _Spike(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         (z,) = ctx.saved_tensors
         threshold, name, width, scale = ctx.options
-        return gradients[0] * scale * BUMPS[name]((z - threshold) / width), None, None, None, None
+        return bump(z, threshold, name, width, scale).mul_(gradients[0]), None, None, None, None

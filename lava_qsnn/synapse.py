@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,26 +12,52 @@ from torch import Tensor, nn
 from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.frames import from_frames, to_frames
-from lava_qsnn.quantize import channel_step, check_weight_bits, fixed_step, integer_weight
+from lava_qsnn.quantize import (
+    annealed_sign,
+    channel_step,
+    check_weight_bits,
+    fixed_step,
+    integer_weight,
+    largest_level,
+    power_of_two_step,
+    standardize,
+)
 
 
 class Quantized:
     """What all synapses here share: integer weights, the step between them, and slayer's forward on top.
 
     `fixed` chooses one constant power-of-two step for the layer instead of one per channel that follows the weights.
+    `weight_regulation` standardizes weights before they are quantized, see lava_qsnn.regulation; `progress`, 0 to 1, is
+    that of the training, and changes only the gradient of regulated 1-bit weights.
     """
 
     weight: Tensor
     weight_bits: int
     fixed: bool
+    learns: bool = True  # whether it has real weights behind the integer ones
+    weight_regulation: bool = False
+    progress: float = 0.0
+
+    def real_weight(self) -> Tensor:
+        """The real weights that are quantized, standardized if they are regulated: (out, ...) with gradient."""
+        return standardize(self.weight) if self.weight_regulation else self.weight
 
     def quantized(self) -> tuple[Tensor, Tensor]:
         """Integer weights (out, ...) with gradient, and their steps (out,) without."""
+        weight = self.real_weight()
+        if self.weight_regulation and self.weight_bits == 1:
+            return annealed_sign(weight, self.progress), power_of_two_step(weight).flatten()
         if self.fixed:
-            step = torch.full_like(self.weight[:, :1, :1, :1, :1], fixed_step(self.weight[0].numel(), self.weight_bits))
+            step = torch.full_like(weight[:, :1, :1, :1, :1], fixed_step(weight[0].numel(), self.weight_bits))
         else:
-            step = channel_step(self.weight, self.weight_bits)
-        return integer_weight(self.weight, step, self.weight_bits), step.flatten()
+            step = channel_step(weight, self.weight_bits)
+        return integer_weight(weight, step, self.weight_bits), step.flatten()
+
+    def typical_spread(self) -> float:
+        """Root of the sum of a target's squared integer weights, as initialized: 1 bit +-1, more bits uniform."""
+        magnitude = 1.0 if not self.learns or self.weight_bits == 1 else largest_level(self.weight_bits) / math.sqrt(3)
+        return magnitude * math.sqrt(self.weight[0].numel())
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         """Apply `weight`, shaped like the first result of `quantized`, to frames (N T, C, [H, W])."""
@@ -52,6 +79,14 @@ def _refuse(weight_norm: bool, pre_hook_fx: Any) -> None:
         raise ConfigurationError("pre_hook_fx would replace the quantizer", remedy="choose `weight_bits` instead")
 
 
+def _refuse_fixed(fixed: bool, weight_regulation: bool) -> None:
+    if fixed and weight_regulation:
+        raise ConfigurationError(
+            "a fixed step is made for weights as they are initialized, and regulation standardizes them",
+            remedy="regulate the hidden layers only",
+        )
+
+
 class Dense(Quantized, slayer.synapse.Dense):
     """slayer.synapse.Dense with weights of 1, 2, 4 or 8 bits; same arguments and weight shape (out, in, 1, 1, 1)."""
 
@@ -65,10 +100,13 @@ class Dense(Quantized, slayer.synapse.Dense):
         *,
         weight_bits: int = 1,
         fixed: bool = False,
+        weight_regulation: bool = False,
     ) -> None:
         _refuse(weight_norm, pre_hook_fx)
+        _refuse_fixed(fixed, weight_regulation)
         super().__init__(in_neurons, out_neurons, weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), fixed
+        self.weight_regulation = weight_regulation
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         result = F.linear(frames.flatten(1), weight.flatten(1))
@@ -92,10 +130,12 @@ class Conv(Quantized, slayer.synapse.Conv):
         pre_hook_fx: Any = None,
         *,
         weight_bits: int = 1,
+        weight_regulation: bool = False,
     ) -> None:
         _refuse(weight_norm, pre_hook_fx)
         super().__init__(in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), False
+        self.weight_regulation = weight_regulation
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         kernel = weight.reshape(weight.shape[:4])
@@ -107,6 +147,8 @@ class Pool(Quantized, slayer.synapse.Pool):
 
     Unlike slayer's, it adds no rows or columns of its own: what does not fill a window at the border is left out.
     """
+
+    learns = False
 
     def __init__(
         self,
@@ -149,8 +191,14 @@ class Pool(Quantized, slayer.synapse.Pool):
 class OneToOne(Quantized, nn.Module):
     """One synapse of weight 1 from each source neuron to its target."""
 
+    learns = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.ones(1, 1), persistent=False)
+
     def quantized(self) -> tuple[Tensor, Tensor]:
-        return torch.ones(1, 1), torch.ones(1)
+        return self.weight, self.weight[0]
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         return frames * weight.to(frames).reshape(1, -1, *[1] * (frames.dim() - 2))

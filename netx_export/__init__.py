@@ -3,7 +3,7 @@
     network = netx_export.export(net, "digits.net", input_shape=(64,), timesteps=4, input_bits=5)
     potentials = netx_export.simulate("digits.net", x, backend="lava")
 
-torch is imported by `export` and `fold` only, Lava by `Network` and by the backends that run on it only.
+torch is imported by `export` and `fold` only, Lava by `Network`, `Stream` and the backends that run on it only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._stream import Stream
 
 __all__ = [
     "BACKENDS",
@@ -31,6 +32,7 @@ __all__ = [
     "Network",
     "Report",
     "Row",
+    "Stream",
     "describe",
     "export",
     "fold",
@@ -45,7 +47,12 @@ __all__ = [
 ]
 
 #: What needs torch or Lava is imported when it is first used.
-_LATE = {"export": "netx_export._export", "fold": "netx_export._fold", "Network": "netx_export._network"}
+_LATE = {
+    "Network": "netx_export._network",
+    "Stream": "netx_export._stream",
+    "export": "netx_export._export",
+    "fold": "netx_export._fold",
+}
 
 
 def __getattr__(name: str) -> Any:

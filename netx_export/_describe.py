@@ -7,18 +7,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_qsnn.integer import INPUT, Conv, IntegerNetwork, Layer, MemoryFree, Shape, Synapse
+from lava_qsnn.integer import (
+    INPUT,
+    Conv,
+    Dense,
+    IntegerNetwork,
+    Layer,
+    MemoryFree,
+    Neuron,
+    OneToOne,
+    QuantizedLIF,
+    Shape,
+    Synapse,
+)
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
 LIF_STATE_BITS = 48
+
+#: Synapses in tables.
+KINDS: dict[type, str] = {Dense: "dense", Conv: "conv", OneToOne: "one to one"}
 
 
 @dataclass(frozen=True)
 class LayerSummary:
     """One layer of a deployed network.
 
-    `weight_bits` are the fewest that hold the weights; `state_bits` what one neuron keeps from step to step: the last K
-    spikes, one bit each, K the longest history any of its targets asks for (of the input, K numbers of its width).
+    `weight_bits` are the fewest that hold the weights; `state_bits` what one neuron keeps from step to step: its stored
+    potential, if it has one, and its last K spikes, one bit each, the present one included, K the longest history any
+    of its targets asks for (of the input, K numbers of its width).
     """
 
     name: str
@@ -27,6 +43,7 @@ class LayerSummary:
     weights: int
     weight_bits: int
     taps: tuple[int, ...]
+    potential: str  # of a stored one, its bits, leak and reset; else empty
     thresholds: tuple[int, int] | None  # least and greatest
     potentials: tuple[int, int]  # least and greatest that can be reached
     state_bits: int
@@ -42,13 +59,15 @@ def describe(network: IntegerNetwork) -> list[LayerSummary]:
 
 
 def state_bits(network: IntegerNetwork, source: str) -> int:
-    """Bits one neuron of a layer (or one input) keeps between time steps: K of its own, for all its targets."""
+    """Bits one neuron of a layer (or one input) keeps: K of its own spikes for all its targets, and its potential."""
     histories = [
         len(layer.neuron.taps)
         for layer in network.layers
         if any(connection.source == source for connection in layer.connections)
     ]
-    return max(histories, default=0) * (network.input.bits if source == INPUT else 1)
+    if source == INPUT:
+        return max(histories, default=0) * network.input.bits
+    return max(histories, default=0) + network.layer(source).neuron.state_bits
 
 
 def weight_bits(synapse: Synapse) -> int:
@@ -78,16 +97,23 @@ def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
     synapses = [connection.synapse for connection in layer.connections]
     low, high = network.potential_ranges[layer.name]
     thresholds = None
-    if isinstance(layer.neuron, MemoryFree):
+    if isinstance(layer.neuron, (MemoryFree, QuantizedLIF)):
         thresholds = (int(layer.neuron.threshold.min()), int(layer.neuron.threshold.max()))
     return LayerSummary(
         name=layer.name,
-        kind=" + ".join("conv" if isinstance(synapse, Conv) else "dense" for synapse in synapses),
+        kind=" + ".join(KINDS[type(synapse)] for synapse in synapses),
         shape=network.shapes[layer.name],
         weights=sum(synapse.weight.size for synapse in synapses),
         weight_bits=max(weight_bits(synapse) for synapse in synapses),
         taps=layer.neuron.taps,
+        potential=_stored(layer.neuron),
         thresholds=thresholds,
         potentials=(int(low.min()), int(high.max())),
         state_bits=state_bits(network, layer.name),
     )
+
+
+def _stored(neuron: Neuron) -> str:
+    if not isinstance(neuron, QuantizedLIF):
+        return ""
+    return f"{neuron.bits} bits, leak 1/{2**neuron.leak}, {neuron.reset}"

@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import nn
 
-from lava_qsnn.block.memory_free import Flatten, Input, Pool, Synaptic
-from lava_qsnn.block.memory_free import Output as OutputBlock
+from lava_qsnn.block._blocks import Flatten, Input, Pool, Residual
+from lava_qsnn.block._blocks import Output as OutputBlock
+from lava_qsnn.block._synaptic import Synaptic
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import (
     INPUT,
+    TORCH_RULES,
     Connection,
     Conv,
     IntegerNetwork,
     Layer,
     MemoryFree,
+    OneToOne,
     Shape,
-    potentials_exact_in_float32,
+    Synapse,
     refuse_violations,
 )
 from lava_qsnn.integer import Input as IntegerInput
@@ -46,20 +49,20 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
     """
     if isinstance(input_bits, bool) or not isinstance(input_bits, int) or not 1 <= input_bits <= 24:
         raise ConfigurationError(f"input_bits must be an integer from 1 to 24, not {input_bits!r}")
-    chain = _Chain(IntegerInput(tuple(input_shape), 2**input_bits - 1), timesteps)
+    graph = _Graph(IntegerInput(tuple(input_shape), 2**input_bits - 1), timesteps)
     for block in blocks(net):
-        chain.add(block)
-    network = chain.network()
-    refuse_violations(network, [potentials_exact_in_float32], "any backend")
+        graph.add(block)
+    network = graph.network()
+    refuse_violations(network, TORCH_RULES, "any backend")
     return network
 
 
 def blocks(net: nn.Module) -> Iterator[Block]:
     """The blocks of a network in the order of their data flow; DeploymentError for anything else inside.
 
-    Modules that do nothing in evaluation (Identity, Dropout) are passed over.
+    Modules that do nothing in evaluation (Identity, Dropout) are passed over. A Residual comes as one block.
     """
-    if isinstance(net, (Synaptic, Flatten)):
+    if isinstance(net, (Synaptic, Flatten, Residual)):
         yield net
     elif isinstance(net, (nn.Sequential, nn.ModuleList)):
         for child in net:
@@ -75,12 +78,27 @@ def blocks(net: nn.Module) -> Iterator[Block]:
 
 def spiking_blocks(net: nn.Module) -> list[Synaptic]:
     """The blocks that become layers, in the order of `IntegerNetwork.layers`."""
-    return [block for block in blocks(net) if isinstance(block, Synaptic) and block.neuron is not None]
+    found: list[Synaptic] = []
+    for block in blocks(net):
+        if isinstance(block, Residual):
+            found += spiking_blocks(block.blocks)
+        elif isinstance(block, Synaptic) and block.neuron is not None:
+            found.append(block)
+    return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the next synapse starts: a source, a pooling after it that waits to be merged, and whether it is flat."""
+
+    source: str
+    pooling: Conv | None
+    flat: bool
 
 
 @dataclass
-class _Chain:
-    """A network in the making: the layers so far, and a pooling that waits for the synapse after it."""
+class _Graph:
+    """A network in the making: the layers so far, and where the next one starts."""
 
     input: IntegerInput
     timesteps: int
@@ -88,10 +106,18 @@ class _Chain:
     pooling: Conv | None = None
     flat: bool = False
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block, shortcut: _Place | None = None) -> None:
+        """Add a block; `shortcut` is where its skip connection starts, if it has one."""
+        if isinstance(block, Residual):
+            start = _Place(self.source, self.pooling, self.flat)
+            inner = list(blocks(block.blocks))
+            for each in inner[:-1]:
+                self.add(each)
+            self.add(inner[-1], start)
+            return
         name = f"{type(block).__name__.lower()}{len(self.layers) + 1}"
         try:
-            self._add(block, name)
+            self._add(block, name, shortcut)
         except DeploymentError as error:
             raise DeploymentError(error.problem, layer=error.layer or name, remedy=error.remedy) from None
 
@@ -102,30 +128,34 @@ class _Chain:
             raise DeploymentError("there is no layer in the network", remedy="add a Dense, Conv or Output block")
         return _canonical(IntegerNetwork(self.input, self.timesteps, tuple(self.layers)))
 
-    def _add(self, block: Block, name: str) -> None:
-        if self.layers and not isinstance(self.layers[-1].neuron, MemoryFree):
+    def _add(self, block: Block, name: str, shortcut: _Place | None) -> None:
+        if self.layers and not self.layers[-1].neuron.spikes:
             raise DeploymentError("nothing can follow the Output", remedy="make it the last block")
         if isinstance(block, Flatten):
             self.flat = True
         elif isinstance(block, Input) and (self.layers or self.pooling or self.flat):
             raise DeploymentError("an Input can only be the first block", remedy="remove it")
         elif isinstance(block, Synaptic) and block.neuron is not None:
-            self._add_layer(block, name)
+            self._add_layer(block, name, shortcut)
         elif isinstance(block, Pool):
             self._add_pooling(block)
         elif block.delay_shift:
             raise DeploymentError("delay_shift is a training option", remedy="build it with delay_shift=False")
 
-    def _add_layer(self, block: Synaptic, name: str) -> None:
+    def _add_layer(self, block: Synaptic, name: str, shortcut: _Place | None) -> None:
         deployed = block.integer_parameters(self.timesteps)
         source = self.source_shape
         synapse = block.deployed_synapse(deployed, self._incoming_shape())
         if self.pooling is not None:
             synapse = merge(self.pooling, synapse, source)
         shape = synapse.output_shape(source)
-        neuron = block.deployed_neuron(deployed, shape[0])
+        connections = [Connection(self.source, synapse)]
+        skip = block.deployed_skip(deployed)
+        if skip is not None:
+            assert shortcut is not None
+            connections.append(Connection(shortcut.source, self._merged(skip, shortcut)))
         name = "output" if isinstance(block, OutputBlock) else name
-        self.layers.append(Layer(name, (Connection(self.source, synapse),), neuron))
+        self.layers.append(Layer(name, tuple(connections), deployed.neuron.broadcast(shape[0])))
         self.pooling, self.flat = None, False
 
     def _add_pooling(self, block: Pool) -> None:
@@ -142,16 +172,27 @@ class _Chain:
             pooling = merged
         self.pooling = pooling
 
+    def _merged(self, synapse: Synapse, start: _Place) -> Synapse:
+        """A skip's synapse, with the pooling that lies before its start."""
+        if start.pooling is None:
+            return synapse
+        if isinstance(synapse, OneToOne):
+            synapse = Conv(synapse.weight.reshape(-1, 1, 1, 1), groups=len(synapse.weight))
+        return merge(start.pooling, synapse, self._shape_of(start.source))
+
     @property
     def source(self) -> str:
         return self.layers[-1].name if self.layers else INPUT
 
     @property
     def source_shape(self) -> Shape:
-        if not self.layers:
+        return self._shape_of(self.source)
+
+    def _shape_of(self, source: str) -> Shape:
+        if source == INPUT:
             return self.input.shape
-        # One pass per layer over a chain of a few dozen layers; keeps the shapes' one definition in IntegerNetwork.
-        return IntegerNetwork(self.input, self.timesteps, tuple(self.layers)).shapes[self.source]
+        # One pass per layer over a few dozen layers; keeps the shapes' one definition in IntegerNetwork.
+        return IntegerNetwork(self.input, self.timesteps, tuple(self.layers)).shapes[source]
 
     def _incoming_shape(self) -> Shape:
         """Shape the next block sees: after the waiting pooling, and flattened."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork, MemoryFree, input_message_bits
+from lava_qsnn.integer import IntegerNetwork, input_message_bits
 from lava_qsnn.process.guard import run
 from lava_qsnn.process.network import Network, fixed_point, lava_shape
 from lava_qsnn.process.recording import Feed, Probe, Record, shared_array
@@ -55,7 +55,7 @@ def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
     for depth, (layer, block) in enumerate(zip(network.layers, stock.layers), 1):
         if layer.name in options.chosen(network):
             stores[layer.name] = shared_array((len(frames), *block.out.shape))
-            _observe(stores[layer.name], block, depth, isinstance(layer.neuron, MemoryFree))
+            _observe(stores[layer.name], block, depth, layer.neuron.spikes)
     _run(feed, clock, len(frames) + len(network), network, options)
     return {name: _unscaled(network, name, _samples(store, x.shape[-1])) for name, store in stores.items()}
 
@@ -79,7 +79,7 @@ def _observe(store: np.ndarray[Any, Any], block: Any, depth: int, spiking: bool)
 def _unscaled(network: IntegerNetwork, name: str, values: Integers) -> Integers:
     """A stock voltage is 2^6 / L_0 times the integer potential."""
     neuron = network.layer(name).neuron
-    return values if isinstance(neuron, MemoryFree) else values * neuron.taps[0] // 64
+    return values if neuron.spikes else values * neuron.taps[0] // 64
 
 
 def _frames(x: NDArray[np.integer[Any]]) -> NDArray[np.int32]:

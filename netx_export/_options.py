@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer import IntegerNetwork
+
+#: What a message between processes can be about: all time steps of a sample, or one.
+GRAINS = ("sample", "step")
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,21 @@ class Options:
         every_layer: return the outputs of all layers instead of the last one's only.
         time_limit: seconds after which a Lava run is ended; None for a generous estimate from its size.
         progress: called now and then with the fraction done, 0 to 1; or None.
+        grain: what a message between layers is about: "sample", all its time steps, or "step", one of them.
+        batch: samples per message; None for a good number.
     """
 
     every_layer: bool = False
     time_limit: float | None = None
     progress: Callable[[float], None] | None = None
+    grain: str = "sample"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.grain not in GRAINS:
+            raise ConfigurationError(f"there is no grain {self.grain!r}", remedy=f"choose one of {', '.join(GRAINS)}")
+        if self.batch is not None and (isinstance(self.batch, bool) or self.batch < 1):
+            raise ConfigurationError(f"batch is {self.batch!r}", remedy="pass a whole number, at least 1")
 
     def chosen(self, network: IntegerNetwork) -> list[str]:
         """The names of the layers whose outputs are wanted."""

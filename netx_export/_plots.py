@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import INPUT, IntegerNetwork, Layer, MemoryFree, check_input, potential, run_reference
+from lava_qsnn.integer import (
+    INPUT,
+    IntegerNetwork,
+    Layer,
+    QuantizedLIF,
+    Readout,
+    check_input,
+    integrate,
+    run_reference,
+    total_current,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,13 +50,18 @@ def plot_sample(
     axes = figure.subplots(rows, 2, sharex=True, squeeze=False)
     _draw_input(axes[0], batch[0])
     for pair, layer in zip(axes[1:], network.layers):
-        _draw_layer(pair, layer, outputs[layer.name][0], potential(layer, outputs)[0])
+        _draw_layer(pair, layer, outputs[layer.name][0], _potentials(layer, outputs)[0])
     for axis in axes[-1]:
         axis.set_xlabel("time step")
         axis.set_xticks(range(0, x.shape[-1], max(1, x.shape[-1] // 12)))
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
+
+
+def _potentials(layer: Layer, outputs: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    currents = total_current(layer, outputs)
+    return integrate(layer.neuron, currents)[1] if isinstance(layer.neuron, QuantizedLIF) else currents
 
 
 def _draw_input(axes: NDArray[Any], sample: NDArray[np.int64]) -> None:
@@ -60,7 +75,7 @@ def _draw_input(axes: NDArray[Any], sample: NDArray[np.int64]) -> None:
 
 def _draw_layer(axes: NDArray[Any], layer: Layer, output: NDArray[np.int64], potentials: NDArray[np.int64]) -> None:
     flat, flat_potentials = (values.reshape(-1, values.shape[-1]) for values in (output, potentials))
-    if isinstance(layer.neuron, MemoryFree):
+    if not isinstance(layer.neuron, Readout):
         threshold = np.repeat(layer.neuron.threshold, len(flat) // len(layer.neuron.threshold))
         _draw_raster(axes[0], layer.name, flat)
         _draw_potentials(axes[1], layer.name, flat_potentials - threshold[:, None])

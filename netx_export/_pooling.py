@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import Conv, Dense, Shape, Synapse
+from lava_qsnn.integer import Conv, Dense, OneToOne, Shape, Synapse
 
 
 def merge(pooling: Conv, synapse: Synapse, source: Shape) -> Synapse:
@@ -18,6 +18,7 @@ def merge(pooling: Conv, synapse: Synapse, source: Shape) -> Synapse:
     Raises:
         DeploymentError: zero padding between the two would see pixels that the pooling left out or overlaps.
     """
+    assert not isinstance(synapse, OneToOne)
     if isinstance(synapse, Dense):
         return _into_dense(pooling, synapse, source)
     _refuse_inexact_padding(pooling, synapse, source)

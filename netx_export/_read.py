@@ -21,6 +21,8 @@ from lava_qsnn.integer import (
     Layer,
     MemoryFree,
     Neuron,
+    OneToOne,
+    QuantizedLIF,
     Readout,
     Synapse,
 )
@@ -29,6 +31,7 @@ from netx_export._schema import (
     GROUP,
     LARGEST_EXPANSION,
     MOST_LAYERS,
+    NEURON_ARRAYS,
     NEURON_NAMES,
     SYNAPSE_NAMES,
     VERSION,
@@ -95,6 +98,13 @@ def _layer(group: h5py.Group) -> Layer:
     kind = _text(attributes, "neuron")
     if kind == NEURON_NAMES[MemoryFree]:
         neuron = MemoryFree(taps, _array(group, "threshold").astype(np.int64))
+    elif kind == NEURON_NAMES[QuantizedLIF]:
+        neuron = QuantizedLIF(
+            bits=_integer(attributes, "bits", 0, 64),
+            leak=_integer(attributes, "leak", 0, 64),
+            reset=_text(attributes, "reset"),
+            **{name: _array(group, name).astype(np.int64) for name in NEURON_ARRAYS[QuantizedLIF]},
+        )
     elif kind == NEURON_NAMES[Readout]:
         neuron = Readout(taps)
     else:
@@ -114,6 +124,8 @@ def _connection(group: h5py.Group) -> Connection:
     kind = _text(attributes, "synapse")
     if kind == SYNAPSE_NAMES[Dense]:
         synapse = Dense(weight)
+    elif kind == SYNAPSE_NAMES[OneToOne]:
+        synapse = OneToOne(weight)
     elif kind == SYNAPSE_NAMES[Conv]:
         weight = weight.reshape(weight.shape[:4])
         stride, padding, dilation = (_integers(attributes, key, 0, 2**31) for key in ("stride", "padding", "dilation"))

@@ -8,8 +8,9 @@
     @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
     @digest                         SHA-256 of the network's numbers, see `digest`
     layer/<i>/                      one group per layer, in topological order
-        @name, @neuron, @taps
+        @name, @neuron, @taps; of quantized_lif @bits, @leak, @reset
         threshold                   integers (channels,), of spiking neurons
+        bias, potential_shift, current_shift        integers (channels,), of quantized_lif
         connection/<j>/             one group per connection
             @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
             weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
@@ -21,20 +22,33 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lava_qsnn.integer import Conv, Dense, IntegerNetwork, MemoryFree, Readout
+from lava_qsnn.integer import Conv, Dense, IntegerNetwork, MemoryFree, Neuron, OneToOne, QuantizedLIF, Readout
 
 GROUP = "lava_qsnn"
 VERSION = 1
 
-NEURON_NAMES: dict[type, str] = {MemoryFree: "memory_free", Readout: "readout"}
-SYNAPSE_NAMES: dict[type, str] = {Dense: "dense", Conv: "conv"}
+NEURON_NAMES: dict[type, str] = {MemoryFree: "memory_free", QuantizedLIF: "quantized_lif", Readout: "readout"}
+SYNAPSE_NAMES: dict[type, str] = {Dense: "dense", Conv: "conv", OneToOne: "one_to_one"}
+
+#: Arrays with one number per channel, by neuron.
+NEURON_ARRAYS: dict[type, tuple[str, ...]] = {
+    MemoryFree: ("threshold",),
+    QuantizedLIF: ("threshold", "bias", "potential_shift", "current_shift"),
+    Readout: (),
+}
 
 #: A network of more layers or connections than this is taken for damage.
 MOST_LAYERS = 4096
 
 #: Deflate cannot expand data by more than about 1032; a dataset that claims more is taken for damage.
 LARGEST_EXPANSION = 1100
+
+
+def neuron_arrays(neuron: Neuron) -> dict[str, NDArray[np.int64]]:
+    """The arrays of a neuron, by name, in a fixed order."""
+    return {name: getattr(neuron, name) for name in NEURON_ARRAYS[type(neuron)]}
 
 
 def digest(network: IntegerNetwork) -> str:
@@ -49,9 +63,11 @@ def digest(network: IntegerNetwork) -> str:
 def _parts(network: IntegerNetwork) -> Iterator[bytes]:
     yield repr((VERSION, network.timesteps, network.input.shape, network.input.maximum)).encode()
     for layer in network.layers:
-        yield repr((layer.name, type(layer.neuron).__name__, layer.neuron.taps)).encode()
-        if isinstance(layer.neuron, MemoryFree):
-            yield np.ascontiguousarray(layer.neuron.threshold, "<i8").tobytes()
+        neuron = layer.neuron
+        stored = (neuron.bits, neuron.leak, neuron.reset) if isinstance(neuron, QuantizedLIF) else ()
+        yield repr((layer.name, type(neuron).__name__, neuron.taps, *stored)).encode()
+        for array in neuron_arrays(neuron).values():
+            yield np.ascontiguousarray(array, "<i8").tobytes()
         for connection in layer.connections:
             synapse = connection.synapse
             geometry: tuple[object, ...] = ()

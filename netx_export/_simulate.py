@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
-from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
+from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_fast, run_reference
 from netx_export._options import Options
 from netx_export._read import load
 
@@ -20,6 +20,9 @@ Engine = Callable[[IntegerNetwork, NDArray[np.integer[Any]], Options], dict[str,
 
 #: The reference keeps every layer's int64 outputs; it takes a batch in parts of about this many input numbers.
 REFERENCE_PART = 2**18
+
+#: Ports that a process of `lava-async` has for the layers it listens to.
+LAYER_PORTS = 16
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,24 @@ def _check_lava(network: IntegerNetwork) -> None:
     refuse_violations(network, LAVA_RULES, "Lava's fixed-point processes")
 
 
+def _check_asynchronous(network: IntegerNetwork) -> None:
+    """It is exact wherever the reference is; only, each of its processes has so many ports and no more."""
+    for name in network:
+        others = network.dead_ends if name == network.output.name else ()
+        if (count := len(network.sources(name)) + len(others)) > LAYER_PORTS:
+            raise DeploymentError(
+                f"{count} sources exceed {LAYER_PORTS}, the ports of an asynchronous layer",
+                layer=name,
+                remedy="use the backend 'lava-fused'",
+            )
+
+
 def _check_netx(network: IntegerNetwork) -> None:
     if not network.stock_exact:
         raise DeploymentError(
             f"unmodified NetX would not compute this network exactly: {network.stock_obstacles[0]}",
-            remedy="use the backend 'lava', or history >= timesteps <= 7 with taps=\"shift\"",
+            remedy="use another backend; stock NetX runs chains of memory-free neurons, history >= timesteps <= 7, "
+            'taps="shift"',
         )
 
 
@@ -72,10 +88,26 @@ def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def _run_fast(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    return run_fast(network, x, layers=options.chosen(network), progress=options.progress)
+
+
 def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     from netx_export import _lava  # Lava is only imported where it runs
 
     return _lava.run_lava(network, x, options)
+
+
+def _run_asynchronous(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    from netx_export import _flow
+
+    return _flow.run_asynchronous(network, x, options)
+
+
+def _run_fused(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    from netx_export import _flow
+
+    return _flow.run_fused(network, x, options)
 
 
 def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
@@ -87,7 +119,10 @@ def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 #: The table of backends. A new engine is one more row.
 BACKENDS: dict[str, Backend] = {
     "reference": Backend("numpy int64, as plain as the equations: the judge", _accept, _run_reference),
+    "fast": Backend("all time steps at once, whole batches, on the CPU: for data sets", _accept, _run_fast),
     "lava": Backend("one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava),
+    "lava-async": Backend("one Lava process per layer, no time steps", _check_asynchronous, _run_asynchronous),
+    "lava-fused": Backend("one Lava process for the whole network", _accept, _run_fused),
     "netx": Backend("unmodified lava-dl NetX: the way to hardware", _check_netx, _run_netx),
 }
 
@@ -99,6 +134,8 @@ def simulate(
     *,
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
+    grain: str = "sample",
+    batch: int | None = None,
 ) -> Integers:
     """Run a batch through a deployed network.
 
@@ -109,6 +146,9 @@ def simulate(
             theirs to handle.
         time_limit: seconds after which a Lava run is ended; None for a generous estimate.
         progress: called now and then with the fraction done, 0 to 1.
+        grain: of `lava-async` and `lava-fused`, what a message is about: "sample", all time steps, for throughput, or
+            "step", one of them, so that its answer leaves as soon as it is known.
+        batch: of the same, samples per message; None for a good number.
 
     Returns:
         int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer.
@@ -120,7 +160,7 @@ def simulate(
         RunError, TimeLimitError: a Lava run failed, or did not end in time.
     """
     network = network if isinstance(network, IntegerNetwork) else load(network)
-    return _simulate(network, x, backend, Options(False, time_limit, progress))[network.output.name]
+    return _simulate(network, x, backend, Options(False, time_limit, progress, grain, batch))[network.output.name]
 
 
 def simulate_layers(
@@ -130,10 +170,12 @@ def simulate_layers(
     *,
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
+    grain: str = "sample",
+    batch: int | None = None,
 ) -> dict[str, Integers]:
     """As `simulate`, but the outputs of every layer by name, int64 (N, *shape, T) each."""
     network = network if isinstance(network, IntegerNetwork) else load(network)
-    return _simulate(network, x, backend, Options(True, time_limit, progress))
+    return _simulate(network, x, backend, Options(True, time_limit, progress, grain, batch))
 
 
 def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -> dict[str, Integers]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import IntegerNetwork, MemoryFree, run_reference
+from lava_qsnn.integer import IntegerNetwork, run_reference
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
 
@@ -100,7 +100,7 @@ def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer
         )
     expected = run_reference(network, x)
     for name, scale in zip(network, scales):
-        if not isinstance(network.layer(name).neuron, MemoryFree):
+        if not network.layer(name).neuron.spikes:
             # Training's unit is one positive constant per readout; float32, as torch multiplied.
             expected[name] = expected[name].astype(np.float32) * np.float32(scale)  # type: ignore[assignment]
     named = {

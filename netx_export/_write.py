@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from lava_qsnn.integer import Conv, IntegerNetwork, Layer, MemoryFree, input_message_bits, stock_layer
+from lava_qsnn.integer import Conv, IntegerNetwork, Layer, QuantizedLIF, input_message_bits, stock_layer
 from lava_qsnn.stock_hdf5 import network_arrays, smallest, write_arrays
-from netx_export._schema import GROUP, NEURON_NAMES, SYNAPSE_NAMES, VERSION, digest
+from netx_export._schema import GROUP, NEURON_NAMES, SYNAPSE_NAMES, VERSION, digest, neuron_arrays
 
 
 def write(network: IntegerNetwork, path: str | os.PathLike[str]) -> None:
@@ -75,8 +75,9 @@ def _in_order(group: h5py.Group) -> list[h5py.Group]:
 def _write_layer(group: h5py.Group, network: IntegerNetwork, layer: Layer) -> None:
     group.attrs.update({"name": _text(layer.name), "neuron": _text(NEURON_NAMES[type(layer.neuron)])})
     group.attrs["taps"] = np.array(layer.neuron.taps, np.uint64)
-    if isinstance(layer.neuron, MemoryFree):
-        write_arrays(group, {"threshold": smallest(layer.neuron.threshold)})
+    if isinstance(layer.neuron, QuantizedLIF):
+        group.attrs.update({"bits": layer.neuron.bits, "leak": layer.neuron.leak, "reset": _text(layer.neuron.reset)})
+    write_arrays(group, {name: smallest(array) for name, array in neuron_arrays(layer.neuron).items()})
     for index, connection in enumerate(layer.connections):
         synapse = connection.synapse
         part = group.create_group(f"connection/{index}")

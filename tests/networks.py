@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
+from lava_qsnn import synapse
 from lava_qsnn.block import memory_free as block
+from lava_qsnn.block import quantized_lif
 
 WEIGHT_BITS = st.sampled_from([1, 2, 4, 8])
 
@@ -103,6 +105,64 @@ def conv_cases(draw: st.DrawFn, longest: int = 6) -> Case:
     net.append(block.Dense(draw(neuron_parameters()), probe.shape[1], 5, weight_bits=draw(WEIGHT_BITS)))
     net.append(block.Output(5, 3))
     return Case(perturbed(net, seed), (channels, height, width), timesteps, draw(st.integers(1, 3)), seed)
+
+
+@st.composite
+def lif_parameters(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "threshold": draw(st.sampled_from([0.25, 0.5, 1.0, 3.0])),
+        "potential_bits": draw(st.sampled_from([2, 3, 4, 8, 16])),
+        "potential_range": draw(st.sampled_from([None, 1, 4])),
+        "decay": 1 - 0.5 ** draw(st.integers(1, 8)),
+        "reset": draw(st.sampled_from(["hard", "soft"])),
+        **({"norm": "batch"} if draw(st.booleans()) else {}),
+    }
+
+
+@st.composite
+def lif_cases(draw: st.DrawFn, longest: int = 20) -> Case:
+    """Dense networks of neurons with a stored potential, some with a memory-free layer among them, and a skip."""
+    timesteps, seed = draw(st.integers(1, longest)), draw(st.integers(0, 2**32 - 1))
+    inputs, width = draw(st.integers(1, 10)), draw(st.integers(1, 8))
+    torch.manual_seed(seed)
+    blocks: list[nn.Module] = []
+    if draw(st.booleans()):
+        blocks.append(quantized_lif.Input({**draw(lif_parameters()), "norm": None}))
+    blocks.append(quantized_lif.Dense(draw(lif_parameters()), inputs, width, weight_bits=draw(WEIGHT_BITS)))
+    if draw(st.booleans()):
+        blocks.append(block.Dense(draw(neuron_parameters(longest=6)), width, width, weight_bits=draw(WEIGHT_BITS)))
+    inner = [quantized_lif.Dense(draw(lif_parameters()), width, width, weight_bits=draw(WEIGHT_BITS)) for _ in "ab"]
+    shortcut = synapse.Dense(width, width, weight_bits=2) if draw(st.booleans()) else None
+    blocks.append(quantized_lif.Residual(*inner, shortcut=shortcut))
+    blocks.append(quantized_lif.Output(width, 3, weight_bits=draw(WEIGHT_BITS)))
+    return Case(perturbed(nn.Sequential(*blocks), seed), (inputs,), timesteps, draw(st.integers(1, 4)), seed)
+
+
+@st.composite
+def residual_cases(draw: st.DrawFn, longest: int = 6) -> Case:
+    """Convolutional networks with residual blocks of either family, pooling before, between and after them."""
+    timesteps, seed = draw(st.integers(1, longest)), draw(st.integers(0, 2**32 - 1))
+    family, parameters = draw(st.sampled_from([(block, neuron_parameters()), (quantized_lif, lif_parameters())]))
+    maps, more = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    torch.manual_seed(seed)
+
+    def conv(source: int, target: int, **options: Any) -> nn.Module:
+        return family.Conv(draw(parameters), source, target, 3, padding=1, weight_bits=draw(WEIGHT_BITS), **options)
+
+    blocks = [conv(2, maps)] if draw(st.booleans()) else []
+    source = maps if blocks else 2
+    if draw(st.booleans()):
+        # Merged into padded convolutions, exactly: the kernel is the stride and divides the size.
+        blocks.append(family.Pool(None, 2))
+    blocks.append(family.Residual(conv(source, source), conv(source, source)))
+    shortcut = synapse.Conv(source, more, 1, stride=2, weight_bits=draw(WEIGHT_BITS))
+    strength = draw(st.none() | st.integers(1, 5))
+    inner = conv(source, more, stride=2), conv(more, more)
+    blocks += [family.Residual(*inner, shortcut=shortcut, strength=strength), family.Flatten()]
+    net = nn.Sequential(*blocks).eval()
+    probe = net(torch.zeros(1, 2, 8, 8, 1))
+    net.append(family.Output(probe.shape[1], 3))
+    return Case(perturbed(net, seed), (2, 8, 8), timesteps, draw(st.integers(1, 3)), seed)
 
 
 def readouts() -> st.SearchStrategy[dict[str, Any]]:

@@ -6,7 +6,9 @@ and synapse. Slow on purpose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from lava_qsnn import integer
@@ -20,13 +22,10 @@ def run(network: integer.IntegerNetwork, sample: Any) -> dict[str, list[Any]]:
     volumes = {integer.INPUT: sample.reshape(*_volume(network.input.shape), steps).tolist()}
     for layer in network.layers:
         channels, rows, columns = _volume(network.shapes[layer.name])
-        result = [[[[0] * steps for _ in range(columns)] for _ in range(rows)] for _ in range(channels)]
-        for c in range(channels):
-            for y in range(rows):
-                for x in range(columns):
-                    for t in range(steps):
-                        result[c][y][x][t] = _output(layer, volumes, c, y, x, t)
-        volumes[layer.name] = result
+        volumes[layer.name] = [
+            [[_neuron(layer, volumes, c, y, x, steps) for x in range(columns)] for y in range(rows)]
+            for c in range(channels)
+        ]
     return volumes
 
 
@@ -34,17 +33,39 @@ def _volume(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape if len(shape) == 3 else (shape[0], 1, 1)
 
 
-def _output(layer: integer.Layer, volumes: dict[str, Any], c: int, y: int, x: int, t: int) -> int:
-    potential = 0
+def _neuron(layer: integer.Layer, volumes: dict[str, Any], c: int, y: int, x: int, steps: int) -> list[int]:
+    """All steps of one neuron."""
+    neuron = layer.neuron
+    currents = [_current(layer, volumes, c, y, x, t) for t in range(steps)]
+    if isinstance(neuron, integer.Readout):
+        return currents
+    if isinstance(neuron, integer.MemoryFree):
+        return [1 if current >= int(neuron.threshold[c]) else 0 for current in currents]
+    stored, spikes = 0, []
+    for current in currents:
+        potential = 2 ** int(neuron.potential_shift[c]) * stored + 2 ** int(neuron.current_shift[c]) * current
+        potential += int(neuron.bias[c])
+        spikes.append(1 if potential >= int(neuron.threshold[c]) else 0)
+        if spikes[-1]:
+            potential = 0 if neuron.reset == "hard" else potential - int(neuron.threshold[c])
+        # In exact fractions: what a decay of 1 - 1/2^k leaves, in units of the step, rounded to the nearest, half up.
+        left = Fraction(2**neuron.leak - 1, 2**neuron.leak) * potential / 2 ** int(neuron.potential_shift[c])
+        stored = max(-(2 ** (neuron.bits - 1)), min(2 ** (neuron.bits - 1) - 1, math.floor(left + Fraction(1, 2))))
+    return spikes
+
+
+def _current(layer: integer.Layer, volumes: dict[str, Any], c: int, y: int, x: int, t: int) -> int:
+    total = 0
     for connection in layer.connections:
-        word = _words(volumes[connection.source], layer.neuron.taps)
+        source = volumes[connection.source]
+        word = _words(source, layer.neuron.taps)
         if isinstance(connection.synapse, integer.Dense):
-            potential += _dense(connection.synapse, volumes[connection.source], word, c, t)
+            total += _dense(connection.synapse, source, word, c, t)
+        elif isinstance(connection.synapse, integer.OneToOne):
+            total += int(connection.synapse.weight[c]) * word(c, y, x, t)
         else:
-            potential += _conv(connection.synapse, volumes[connection.source], word, c, y, x, t)
-    if isinstance(layer.neuron, integer.Readout):
-        return potential
-    return 1 if potential >= int(layer.neuron.threshold[c]) else 0
+            total += _conv(connection.synapse, source, word, c, y, x, t)
+    return total
 
 
 def _words(source: Any, taps: tuple[int, ...]) -> Volume:

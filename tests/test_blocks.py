@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from lava_qsnn import synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
@@ -241,3 +242,38 @@ def test_gradients_reach_every_parameter() -> None:
             assert parameter.grad is not None, name
             assert np.isfinite(parameter.grad.numpy()).all(), name
             assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_strength_of_a_skip_follows_from_sizes_and_bits_alone() -> None:
+    def residual(bits: int, width: int = 16) -> int:
+        inner = block.Conv(PARAMETERS, width, width, 3, padding=1, weight_bits=bits)
+        return block.Residual(inner).blocks[-1].skip_strength
+
+    torch.manual_seed(0)
+    first = [residual(bits) for bits in (1, 2, 4, 8)]
+    torch.manual_seed(1)
+    assert first == [residual(bits) for bits in (1, 2, 4, 8)] == [16, 8, 64, 64]
+    with torch.device("meta"):
+        assert residual(1) == 16
+    shortcut = synapse.Conv(16, 32, 1, stride=2)
+    wide = block.Residual(block.Conv(PARAMETERS, 16, 32, 3, stride=2, padding=1), shortcut=shortcut)
+    assert wide.blocks[-1].skip_strength == 4, "144 weights beside 16: three times the spread"
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: block.Residual(), "ends at a Dense or a Conv"),
+        (lambda: block.Residual(block.Pool(None, 2)), "ends at a Dense or a Conv"),
+        (lambda: block.Residual(block.Dense(PARAMETERS, 3, 3, count_log=True)), "count_log has no place"),
+        (lambda: block.Residual(block.Dense(PARAMETERS, 3, 3), strength=0), "must be a positive integer, not 0"),
+        (
+            lambda: block.Residual(*[block.Residual(block.Dense(PARAMETERS, 3, 3)).blocks[-1]]),
+            "a skip connection already",
+        ),
+        (lambda: block.Residual(block.Dense(PARAMETERS, 3, 3)).blocks[-1](torch.zeros(1, 3, 2)), "takes two tensors"),
+    ],
+)
+def test_residual_blocks_refuse_what_they_cannot_be(make: object, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        make()  # type: ignore[operator]

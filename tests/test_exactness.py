@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 import netx_export
-from lava_qsnn import integer
+from lava_qsnn import integer, synapse
 from lava_qsnn.block import memory_free as block
+from lava_qsnn.block import quantized_lif
 from tests import oracle
-from tests.networks import Case, conv_cases, dense_cases
+from tests.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -47,6 +48,30 @@ def test_torch_equals_the_reference_on_convolutional_networks(case: Case) -> Non
     assert_torch_equals_reference(case, netx_export.fold(case.net, **case.export_arguments))
 
 
+@many
+@given(lif_cases())
+def test_torch_equals_the_reference_with_stored_potentials(case: Case) -> None:
+    assert_torch_equals_reference(case, netx_export.fold(case.net, **case.export_arguments))
+
+
+@some
+@given(residual_cases())
+def test_torch_equals_the_reference_with_residual_blocks(case: Case) -> None:
+    assert_torch_equals_reference(case, netx_export.fold(case.net, **case.export_arguments))
+
+
+@some
+@given(lif_cases(longest=10))
+def test_the_reference_equals_the_oracle_with_stored_potentials(case: Case) -> None:
+    assert_oracle_equals_reference(case, netx_export.fold(case.net, **case.export_arguments))
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(residual_cases(longest=3))
+def test_the_reference_equals_the_oracle_with_residual_blocks(case: Case) -> None:
+    assert_oracle_equals_reference(case, netx_export.fold(case.net, **case.export_arguments))
+
+
 @some
 @given(dense_cases(longest=8))
 def test_the_reference_equals_the_oracle_on_dense_networks(case: Case) -> None:
@@ -68,6 +93,18 @@ def test_a_file_returns_the_network_it_was_given(case: Case) -> None:
 @some
 @given(conv_cases())
 def test_a_file_returns_the_convolutional_network_it_was_given(case: Case) -> None:
+    assert_file_is_identity(netx_export.fold(case.net, **case.export_arguments))
+
+
+@some
+@given(lif_cases())
+def test_a_file_returns_stored_potentials_and_skips(case: Case) -> None:
+    assert_file_is_identity(netx_export.fold(case.net, **case.export_arguments))
+
+
+@some
+@given(residual_cases())
+def test_a_file_returns_residual_blocks(case: Case) -> None:
     assert_file_is_identity(netx_export.fold(case.net, **case.export_arguments))
 
 
@@ -125,17 +162,60 @@ def conv_network(history: int, **more: object) -> nn.Sequential:
     return calibrated(blocks, (2, 12, 11), history)
 
 
+#: What these networks are exact on; NETWORKS in unmodified NetX, too.
+EXACT_ANYWHERE = {"torch", "reference", "fast", "lava", "lava-async", "lava-fused"}
+
 NETWORKS = {
     "dense, K = T = 4": (dense_network(4), (20,), 4, 3),
     "dense, K = T = 7": (dense_network(7), (20,), 7, 1),
     "dense, K = 1, T = 9": (dense_network(1), (20,), 9, 2),
     "conv, K = T = 4": (conv_network(4), (2, 12, 11), 4, 2),
 }
+
+
+def lif_network(bits: int, reset: str) -> nn.Sequential:
+    torch.manual_seed(bits)
+    stored = {"threshold": 0.5, "potential_bits": bits, "decay": 0.75, "reset": reset, "norm": "batch"}
+    blocks = [
+        quantized_lif.Conv(stored, 2, 4, 3, stride=2, padding=1, weight_bits=4),
+        quantized_lif.Residual(quantized_lif.Conv(stored, 4, 4, 3, padding=1), quantized_lif.Conv(stored, 4, 4, 1)),
+        quantized_lif.Pool({**stored, "norm": None}, 2),
+        block.Flatten(),
+        block.Dense({"threshold": 0.2, "history": 3, "norm": "batch"}, 4 * 3 * 3, 12),
+        quantized_lif.Dense({**stored, "threshold": 0.25}, 12, 12),
+        block.Output(12, 3),
+    ]
+    return calibrated(blocks, (2, 12, 11), 9)
+
+
+def residual_network(**more: object) -> nn.Sequential:
+    torch.manual_seed(0)
+    parameters = {"threshold": 0.3, "history": 4, "norm": "batch", **more}
+    shortcut = synapse.Conv(4, 6, 1, stride=2)
+    blocks = [
+        block.Pool(None, 2),
+        block.Residual(block.Conv(parameters, 2, 2, 3, padding=1), block.Conv(parameters, 2, 2, 3, padding=1)),
+        block.Conv(parameters, 2, 4, 3, padding=1),
+        block.Residual(
+            block.Conv(parameters, 4, 6, 3, stride=2, padding=1),
+            block.Conv(parameters, 6, 6, 3, padding=1),
+            shortcut=shortcut,
+        ),
+        block.Flatten(),
+        block.Output(6 * 2 * 2, 3),
+    ]
+    return calibrated(blocks, (2, 8, 8), 4)
+
+
 BEYOND_STOCK = {
     "dense, K = 3 of T = 6": (dense_network(3), (20,), 6, 3),
     "dense, K = T = 12": (dense_network(12), (20,), 12, 1),
     "dense, geometric taps": (dense_network(8, taps="geometric"), (20,), 11, 2),
     "conv, learned taps": (conv_network(5, taps="learned"), (2, 12, 11), 5, 1),
+    "potentials of 2 bits, hard reset": (lif_network(2, "hard"), (2, 12, 11), 9, 2),
+    "potentials of 4 bits, soft reset": (lif_network(4, "soft"), (2, 12, 11), 9, 2),
+    "potentials of 16 bits, hard reset": (lif_network(16, "hard"), (2, 12, 11), 9, 2),
+    "residual blocks": (residual_network(), (2, 8, 8), 6, 2),
 }
 
 
@@ -158,7 +238,7 @@ def assert_exact_and_alive(report: netx_export.Report, backends: set[str]) -> No
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_backend_is_exact_where_stock_netx_can_be(name: str) -> None:
     report = verified(name, NETWORKS)
-    assert_exact_and_alive(report, {"torch", "reference", "lava", "netx"})
+    assert_exact_and_alive(report, EXACT_ANYWHERE | {"netx"})
     assert not report.refused
 
 
@@ -166,7 +246,7 @@ def test_every_backend_is_exact_where_stock_netx_can_be(name: str) -> None:
 @pytest.mark.parametrize("name", BEYOND_STOCK)
 def test_lava_is_exact_beyond_what_stock_netx_can_do(name: str) -> None:
     report = verified(name, BEYOND_STOCK)
-    assert_exact_and_alive(report, {"torch", "reference", "lava"})
+    assert_exact_and_alive(report, EXACT_ANYWHERE)
     assert "netx" in report.refused
 
 
@@ -214,7 +294,7 @@ def test_a_network_with_skip_connections_runs_in_lava() -> None:
         ),
     )
     x = random.integers(0, 4, (4, 5, 6))
-    report = netx_export.verify(network, x, backends=["lava"])
+    report = netx_export.verify(network, x, backends=["lava", "lava-async", "lava-fused"])
     assert report.exact
     assert all(0 < row.spikes < row.values for row in report.rows)
     expected = oracle.run(network, x[0])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import importlib.util
 import math
 import multiprocessing
@@ -105,6 +106,7 @@ def system_threads() -> int:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
+    gc.collect()
     before, threads = footprint(), system_threads()
     yield
     assert footprint() == before
@@ -115,7 +117,8 @@ def nothing_is_left_behind() -> Iterator[None]:
 def promptness() -> Iterator[None]:
     start = time.monotonic()
     yield
-    assert time.monotonic() - start < PROMPT
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # processes that wait for each core
+    assert time.monotonic() - start < PROMPT * crowd
 
 
 class TestHealthyRun:
@@ -175,12 +178,14 @@ class TestHealthyRun:
     def test_no_shared_memory_has_a_name(self) -> None:
         # What has no name while a run lives cannot stay behind, however the run and its parent end.
         source, _ = network()
+        before = set(psutil.Process().children(recursive=True))
         with GuardedRuntime(source, LOIHI) as runtime:
             runtime.start()
-            everyone = [psutil.Process(), *psutil.Process().children(recursive=True)]
+            actors = [one for one in psutil.Process().children(recursive=True) if one not in before]
+            everyone = [psutil.Process(), *actors]
             mappings = [Path(f"/proc/{one.pid}/maps").read_text().splitlines() for one in everyone]
         named = [line for lines in mappings for line in lines if "/dev/shm/" in line and "(deleted)" not in line]
-        assert len(everyone) == 4
+        assert len(actors) == 3
         assert named == []
 
     def test_compiler_options_are_passed_on_and_left_as_they_were(self) -> None:

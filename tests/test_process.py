@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 from lava.proc.dense.process import Dense as LavaDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 
 import netx_export
 from lava_qsnn import integer
-from lava_qsnn.errors import FileFormatError, RangeError
+from lava_qsnn.errors import FileFormatError, RangeError, RunError
+from lava_qsnn.process import engine
 from lava_qsnn.process.guard import GuardedRuntime, run
-from lava_qsnn.process.network import fixed_point
+from lava_qsnn.process.network import fixed_point, fused
 
 
 def network(timesteps: int = 5) -> integer.IntegerNetwork:
@@ -41,7 +46,8 @@ def network(timesteps: int = 5) -> integer.IntegerNetwork:
     return integer.IntegerNetwork(integer.Input((2, 4, 3), 3), timesteps, layers)
 
 
-def test_it_answers_frames_after_its_latency(tmp_path: Path) -> None:
+@pytest.mark.parametrize("configuration", [fixed_point, fused])
+def test_it_answers_frames_after_its_latency(tmp_path: Path, configuration: Callable[[], RunConfig]) -> None:
     """Lava's own source in front, Lava's own synapse and sink behind: samples back to back, W H C frames."""
     deployed = network()
     netx_export.write(deployed, tmp_path / "network.net")
@@ -57,13 +63,55 @@ def test_it_answers_frames_after_its_latency(tmp_path: Path) -> None:
     source.s_out.connect(process.inp)
     process.out.connect(actuator.s_in)
     actuator.a_out.connect(sink.a_in)
-    with GuardedRuntime(sink, fixed_point(), time_limit=30) as runtime:
+    with GuardedRuntime(sink, configuration(), time_limit=30) as runtime:
         runtime.run(steps)
         received = sink.data.get()
     expected = netx_export.simulate(deployed, x)
     answers = received[:, process.latency + 1 :].reshape(3, 3, 5).transpose(1, 0, 2)
     assert (answers == 2 * expected).all()
     assert len(np.unique(expected)) > 5
+
+
+def actors_during(process: AbstractProcess, configuration: RunConfig) -> int:
+    others = set(multiprocessing.active_children())
+    with GuardedRuntime(process, configuration, time_limit=30) as runtime:
+        runtime.run(2)
+        return len(set(multiprocessing.active_children()) - others)
+
+
+def test_the_run_configuration_alone_tells_how_many_processes_it_is() -> None:
+    service = 1
+    assert actors_during(netx_export.Network(network()), fused()) == 1 + service
+    assert actors_during(netx_export.Network(network()), fixed_point()) == 1 + 2 * 3 + service  # a history, 3 pairs
+    stock = Loihi2SimCfg(select_tag="fused")
+    assert actors_during(netx_export.Network(network()), stock) == 1 + service
+    stock = Loihi2SimCfg(select_tag="fixed_pt", select_sub_proc_model=True)
+    assert actors_during(netx_export.Network(network()), stock) == 1 + 2 * 3 + service
+
+
+@pytest.mark.parametrize("configuration", [fixed_point, fused])
+def test_it_may_be_part_of_a_loop(configuration: Callable[[], RunConfig]) -> None:
+    """Answers leave before frames are taken, so what it says may decide what it sees."""
+    weight = np.ones((2, 2), int)
+    layers = (integer.Layer("one", (integer.Connection("input", integer.Dense(weight)),), integer.Readout((1,))),)
+    process = netx_export.Network(integer.IntegerNetwork(integer.Input((2,), 2**10), 1, layers))
+    constant = Source(data=np.ones((2, 8), int))
+    sink = Sink(shape=(2,), buffer=8)
+    constant.s_out.connect(process.inp)
+    process.out.connect(process.inp)
+    process.out.connect(sink.a_in)
+    with GuardedRuntime(sink, configuration(), time_limit=4) as runtime:
+        runtime.run(8)
+        assert sink.data.get()[0].tolist() == [0, 2, 6, 14, 30, 62, 126, 254]
+
+
+def test_a_fused_network_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("the weights are upside down")
+
+    monkeypatch.setattr(engine.LayerEngine, "__call__", fail)
+    with pytest.raises(RunError, match=r"PyNetworkModel of process[\s\S]*upside down"):
+        run(netx_export.Network(network()), 4, fused(), time_limit=30)
 
 
 def test_its_state_is_the_spikes_of_the_last_steps() -> None:

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from lava_qsnn import integer, quantize, surrogate
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.neuron._norm import BatchNorm
+from lava_qsnn.neuron._norm_spike import norm_spike
 from lava_qsnn.neuron.memory_free import Taps, filter_history
+from lava_qsnn.surrogate import BUMPS, spike
 
 
 def random_weight(seed: int, *shape: int) -> torch.Tensor:
@@ -126,3 +129,34 @@ def test_unknown_surrogates_are_refused() -> None:
         surrogate.check_surrogate("square", 1.0, 1.0)
     with pytest.raises(ConfigurationError, match="must be positive"):
         surrogate.check_surrogate("triangle", 0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", BUMPS)
+@pytest.mark.parametrize("shape", [(40, 6), (12, 3, 5, 4)])
+def test_norm_and_spike_in_one_are_norm_and_spike(name: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    norms = [BatchNorm(shape[1]) for _ in "ab"]
+    for norm in norms:
+        norm.weight.data = torch.linspace(-1, 2, shape[1])
+        norm.bias.data = torch.linspace(0.5, -0.5, shape[1])
+    inputs = [torch.randn(shape, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in "ab"]
+    upstream = torch.randn(shape)
+    one = norm_spike(inputs[0], norms[0], 0.3, name, 0.7, 1.3)
+    two = spike(norms[1](inputs[1]), 0.3, name, 0.7, 1.3)
+    assert torch.equal(one, two)
+    assert 0 < one.mean() < 1
+    for result in (one, two):
+        result.backward(upstream)
+    assert torch.allclose(inputs[0].grad, inputs[1].grad, atol=1e-6)
+    for (_, first), (_, second) in zip(norms[0].named_parameters(), norms[1].named_parameters()):
+        assert torch.allclose(first.grad, second.grad, rtol=1e-4, atol=1e-6)
+    for (_, first), (_, second) in zip(norms[0].named_buffers(), norms[1].named_buffers()):
+        assert torch.allclose(first, second)
+
+
+@given(st.integers(2, 8), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_taps_added_one_by_one_have_the_gradients_of_the_product(taps: int, timesteps: int, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    x = torch.randn(2 * timesteps, 3, generator=random, dtype=torch.double, requires_grad=True)
+    weights = torch.randn(taps, generator=random, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, w: filter_history(x, timesteps, w), (x, weights))

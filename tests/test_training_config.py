@@ -15,6 +15,7 @@ from hypothesis import given
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.neuron.memory_free import TAP_FAMILIES
 from lava_qsnn.quantize import WEIGHT_BITS
+from lava_qsnn.regulation import PENALTIES
 from lava_qsnn.surrogate import BUMPS
 from training import config as module
 from training.config import Config, from_dict, load_config, override, parse_override, shipped, to_dict, to_yaml
@@ -85,11 +86,13 @@ def test_an_empty_configuration_is_all_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_configurations_are_valid(name: str) -> None:
-    assert load_config(name).data.name in ("digits", "mnist", "fashion_mnist")
+    of_others = {"digits_cnn": "digits", "cifar10_small": "cifar10", "spoken_crossings": "spoken_digits"}
+    assert load_config(name).data.name == of_others.get(name, name)
 
 
 def test_the_shipped_configurations_are_these() -> None:
-    assert shipped() == ("digits", "digits_cnn", "fashion_mnist", "mnist")
+    images = ("cifar10", "cifar10_small", "digits", "digits_cnn", "fashion_mnist", "mnist")
+    assert shipped() == (*images, "nmnist", "spoken_crossings", "spoken_digits")
 
 
 def test_the_choices_are_those_of_the_library() -> None:
@@ -97,6 +100,7 @@ def test_the_choices_are_those_of_the_library() -> None:
     assert get_args(hints["taps"]) == TAP_FAMILIES
     assert get_args(hints["surrogate"]) == tuple(BUMPS)
     assert get_args(get_type_hints(module.Model)["weight_bits"]) == WEIGHT_BITS
+    assert get_args(get_type_hints(module.Optimizer)["spike_regulation_kind"]) == tuple(PENALTIES)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_files_that_are_no_configuration_are_refused(text: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["digit", "no/such/file.yaml", "."])
 def test_a_missing_configuration_names_the_shipped_ones(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="one of digits, digits_cnn, fashion_mnist, mnist"):
+    with pytest.raises(ConfigurationError, match="one of cifar10, cifar10_small, digits"):
         load_config(name)
 
 

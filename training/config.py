@@ -52,8 +52,12 @@ class Data(_Part):
         name: a key of training.data.DATA.
         folder: where the files are; digits need none.
         download: fetch missing files into `folder`.
-        timesteps: T; an image is repeated at each of them.
-        input_bits: pixels become integers from 0 to 2^input_bits - 1.
+        cache: folder of converted events and sounds; by default lava-qsnn in $XDG_CACHE_HOME or ~/.cache.
+        timesteps: T; an image is repeated at each of them, a recording is cut into so many.
+        input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
+        size: of event cameras, pixels along a side after downsampling; of shd, channels; by default each set's own.
+        encoding: of spoken digits as spikes: "levels" in every frame, or only their "crossings".
+        augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
         validation: fraction of the training samples held out to choose the best epoch.
@@ -65,8 +69,12 @@ class Data(_Part):
     name: str = "digits"
     folder: str | None = None
     download: bool = False
+    cache: str | None = None
     timesteps: int = _bounded(4, 1, 1024)
     input_bits: int = _bounded(5, 1, 8)
+    size: int | None = _bounded(None, 1, 1024)
+    encoding: Literal["levels", "crossings"] = "levels"
+    augment: bool = False
     flatten: bool = True
     batch_size: int = _bounded(64, 1, 2**20)
     validation: float = _bounded(0.1, 0.001, 0.5)
@@ -75,15 +83,24 @@ class Data(_Part):
 
 @dataclass(frozen=True)
 class Neuron(_Part):
-    """Parameters of every spiking layer, as lava_qsnn.neuron.memory_free.Neuron takes them."""
+    """Parameters of every spiking layer, as the Neuron of lava_qsnn.neuron's module `family` takes them.
+
+    memory_free takes `history`, `taps` and `tap_bits`; quantized_lif, whose threshold must be positive, takes
+    `potential_bits`, `potential_range`, `reset` and `mode`. `decay` is 0.9 of taps and 0.5 of potentials, if not given.
+    """
 
     key: ClassVar[str] = "model.neuron"
 
+    family: Literal["memory_free", "quantized_lif"] = "memory_free"
     threshold: float = _bounded(0.0, -1e6, 1e6)
     history: int = _bounded(4, 1, 64)
     taps: Literal["shift", "geometric", "learned"] = "shift"
-    decay: float = _bounded(0.9, 1e-6, 1.0)
+    decay: float | None = _bounded(None, 1e-6, 1.0)
     tap_bits: int = _bounded(4, 1, 8)
+    potential_bits: int | None = _bounded(4, 2, 16)
+    potential_range: int | None = _bounded(None, 1, 64)
+    reset: Literal["hard", "soft"] = "hard"
+    mode: Literal["deployable", "paper"] = "deployable"
     surrogate: Literal["triangle", "fast_sigmoid", "arctan", "exponential"] = "triangle"
     tau_grad: float = _bounded(1.0, 1e-6, 1e6)
     scale_grad: float = _bounded(1.0, 1e-6, 1e6)
@@ -96,10 +113,13 @@ class Model(_Part):
 
     Args:
         name: a key of training.models.MODELS.
-        channels: output channels of each convolution, each followed by a 2 x 2 pooling; of convolutional models.
+        channels: output channels of each stage of a convolutional model, which halves the size of its maps.
+        blocks: residual blocks of each stage; of resnet.
         hidden: widths of the dense spiking layers.
         weight_bits: of all weights but the output's.
+        first_bits: of the first layer's weights, if they are to differ.
         output_bits: of the output's weights.
+        weight_regulation: standardize the weights of hidden layers before they are quantized; see lava_qsnn.regulation.
         float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
         neuron: parameters of the spiking neurons.
     """
@@ -108,9 +128,12 @@ class Model(_Part):
 
     name: str = "mlp"
     channels: tuple[int, ...] = _bounded((), 1, 2**12)
+    blocks: tuple[int, ...] = _bounded((), 1, 2**8)
     hidden: tuple[int, ...] = _bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
+    first_bits: Literal[1, 2, 4, 8] | None = None
     output_bits: Literal[1, 2, 4, 8] = 8
+    weight_regulation: bool = False
     float_weights: bool = False
     neuron: Neuron = field(default_factory=Neuron)
 
@@ -124,6 +147,8 @@ class Optimizer(_Part):
         weight_decay: decoupled, per unit of learning rate.
         warmup: fraction of the steps before the highest learning rate is reached.
         label_smoothing: share of the target that is spread over all classes, in training only.
+        spike_regulation: lambda, weight in the loss of the term that draws firing rates to one half; 0 for none.
+        spike_regulation_kind: 1 - H(p) or (p - 1/2)^2 of each hidden layer's rate p; see lava_qsnn.regulation.
     """
 
     key: ClassVar[str] = "optimizer"
@@ -132,6 +157,8 @@ class Optimizer(_Part):
     weight_decay: float = _bounded(0.0, 0.0, 10.0)
     warmup: float = _bounded(0.1, 0.0, 0.9)
     label_smoothing: float = _bounded(0.1, 0.0, 0.9)
+    spike_regulation: float = _bounded(0.0, 0.0, 10.0)
+    spike_regulation_kind: Literal["entropy", "squared"] = "entropy"
 
 
 @dataclass(frozen=True)
@@ -313,7 +340,7 @@ def _accept_float(value: Any) -> tuple[bool, Any]:
 
 def _refuse_out_of_range(key: str, value: Any, limits: tuple[float, float] | None) -> None:
     for number in value if isinstance(value, tuple) else (value,):
-        if limits is not None and not limits[0] <= number <= limits[1]:
+        if limits is not None and number is not None and not limits[0] <= number <= limits[1]:
             raise ConfigurationError(f"{key} must lie from {limits[0]} to {limits[1]}, not be {reprlib.repr(number)}")
 
 

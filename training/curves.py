@@ -49,7 +49,7 @@ def best_epoch(curves: dict[str, Curve]) -> int:
 
 
 def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = "") -> None:
-    """Draw loss, accuracy and firing rates over epochs into a PNG file.
+    """Draw loss, accuracy, firing rates and their entropies over epochs into a PNG file.
 
     Args:
         curves: what read_logs returns.
@@ -60,8 +60,8 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = Figure(figsize=(12, 3.6), layout=ConstrainedLayoutEngine(wspace=0.06))
-    loss, accuracy, rates = figure.subplots(1, 3)
+    figure = Figure(figsize=(10, 6.8), layout=ConstrainedLayoutEngine(wspace=0.06, hspace=0.06))
+    (loss, accuracy), (rates, entropies) = figure.subplots(2, 2)
     _draw_pair(loss, curves, "loss")
     loss.set(title="cross entropy", yscale="log")
     loss.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -69,8 +69,11 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
     loss.yaxis.set_minor_formatter(NullFormatter())
     _draw_pair(accuracy, curves, "accuracy")
     _mark_best(loss, accuracy, curves)
-    _draw_rates(rates, curves)
-    for axis in (loss, accuracy, rates):
+    _draw_layers(rates, curves, "rate_")
+    rates.set(title="firing rate", ylabel="spikes per neuron and step", ylim=(0, None))
+    _draw_layers(entropies, curves, "entropy_")
+    entropies.set(title="entropy of the firing rate", ylabel="bits per neuron and step", ylim=(0, 1.03))
+    for axis in (loss, accuracy, rates, entropies):
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
@@ -97,11 +100,10 @@ def _mark_best(loss: Axes, accuracy: Axes, curves: dict[str, Curve]) -> None:
     accuracy.plot(best, value, "o", color=VALIDATION, label=f"{value:.2%} in epoch {best}")
 
 
-def _draw_rates(axis: Axes, curves: dict[str, Curve]) -> None:
+def _draw_layers(axis: Axes, curves: dict[str, Curve], prefix: str) -> None:
     for name, curve in curves.items():
-        if name.startswith("rate_"):
-            _plot(axis, curve, name.removeprefix("rate_"), None)
-    axis.set(title="firing rate", ylabel="spikes per neuron and step", ylim=(0, None))
+        if name.startswith(prefix):
+            _plot(axis, curve, name.removeprefix(prefix), None)
 
 
 def _plot(axis: Axes, curve: Curve, label: str, color: str | None) -> None:

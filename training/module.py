@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
+from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from training import data
 from training.config import Config, from_dict, to_dict
 from training.data import Batch
@@ -21,13 +20,15 @@ from training.models import build, spiking_blocks
 
 
 class Classifier(LightningModule):
-    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean.
+    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean,
+    and by the spike regulation of its hidden layers if `optimizer.spike_regulation` is not 0.
 
     Training computes with real numbers. Validation and test compute with the integers that will be deployed, so their
     accuracy is the deployed network's (unless `model.float_weights` asks for real weights).
 
     Metrics: train_loss, train_accuracy, val_loss, val_accuracy, test_loss, test_accuracy, learning_rate, and in
-    validation the mean firing rate of each spiking layer, rate_dense1 and so on, in spikes per neuron and time step.
+    validation the mean firing rate of each spiking layer, rate_dense1 and so on, in spikes per neuron and time step,
+    with its entropy, entropy_dense1 and so on, in bits. The losses are cross entropies alone.
 
     Args:
         config: the whole configuration, or its dictionary; the dictionary goes into every checkpoint.
@@ -51,16 +52,27 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(x).sum(-1)
         return logits
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Anneal the gradient of regulated weights."""
+        if self.config.model.weight_regulation:
+            anneal(self.network, min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
-        logits = self._measure("train", batch)
-        return cross_entropy(logits, batch, self.config.optimizer.label_smoothing)
+        options = self.config.optimizer
+        with firing_rates(spiking_blocks(self.network)) as rates:
+            logits = self._measure("train", batch)
+        loss = cross_entropy(logits, batch, options.label_smoothing)
+        if options.spike_regulation == 0:
+            return loss
+        return loss + spike_regulation(rates, options.spike_regulation, options.spike_regulation_kind)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one batch, and how often each layer spikes."""
-        with firing_rates(self.network) as rates:
+        with firing_rates(spiking_blocks(self.network)) as rates:
             self._measure("val", batch)
         self._log_means({f"rate_{name}": rate for name, rate in rates.items()}, len(batch[1]))
+        self._log_means({f"entropy_{name}": entropy(rate) for name, rate in rates.items()}, len(batch[1]))
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Measure one batch."""
@@ -112,19 +124,3 @@ def warm_cosine(step: int, steps: int, warmup: float) -> float:
     if step < rise:
         return (step + 1) / (rise + 1)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1.0, steps - rise))))
-
-
-@contextmanager
-def firing_rates(net: nn.Sequential) -> Iterator[dict[str, Tensor]]:
-    """Collects each spiking layer's mean firing rate, spikes per neuron and step, while the network runs once."""
-    rates: dict[str, Tensor] = {}
-
-    def note(name: str, _: nn.Module, __: Any, spikes: Tensor) -> None:
-        rates[name] = spikes.mean()
-
-    hooks = [block.register_forward_hook(partial(note, name)) for name, block in spiking_blocks(net).items()]
-    try:
-        yield rates
-    finally:
-        for hook in hooks:
-            hook.remove()

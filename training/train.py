@@ -222,7 +222,7 @@ def _fixed(config: Config) -> dict[str, Any]:
     """What must not change on resuming, by dotted key."""
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
-    free = ("data.folder", "data.download")
+    free = ("data.folder", "data.download", "data.cache")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 

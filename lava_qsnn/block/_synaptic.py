@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import h5py
@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lava_qsnn import integer, synapse
+from lava_qsnn import integer
+from lava_qsnn import synapse as synapses
 from lava_qsnn._slayer import slayer
-from lava_qsnn.errors import DeploymentError, InputError, RangeError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import from_frames, to_frames
-from lava_qsnn.integer import FLOAT32_LIMIT, integer_threshold, reduce_taps
-from lava_qsnn.neuron.memory_free import Neuron, Readout, filter_history
+from lava_qsnn.integer import FLOAT32_LIMIT, INT32_LIMIT
+from lava_qsnn.neuron._deployed import per_channel
 from lava_qsnn.stock_hdf5 import write_layer
 
 base: Any = slayer.block.base
@@ -25,102 +26,143 @@ base: Any = slayer.block.base
 
 @dataclass(frozen=True)
 class IntegerParameters:
-    """What a block deploys for samples of T steps: U = sum_k L_k (W s)[t-k], fired at U >= Theta.
+    """What a block deploys for samples of T steps.
 
-    `weight` int64, (out, in) or (out, in / groups, kH, kW), already negated where a negative norm gain turns the
-    comparison round; `taps` reduced to T steps; `threshold` int64 (out,), None for a readout; `scale` float64 (out,)
-    is training's real potential per unit of U.
+    `weight` int64, (out, in), (out, in / groups, kH, kW) or, one to one, (out,), already negated where a negative norm
+    gain turns the comparison round; `skip` the same of a skip connection, None without; `neuron` for one channel or for
+    all; `scale` float64 (out,) is training's real potential per unit of the integer one.
     """
 
     weight: NDArray[np.int64]
-    taps: tuple[int, ...]
-    threshold: NDArray[np.int64] | None
+    skip: NDArray[np.int64] | None
+    neuron: integer.Neuron
     scale: NDArray[np.float64]
 
 
 class Synaptic(nn.Module):
     """A block with a synapse and a neuron: the two ways of computing, and how it is deployed."""
 
-    synapse: synapse.Dense | synapse.Conv | synapse.Pool | synapse.OneToOne
-    neuron: Any  # Neuron or Readout; None in a Pool or an Input that only passes on
+    synapse: synapses.Dense | synapses.Conv | synapses.Pool | synapses.OneToOne
+    neuron: Any  # a Neuron or a Readout; None in a Pool or an Input that only passes on
     mask: Tensor | None
+    skip_strength: int = 1  # the integer that multiplies the skip's integer weights
+    real_weights: bool = False  # compute with the real weights: a twin for comparison, not deployable
     delay_shift: bool = False
     count_log: bool = False
     timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape
     source_shape: tuple[int, ...] | None = None
 
-    def forward(self, x: Tensor) -> Any:
-        """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, their rate."""
-        frames, self.timesteps = to_frames(x)
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Any:
+        """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, and their rate.
+
+        `skip` is what its skip connection carries, if it has one; see Residual.
+        """
+        if (skip is None) != (self.skip is None):
+            raise ConfigurationError("a block with a skip connection takes two tensors, others one")
+        self.timesteps = to_frames(x)[1]
         self.source_shape = tuple(x.shape[1:-1])
-        frames = self._train(frames) if self.training else self._evaluate(frames).to(x.dtype)
-        y = from_frames(frames, self.timesteps)
+        trains = self.training or self.real_weights or self.neuron.not_deployable is not None
+        y = from_frames(self._train(x, skip) if trains else self._evaluate(x, skip).to(x.dtype), self.timesteps)
         self.neuron.shape = y.shape[1:-1]
         if self.delay_shift:
             y = base.step_delay(self, y)
         return (y, (y > 0).float().mean()) if self.count_log else y
 
-    def _train(self, frames: Tensor) -> Tensor:
-        assert self.timesteps is not None
-        weight, step = self.synapse.quantized()
-        if self.mask is not None:
-            weight = weight * self.mask
-        potential = filter_history(self.synapse.current(frames, weight), self.timesteps, self.neuron.taps())
-        potential = potential * _per_channel(step.to(potential), potential)
-        return self.neuron.activate(potential, self.timesteps) if isinstance(self.neuron, Neuron) else potential
+    @property
+    def skip(self) -> Any:
+        """The synapse of its skip connection, or None."""
+        return self._modules.get("shortcut")
+
+    def add_skip(self, skip: synapses.Dense | synapses.Conv | synapses.OneToOne, strength: int | None = None) -> None:
+        """Let a second synapse add its current, `strength` times its integer weights, before the norm.
+
+        Args:
+            skip: one to one, dense or convolutional.
+            strength: a positive integer; by default the power of two that makes the two currents' spread most alike,
+                at most 64.
+        """
+        if self.skip is not None:
+            raise ConfigurationError("the block has a skip connection already")
+        self.add_module("shortcut", skip)
+        self.skip_strength = _balance(self.synapse, skip) if strength is None else strength
+        if isinstance(self.skip_strength, bool) or not isinstance(self.skip_strength, int) or self.skip_strength < 1:
+            raise ConfigurationError(f"the strength of a skip must be a positive integer, not {strength!r}")
+
+    def _train(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        weight, step = self._weights(self.synapse)
+        parts = [(self.synapse, weight, x)]
+        if skip is not None:
+            parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
+        if not self.neuron.integrates_integers:  # to scale the weights costs less than to scale the currents
+            parts = [(of, weight * _per_row(step.to(weight), weight), source) for of, weight, source in parts]
+        current = sum(_current(of, weight, source) for of, weight, source in parts)
+        result: Tensor = self.neuron.integrate(current, step, self.timesteps)
+        return result
+
+    def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
+        """Weights in units of their steps (integers unless `real_weights`), and the steps; the mask taken in."""
+        weight, step = of.quantized()
+        if self.real_weights and of.learns:
+            weight = of.real_weight() / _per_row(step.to(weight), weight)
+        return (weight * self.mask if self.mask is not None and of is self.synapse else weight), step
 
     @torch.no_grad()
-    def _evaluate(self, frames: Tensor) -> Tensor:
+    def _evaluate(self, x: Tensor, skip: Tensor | None) -> Tensor:
         assert self.timesteps is not None
         deployed = self.integer_parameters(self.timesteps)
-        _refuse_inexact(frames, deployed, type(self).__name__)
-        with torch.autocast(frames.device.type, enabled=False):
-            weight = torch.as_tensor(deployed.weight, dtype=torch.float32, device=frames.device)
-            taps = torch.tensor(deployed.taps, dtype=torch.float32)
-            potential = filter_history(self.synapse.current(frames.float(), weight), self.timesteps, taps)
-        if deployed.threshold is None:
-            return potential * _per_channel(torch.as_tensor(deployed.scale).to(potential), potential)
-        # Beyond the exact range of float32, thresholds are beyond that of potentials, too: clamping changes nothing.
-        theta = torch.as_tensor(deployed.threshold.clip(-2 * FLOAT32_LIMIT, 2 * FLOAT32_LIMIT))
-        return potential >= _per_channel(theta.to(potential), potential)
+        parts = [(self.synapse, deployed.weight, x)]
+        if skip is not None and deployed.skip is not None:
+            parts.append((self.skip, deployed.skip, skip))
+        _refuse_inexact([(weight, source) for _, weight, source in parts], deployed.neuron, type(self).__name__)
+        with torch.autocast(x.device.type, enabled=False):
+            currents = [
+                _current(of, torch.as_tensor(weight, dtype=torch.float32, device=x.device), source.float())
+                for of, weight, source in parts
+            ]
+            result: Tensor = self.neuron.evaluate(deployed.neuron, sum(currents), self.timesteps)
+        if deployed.neuron.spikes:
+            return result
+        return result * per_channel(torch.as_tensor(deployed.scale).to(result), result)
 
     def integer_parameters(self, timesteps: int) -> IntegerParameters:
         """The integers this block deploys for samples of `timesteps` steps.
 
         Raises:
-            DeploymentError: weights, taps or norm are not finite, the norm cannot be folded, or the block has a delay.
+            DeploymentError: weights, taps or norm are not finite, the norm cannot be folded, the neuron has no integer
+                form, or the block has a delay or real weights.
         """
         if self.delay_shift:
             raise DeploymentError("delay_shift is a training option", remedy="build the block with delay_shift=False")
-        weight, step = self._integer_weight()
-        taps, divisor = reduce_taps(self.neuron.taps.integers(), timesteps)
-        ratio = Fraction(divisor, self.neuron.taps.scale)
-        if isinstance(self.neuron, Readout):
-            return IntegerParameters(weight, taps, None, step * float(ratio))
-        affine = self.neuron.affine(len(weight))
-        sign, theta = integer_threshold(affine, np.broadcast_to(step, len(weight)), ratio, self.neuron.threshold)
-        return IntegerParameters(weight * _per_row(sign, weight), taps, theta, sign * step * float(ratio))
+        if self.real_weights:
+            raise DeploymentError("its weights are real, for comparison only", remedy="train without float weights")
+        weight, step = self._integer_weight(self.synapse)
+        # A pooling or an input has one weight for all channels, and its norm may have one gain for each.
+        channels = max(len(weight), getattr(getattr(self.neuron, "norm", None), "num_features", 1))
+        weight = np.broadcast_to(weight, (channels, *weight.shape[1:]))
+        deployed = self.neuron.deploy(np.broadcast_to(step, channels), timesteps)
+        skip = None
+        if self.skip is not None:
+            skip = self._integer_weight(self.skip)[0] * self.skip_strength
+            skip = np.broadcast_to(skip, (channels, *skip.shape[1:]))
+            skip = skip * _per_row(deployed.sign, skip)
+        return IntegerParameters(weight * _per_row(deployed.sign, weight), skip, deployed.neuron, deployed.scale)
 
     @torch.no_grad()
-    def _integer_weight(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        if not all(torch.isfinite(parameter).all() for parameter in self.synapse.parameters()):
+    def _integer_weight(self, of: synapses.Quantized) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        if not torch.isfinite(of.weight).all():
             raise DeploymentError("its weights are not finite", remedy="training diverged: lower the learning rate")
-        weight, step = self.synapse.quantized()
-        if self.mask is not None:
-            weight = weight * self.mask
+        weight, step = self._weights(of)
         weight = weight.squeeze(-1) if weight.dim() == 5 else weight
-        weight = weight.flatten(1) if isinstance(self.synapse, synapse.Dense) else weight
+        weight = weight.flatten(1) if isinstance(of, synapses.Dense) else weight
         return weight.cpu().numpy().astype(np.int64), step.double().cpu().numpy()
 
     def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
         """The integer synapse of this block for a source of shape (C,) or (C, H, W)."""
-        raise NotImplementedError
+        return integer_synapse(self.synapse, deployed.weight)
 
-    def deployed_neuron(self, deployed: IntegerParameters, channels: int) -> integer.Neuron:
-        """The integer neuron of this block."""
-        if deployed.threshold is None:
-            return integer.Readout(deployed.taps)
-        return integer.MemoryFree(deployed.taps, np.broadcast_to(deployed.threshold, (channels,)))
+    def deployed_skip(self, deployed: IntegerParameters) -> integer.Synapse | None:
+        """The integer synapse of its skip connection, if it has one."""
+        return None if self.skip is None or deployed.skip is None else integer_synapse(self.skip, deployed.skip)
 
     def export_hdf5(self, handle: h5py.Group) -> None:
         """Write this block alone as a stock NetX layer, in slayer's way, after a forward pass on binary spikes.
@@ -132,9 +174,11 @@ class Synaptic(nn.Module):
         """
         if self.timesteps is None or self.source_shape is None:
             raise DeploymentError("its shapes are not known yet", layer=type(self).__name__, remedy="run it once")
+        if self.skip is not None:
+            raise DeploymentError("stock NetX has no skip connections", remedy="netx_export.export writes them")
         deployed = self.integer_parameters(self.timesteps)
         connection = integer.Connection(integer.INPUT, self.deployed_synapse(deployed, self.source_shape))
-        neuron = self.deployed_neuron(deployed, connection.synapse.output_shape(self.source_shape)[0])
+        neuron = deployed.neuron.broadcast(connection.synapse.output_shape(self.source_shape)[0])
         layer = integer.Layer(type(self).__name__, (connection,), neuron)
         network = integer.IntegerNetwork(integer.Input(self.source_shape), self.timesteps, (layer,))
         if not network.stock_exact:
@@ -144,30 +188,59 @@ class Synaptic(nn.Module):
         write_layer(handle, network, layer)
 
 
-def _per_channel(values: Tensor, like: Tensor) -> Tensor:
-    return values.reshape(-1, *[1] * (like.dim() - 2))
-
-
-def _per_row(values: NDArray[np.int64], like: NDArray[np.int64]) -> NDArray[np.int64]:
+def _per_row(values: Any, like: Any) -> Any:
+    """Values (out,), a tensor or an array, in a shape that broadcasts over weights (out, ..)."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def _refuse_inexact(frames: Tensor, deployed: IntegerParameters, block: str) -> None:
+def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
+    """Currents of all steps, frames (N T, ..), from (N, C, [H, W,] T); of a view that repeats one step, from one."""
+    timesteps = source.shape[-1]
+    if timesteps == 1 or source.stride(-1):
+        return of.current(to_frames(source)[0], weight)
+    current = of.current(source[..., 0], weight)
+    return current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1)
+
+
+def integer_synapse(of: synapses.Quantized, weight: NDArray[np.int64]) -> integer.Synapse:
+    """A synapse with its integer weights."""
+    if isinstance(of, synapses.Conv):
+        return integer.Conv(weight, of.stride[:2], of.padding[:2], of.dilation[:2], of.groups)
+    return integer.Dense(weight) if isinstance(of, synapses.Dense) else integer.OneToOne(weight.reshape(-1))
+
+
+def _balance(main: synapses.Quantized, skip: synapses.Quantized) -> int:
+    """The power of two, up to 64, nearest to the ratio of the currents that two synapses typically send a target.
+
+    From their sizes and bits alone, not from their weights: a network made anew for its checkpoint has the same.
+    """
+    ratio = math.log2(main.typical_spread() / skip.typical_spread())
+    return int(2 ** min(6, max(0, round(ratio))))
+
+
+def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integer.Neuron, block: str) -> None:
     """Evaluation computes in float32, exactly: on integers, and with sums up to 2^24."""
-    if not frames.dtype.is_floating_point:
-        raise InputError(f"a block computes on floating-point tensors, not {frames.dtype}", remedy="call .float()")
-    if not torch.equal(frames, frames.round()):
-        raise InputError(
-            "evaluation computes with integers, and the input is not",
-            layer=block,
-            remedy="scale and round the input before the network, as the data modules of `training` do",
-        )
-    reach = float(frames.abs().max()) * _largest_sum(deployed.weight, bool((frames < 0).any())) * sum(deployed.taps)
+    reach = 0.0
+    for weight, frames in parts:
+        if not frames.dtype.is_floating_point:
+            raise InputError(f"a block computes on floating-point tensors, not {frames.dtype}", remedy="call .float()")
+        if not torch.equal(frames, frames.round()):
+            raise InputError(
+                "evaluation computes with integers, and the input is not",
+                layer=block,
+                remedy="scale and round the input before the network, as the data modules of `training` do",
+            )
+        reach += float(frames.abs().max()) * _largest_sum(weight, bool((frames < 0).any())) * sum(neuron.taps)
     if reach > FLOAT32_LIMIT:
         raise RangeError(
             f"potentials may reach {reach:,.0f}, beyond 2^24, the largest exact integer range of float32",
             layer=block,
             remedy="use a shorter history, taps of fewer bits, smaller inputs, fewer weight_bits or fewer inputs",
+        )
+    low, high = neuron.potentials(-int(reach), int(reach))
+    if isinstance(neuron, integer.QuantizedLIF) and 2**neuron.leak * max(-min(low), max(high)) > INT32_LIMIT:
+        raise RangeError(
+            "the potential's leak may exceed int32", layer=block, remedy="use fewer potential_bits or a faster decay"
         )
 
 

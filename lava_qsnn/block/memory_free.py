@@ -1,309 +1,36 @@
-"""Blocks of memory-free neurons: slayer's blocks with quantized weights, all time steps at once.
+"""Blocks of memory-free neurons: all time steps at once.
 
-A block computes in two ways. In training mode it works on real numbers with gradients. In evaluation mode it computes
-with the very integers that will be deployed, compared with the folded integer thresholds, and carries no gradient: what
-evaluation reports is what Lava will do.
+`neuron_params` are the arguments of lava_qsnn.neuron.memory_free.Neuron.
+Flatten, Output and Residual are the same for all families: they have no neurons of their own that spike.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
-import h5py
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from lava_qsnn import integer, synapse
-from lava_qsnn.block._synaptic import IntegerParameters, Synaptic, base
-from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError
-from lava_qsnn.frames import from_frames, to_frames
-from lava_qsnn.neuron.memory_free import Neuron, Readout
-from lava_qsnn.stock_hdf5 import input_arrays, write_arrays, write_flatten
-
-NeuronParameters = Mapping[str, Any]
+from lava_qsnn.block import _blocks
+from lava_qsnn.block._blocks import Flatten, Output, Residual
+from lava_qsnn.neuron.memory_free import Neuron
 
 
-def _make_neuron(neuron_params: NeuronParameters | None, channels: int | None) -> Neuron:
-    if neuron_params is None or "threshold" not in neuron_params:
-        raise ConfigurationError("neuron_params needs a `threshold`", remedy="for example {'threshold': 1.0}")
-    return _make(Neuron, {"channels": channels, **neuron_params})
+class Dense(_blocks.Dense):
+    """N C T to N out T: slayer.block.cuba.Dense's arguments, `weight_bits` and `weight_regulation`."""
+
+    neuron_type = Neuron
 
 
-def _make(kind: Any, parameters: Mapping[str, Any]) -> Any:
-    try:
-        return kind(**parameters)
-    except TypeError as error:
-        raise ConfigurationError(
-            f"neuron_params do not fit: {error}", remedy=f"see lava_qsnn.neuron.memory_free.{kind.__name__}"
-        ) from None
+class Conv(_blocks.Conv):
+    """N C H W T to N out H' W' T: slayer.block.cuba.Conv's arguments, `weight_bits` and `weight_regulation`."""
+
+    neuron_type = Neuron
 
 
-def _refuse_delay(delay: bool) -> None:
-    if delay:
-        raise ConfigurationError(
-            "memory-free blocks have no learnable axonal delay", remedy='use taps="learned" and a longer history'
-        )
+class Pool(_blocks.Pool):
+    """N C H W T to N C H' W' T, sums or (with neuron_params) spikes: slayer.block.cuba.Pool's arguments."""
+
+    neuron_type = Neuron
 
 
-class Dense(Synaptic, base.AbstractDense):
-    """slayer.block.cuba.Dense with quantized weights and memory-free neurons: N C T to N out T.
+class Input(_blocks.Input):
+    """Integers N C [H W] T to the same or (with neuron_params) spikes: slayer.block.cuba.Input's arguments."""
 
-    Args:
-        neuron_params: parameters of neuron.memory_free.Neuron; only `threshold` has no default.
-        in_neurons, out_neurons, weight_scale, count_log: as slayer's.
-        weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
-        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
-        mask: bool (out, in) of the synapses that exist, or None for all.
-        weight_bits: 1, 2, 4 or 8.
-    """
-
-    def __init__(
-        self,
-        neuron_params: NeuronParameters,
-        in_neurons: int | tuple[int, ...],
-        out_neurons: int,
-        weight_scale: float = 1,
-        weight_norm: bool = False,
-        pre_hook_fx: Any = None,
-        delay: bool = False,
-        delay_shift: bool = False,
-        mask: Tensor | None = None,
-        count_log: bool = False,
-        *,
-        weight_bits: int = 1,
-    ) -> None:
-        _refuse_delay(delay)
-        super().__init__(None, in_neurons, out_neurons, delay_shift=delay_shift, mask=mask, count_log=count_log)
-        self.synapse = synapse.Dense(
-            in_neurons, out_neurons, weight_scale, weight_norm, pre_hook_fx, weight_bits=weight_bits
-        )
-        self.neuron = _make_neuron(neuron_params, out_neurons)
-
-    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        return integer.Dense(deployed.weight)
+    neuron_type = Neuron
 
 
-class Output(Synaptic, base.AbstractAffine):
-    """The last block: potentials instead of spikes, N C T to N out T; their sum over time are the logits.
-
-    In evaluation, the result is the deployed integer potentials times one positive constant.
-
-    Args:
-        in_neurons, out_neurons, weight_scale, mask, count_log: as slayer's Affine's.
-        weight_bits: 1, 2, 4 or 8.
-        neuron_params: `history`, `taps`, `decay`, `tap_bits` of the potentials; one time step by default.
-    """
-
-    def __init__(
-        self,
-        in_neurons: int | tuple[int, ...],
-        out_neurons: int,
-        weight_scale: float = 1,
-        mask: Tensor | None = None,
-        count_log: bool = False,
-        *,
-        weight_bits: int = 8,
-        neuron_params: NeuronParameters | None = None,
-    ) -> None:
-        super().__init__(None, in_neurons, out_neurons, mask=mask, count_log=count_log)
-        self.synapse = synapse.Dense(in_neurons, out_neurons, weight_scale, weight_bits=weight_bits, fixed=True)
-        self.neuron = _make(Readout, neuron_params or {})
-
-    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        return integer.Dense(deployed.weight)
-
-
-class Conv(Synaptic, base.AbstractConv):
-    """slayer.block.cuba.Conv with quantized weights and memory-free neurons: N C H W T to N out H' W' T.
-
-    Args:
-        neuron_params: parameters of neuron.memory_free.Neuron; only `threshold` has no default.
-        in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale, count_log: as slayer's;
-            pairs are (height, width).
-        weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
-        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
-        weight_bits: 1, 2, 4 or 8.
-    """
-
-    def __init__(
-        self,
-        neuron_params: NeuronParameters,
-        in_features: int,
-        out_features: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        groups: int = 1,
-        weight_scale: float = 1,
-        weight_norm: bool = False,
-        pre_hook_fx: Any = None,
-        delay: bool = False,
-        delay_shift: bool = False,
-        count_log: bool = False,
-        *,
-        weight_bits: int = 1,
-    ) -> None:
-        _refuse_delay(delay)
-        super().__init__(None, in_features, out_features, kernel_size, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
-        geometry = (in_features, out_features, kernel_size, stride, padding, dilation, groups)
-        self.synapse = synapse.Conv(*geometry, weight_scale, weight_norm, pre_hook_fx, weight_bits=weight_bits)
-        self.neuron = _make_neuron(neuron_params, out_features)
-
-    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        stride, padding, dilation = self.synapse.stride, self.synapse.padding, self.synapse.dilation
-        return integer.Conv(deployed.weight, stride[:2], padding[:2], dilation[:2], self.synapse.groups)
-
-
-class Pool(Synaptic, base.AbstractPool):
-    """Sum pooling: N C H W T to N C H' W' T.
-
-    Without neuron_params it passes the sums on, integers from 0 to the size of a window, and merges into the block
-    after it when deployed (its scale vanishes there). With neuron_params, memory-free neurons fire on the mean of each
-    window, and it is a layer of its own.
-
-    Args:
-        neuron_params: None, or parameters of neuron.memory_free.Neuron (norm="batch" needs `channels` among them).
-        kernel_size, stride, padding, dilation, count_log: as slayer's; pairs are (height, width); stride defaults to
-            the kernel's size. Unlike slayer's, windows that the border cuts are left out.
-        weight_scale, weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
-        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
-    """
-
-    def __init__(
-        self,
-        neuron_params: NeuronParameters | None,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        weight_scale: float = 1,
-        weight_norm: bool = False,
-        pre_hook_fx: Any = None,
-        delay: bool = False,
-        delay_shift: bool = False,
-        count_log: bool = False,
-    ) -> None:
-        _refuse_delay(delay)
-        # Slayer's constructor writes into the dictionary it is given; it gets one of its own.
-        super().__init__({}, kernel_size, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
-        self.synapse = synapse.Pool(kernel_size, stride, padding, dilation, weight_scale, weight_norm, pre_hook_fx)
-        self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
-        self._shape: torch.Size | None = None
-
-    def forward(self, x: Tensor) -> Any:
-        """(N, C, H, W, T) to (N, C, H', W', T): sums or spikes; with count_log, and their rate (None for sums)."""
-        if self.neuron is not None:
-            return super().forward(x)
-        frames, timesteps = to_frames(x)
-        y = from_frames(self.synapse.current(frames, frames.new_ones(1, 1, 1, 1)), timesteps)
-        self._shape = y.shape[1:-1]
-        if self.delay_shift:
-            y = base.step_delay(self, y)
-        return (y, None) if self.count_log else y
-
-    @property
-    def shape(self) -> torch.Size | None:
-        """Shape (C, H', W') of the last forward pass's output."""
-        return self._shape if self.neuron is None else self.neuron.shape
-
-    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        return self.pooling(source_shape[0], np.sign(deployed.weight[:, 0, 0, 0]))
-
-    def pooling(self, channels: int, sign: NDArray[np.int64] | None = None) -> integer.Conv:
-        """This pooling over a number of channels, as a convolution of each channel with ones (or with its sign)."""
-        weight = np.ones((channels, 1, *self.synapse.kernel_size[:2]), np.int64)
-        if sign is not None:
-            weight = weight * sign.reshape(-1, 1, 1, 1)
-        stride, padding, dilation = self.synapse.stride, self.synapse.padding, self.synapse.dilation
-        return integer.Conv(weight, stride[:2], padding[:2], dilation[:2], groups=channels)
-
-    def export_hdf5(self, handle: h5py.Group) -> None:
-        """Write a pooling with neurons as a stock NetX layer; DeploymentError without, see netx_export.export."""
-        if self.neuron is None:
-            raise DeploymentError(
-                "pooling without neurons is no layer of its own",
-                remedy="netx_export.export merges it into the next one",
-            )
-        super().export_hdf5(handle)
-
-
-class Input(Synaptic, base.AbstractInput):
-    """The first block: integers into the network.
-
-    Without neuron_params it passes its input on (evaluation refuses what is not an integer). With neuron_params it
-    encodes graded input as spikes: one memory-free neuron per input, fired by the weighted sum of its last K values.
-
-    Args:
-        neuron_params: None, or parameters of neuron.memory_free.Neuron (norm="batch" needs `channels` among them);
-            the threshold is in units of the input.
-        weight, bias: slayer's; refused, as a norm does the same and folds.
-        delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
-        count_log: as slayer's.
-    """
-
-    def __init__(
-        self,
-        neuron_params: NeuronParameters | None = None,
-        weight: float | None = None,
-        bias: float | None = None,
-        delay_shift: bool = False,
-        count_log: bool = False,
-    ) -> None:
-        if weight is not None or bias is not None:
-            raise ConfigurationError(
-                "a memory-free input has no weight or bias of its own", remedy="use `norm` in neuron_params"
-            )
-        super().__init__(None, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
-        self.synapse = synapse.OneToOne()
-        self.neuron = None if neuron_params is None else _make_neuron(neuron_params, None)
-
-    def forward(self, x: Tensor) -> Any:
-        """(N, C, [H, W,] T), integers as floats, to the same or to spikes; with count_log, and their rate."""
-        self.input_shape = x.shape[1:-1]
-        if self.neuron is not None:
-            return super().forward(x)
-        if not self.training and not torch.equal(x, x.round()):
-            raise InputError("evaluation computes with integers, and the input is not", layer="Input")
-        y = base.step_delay(self, x) if self.delay_shift else x
-        return (y, (y > 0).float().mean()) if self.count_log else y
-
-    def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        sign = np.broadcast_to(deployed.weight.reshape(-1), source_shape[:1])
-        if len(source_shape) == 1:
-            return integer.Dense(np.diag(sign))
-        return integer.Conv(sign.reshape(-1, 1, 1, 1), groups=source_shape[0])
-
-    def export_hdf5(self, handle: h5py.Group) -> None:
-        """Write an input with neurons as a stock NetX layer; without, as the shape stock NetX starts from."""
-        if self.neuron is not None:
-            super().export_hdf5(handle)
-        elif self.input_shape is None:
-            raise DeploymentError("its shape is not known yet", layer="Input", remedy="run it once")
-        else:
-            write_arrays(handle, input_arrays(tuple(self.input_shape)))
-
-
-class Flatten(base.AbstractFlatten):
-    """N C H W T to N (C H W) T, in that order; N C T passes unchanged. `count_log` as slayer's."""
-
-    def forward(self, x: Tensor) -> Any:
-        frames, timesteps = to_frames(x)
-        y = from_frames(frames.flatten(1), timesteps)
-        self.shape = y.shape[1:-1]
-        return (y, None) if self.count_log else y
-
-    def export_hdf5(self, handle: h5py.Group) -> None:
-        """Write it as stock NetX's flatten; DeploymentError before a forward pass."""
-        if self.shape is None:
-            raise DeploymentError("its shape is not known yet", layer="Flatten", remedy="run it once")
-        write_flatten(handle, self.shape)
-
-
-__all__ = ["Conv", "Dense", "Flatten", "Input", "IntegerParameters", "Output", "Pool", "Synaptic"]
+__all__ = ["Conv", "Dense", "Flatten", "Input", "Output", "Pool", "Residual"]

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_qsnn.errors import RangeError
-from lava_qsnn.integer._network import Conv, Dense, IntegerNetwork, Synapse
+from lava_qsnn.integer._network import IntegerNetwork
+from lava_qsnn.integer._neurons import QuantizedLIF
+from lava_qsnn.integer._synapses import Conv, Dense, Synapse
 
 #: Integers up to 2^24 are exact in float32, and so are sums whose partial sums stay below.
 FLOAT32_LIMIT = 2**24
 
 #: Loihi's u and v have 24 bits of which synaptic input is shifted up by 6: |U| <= 2^17.
 LOIHI_LIMIT = 2**17
+
+#: Quantized potentials are computed in int32, in torch and in Lava.
+INT32_LIMIT = 2**31 - 1
 
 #: Lava's fixed-point Dense keeps even weights of magnitude up to 254; ours are doubled for it.
 DENSE_WEIGHT_LIMIT = 127
@@ -39,14 +44,25 @@ class Violation:
 Rule = Callable[[IntegerNetwork], Iterator[Violation]]
 
 
-def potentials_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
-    """|U| <= 2^24, so that float32 arithmetic (torch, BLAS) is exact."""
-    return _potentials_within(network, FLOAT32_LIMIT, "2^24, the largest exact integer range of float32")
+def currents_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
+    """|sum W h| <= 2^24, so that float32 arithmetic (torch, BLAS) is exact."""
+    return _currents_within(network, FLOAT32_LIMIT, "2^24, the largest exact integer range of float32")
 
 
-def potentials_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
-    """|U| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
-    return _potentials_within(network, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+def currents_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
+    """|sum W h| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
+    return _currents_within(network, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+
+
+def quantized_potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
+    """(2^k - 1) |V| < 2^31 for neurons with a stored potential, whose leak is computed in int32."""
+    for layer in network.layers:
+        if isinstance(layer.neuron, QuantizedLIF) and (reach := network.reach(layer.name)) > INT32_LIMIT:
+            yield Violation(
+                layer.name,
+                f"its potential's leak may reach {reach:,}, beyond int32",
+                "use fewer potential_bits, a faster decay, fewer weight_bits or fewer inputs",
+            )
 
 
 def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
@@ -73,7 +89,15 @@ def geometry_fits_lava_conv(network: IntegerNetwork) -> Iterator[Violation]:
 
 
 #: What must hold for Lava's fixed-point processes to be exact.
-LAVA_RULES: tuple[Rule, ...] = (potentials_fit_loihi, weights_fit_lava_dense, geometry_fits_lava_conv)
+LAVA_RULES: tuple[Rule, ...] = (
+    currents_fit_loihi,
+    quantized_potentials_fit_int32,
+    weights_fit_lava_dense,
+    geometry_fits_lava_conv,
+)
+
+#: What must hold for torch, and so for training, to be exact.
+TORCH_RULES: tuple[Rule, ...] = (currents_exact_in_float32, quantized_potentials_fit_int32)
 
 
 def refuse_violations(network: IntegerNetwork, rules: Iterable[Rule], where: str) -> None:
@@ -90,8 +114,8 @@ def largest_geometry(synapse: Conv) -> int:
     return max(*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
 
 
-def _potentials_within(network: IntegerNetwork, limit: int, limit_text: str) -> Iterator[Violation]:
-    for name, (low, high) in network.potential_ranges.items():
+def _currents_within(network: IntegerNetwork, limit: int, limit_text: str) -> Iterator[Violation]:
+    for name, (low, high) in network.current_ranges.items():
         reach = max(-int(low.min()), int(high.max()))
         if reach > limit:
             yield Violation(

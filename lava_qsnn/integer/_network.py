@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
+from lava_qsnn.integer._neurons import Bounds, Neuron, QuantizedLIF
+from lava_qsnn.integer._synapses import OneToOne, Synapse
+from lava_qsnn.integer._values import Shape, Value
 
 #: Name under which layers refer to the input of the network.
 INPUT = "input"
@@ -19,148 +21,9 @@ INPUT = "input"
 #: int64 reference sums must not come near wrapping.
 REFERENCE_LIMIT = 2**62
 
-Shape = tuple[int, ...]
-
-
-class _Value:
-    """Dataclasses with arrays inside, compared by value."""
-
-    def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
-            return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))  # type: ignore[arg-type]
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)
-
-
-def _integers(values: Any, dtype: type[np.signedinteger[Any]], what: str) -> NDArray[Any]:
-    """A read-only copy of `values` as `dtype`; DeploymentError if they are no integers or do not fit."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iu":
-        raise DeploymentError(f"{what} must be integers, not {array.dtype}", remedy="fold the network first")
-    limits = np.iinfo(dtype)
-    if array.size and (int(array.min()) < limits.min or int(array.max()) > limits.max):
-        raise DeploymentError(f"{what} from {array.min()} to {array.max()} do not fit {np.dtype(dtype).name}")
-    array = array.astype(dtype)
-    array.flags.writeable = False
-    return array
-
 
 @dataclass(frozen=True, eq=False)
-class Dense(_Value):
-    """I_i[t] = sum_j W_ij h_j[t], the source flattened in C order (C H W)."""
-
-    weight: NDArray[np.signedinteger[Any]]  # (out, in), int32
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _integers(self.weight, np.int32, "dense weights"))
-        if self.weight.ndim != 2 or 0 in self.weight.shape:
-            raise DeploymentError(f"dense weights must have shape (out, in), not {self.weight.shape}")
-
-    def output_shape(self, source: Shape) -> Shape:
-        if math.prod(source) != self.weight.shape[1]:
-            raise DeploymentError(
-                f"{self.weight.shape[1]} dense inputs do not fit a source of shape {source}",
-                remedy="check input_shape and the sizes of neighbouring blocks",
-            )
-        return (self.weight.shape[0],)
-
-
-@dataclass(frozen=True, eq=False)
-class Conv(_Value):
-    """Cross-correlation in two dimensions, as torch.nn.Conv2d computes it, without bias."""
-
-    weight: NDArray[np.signedinteger[Any]]  # (out, in / groups, kernel height, kernel width), int32
-    stride: tuple[int, int] = (1, 1)  # (height, width), and so below
-    padding: tuple[int, int] = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _integers(self.weight, np.int32, "convolution weights"))
-        if self.weight.ndim != 4 or 0 in self.weight.shape:
-            raise DeploymentError(
-                f"convolution weights must have shape (out, in / groups, height, width), not {self.weight.shape}"
-            )
-        for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
-            pair = tuple(int(v) for v in getattr(self, name))
-            if len(pair) != 2 or min(pair) < least:
-                raise DeploymentError(f"{name} must be two integers from {least}, not {pair}")
-            object.__setattr__(self, name, pair)
-        if self.groups < 1 or self.weight.shape[0] % self.groups:
-            raise DeploymentError(f"{self.weight.shape[0]} output channels do not divide into {self.groups} groups")
-
-    def output_shape(self, source: Shape) -> Shape:
-        channels = self.weight.shape[1] * self.groups
-        if len(source) != 3 or source[0] != channels:
-            raise DeploymentError(
-                f"a convolution of {channels} channels does not fit a source of shape {source}",
-                remedy="its source must be (C, H, W) with as many channels",
-            )
-        size = tuple(
-            (extent + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-            for extent, pad, dilation, kernel, stride in zip(
-                source[1:], self.padding, self.dilation, self.weight.shape[2:], self.stride
-            )
-        )
-        if min(size) < 1:
-            raise DeploymentError(
-                f"a kernel of {self.weight.shape[2:]} with dilation {self.dilation} is larger than its source {source}",
-                remedy="pad more, pool less, or use a smaller kernel",
-            )
-        return (self.weight.shape[0], *size)
-
-
-Synapse = Dense | Conv
-
-
-def _check_taps(taps: tuple[int, ...]) -> tuple[int, ...]:
-    taps = tuple(int(tap) for tap in taps)
-    if not taps or min(taps) < 1:
-        raise DeploymentError(f"taps must be positive integers, not {taps}")
-    return taps
-
-
-@dataclass(frozen=True, eq=False)
-class MemoryFree(_Value):
-    """The memory-free neuron: no membrane potential is stored.
-
-    h_j[t] = sum_{k<K} L_k s_j[t-k]     history word of a source neuron
-    U_i[t] = sum_j W_ij h_j[t]          potential, from this layer's connections
-    s_i[t] = 1 iff U_i[t] >= Theta_i    Theta_i of i's channel
-    """
-
-    taps: tuple[int, ...]  # L_0 .. L_{K-1}, positive
-    threshold: NDArray[np.int64]  # (channels,)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "taps", _check_taps(self.taps))
-        object.__setattr__(self, "threshold", _integers(self.threshold, np.int64, "thresholds"))
-        if self.threshold.ndim != 1:
-            raise DeploymentError(f"thresholds must have shape (channels,), not {self.threshold.shape}")
-
-
-@dataclass(frozen=True, eq=False)
-class Readout(_Value):
-    """A layer that does not spike: its output is the potential U_i[t] itself, as MemoryFree defines it."""
-
-    taps: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "taps", _check_taps(self.taps))
-
-
-Neuron = MemoryFree | Readout
-
-
-@dataclass(frozen=True, eq=False)
-class Connection(_Value):
+class Connection(Value):
     """A synapse and the name of the layer (or INPUT) whose output it carries."""
 
     source: str
@@ -168,7 +31,7 @@ class Connection(_Value):
 
 
 @dataclass(frozen=True, eq=False)
-class Layer(_Value):
+class Layer(Value):
     """Neurons of one kind and the connections whose currents they add up."""
 
     name: str
@@ -184,7 +47,7 @@ class Layer(_Value):
 
 
 @dataclass(frozen=True, eq=False)
-class Input(_Value):
+class Input(Value):
     """Integers from 0 to `maximum`, of shape (C,) or (C, H, W) at each time step."""
 
     shape: Shape
@@ -204,7 +67,7 @@ class Input(_Value):
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerNetwork(_Value):
+class IntegerNetwork(Value):
     """A deployed network: an acyclic graph of layers in topological order, numpy integers only.
 
     Args:
@@ -229,8 +92,7 @@ class IntegerNetwork(_Value):
             raise DeploymentError("a network needs at least one layer")
         for layer in self.layers:
             _check_neuron(layer, self.shapes[layer.name])
-            low, high = self.potential_ranges[layer.name]
-            if max(-int(low.min()), int(high.max())) >= REFERENCE_LIMIT:
+            if self.reach(layer.name) >= REFERENCE_LIMIT:
                 raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
 
     @cached_property
@@ -247,8 +109,8 @@ class IntegerNetwork(_Value):
         return shapes
 
     @cached_property
-    def potential_ranges(self) -> dict[str, tuple[NDArray[np.object_], NDArray[np.object_]]]:
-        """The least and the greatest potential each channel of each layer can reach: two arrays (channels,).
+    def current_ranges(self) -> dict[str, Bounds]:
+        """The least and the greatest sum of currents each channel of each layer can get: two arrays (channels,).
 
         Exact Python integers, from the weights' negative and positive sums and the largest history word.
         """
@@ -263,6 +125,18 @@ class IntegerNetwork(_Value):
             ranges[layer.name] = (low, high)
         return ranges
 
+    @cached_property
+    def potential_ranges(self) -> dict[str, Bounds]:
+        """The same for potentials: of the neurons here, the currents themselves but for QuantizedLIF."""
+        return {layer.name: layer.neuron.potentials(*self.current_ranges[layer.name]) for layer in self.layers}
+
+    def reach(self, name: str) -> int:
+        """The largest magnitude that computing a layer's potentials can meet."""
+        neuron = self.layer(name).neuron
+        leak = 2**neuron.leak if isinstance(neuron, QuantizedLIF) else 1
+        low, high = self.potential_ranges[name]
+        return leak * max(-int(low.min()), int(high.max()), 0)
+
     def largest_word(self, source: str, taps: tuple[int, ...]) -> int:
         """The largest history word of a source under some taps."""
         return (self.input.maximum if source == INPUT else 1) * sum(taps)
@@ -272,12 +146,24 @@ class IntegerNetwork(_Value):
         """The last layer."""
         return self.layers[-1]
 
+    def sources(self, name: str) -> tuple[str, ...]:
+        """What a layer needs the outputs of: names of layers, or INPUT, each once."""
+        return tuple(dict.fromkeys(connection.source for connection in self.layer(name).connections))
+
+    @property
+    def dead_ends(self) -> tuple[str, ...]:
+        """The layers before the last that no layer needs."""
+        needed = {source for name in self for source in self.sources(name)}
+        return tuple(layer.name for layer in self.layers[:-1] if layer.name not in needed)
+
     @property
     def is_chain(self) -> bool:
-        """True if each layer has one connection, from the layer before it (the first from the input)."""
+        """True if each layer has one dense or convolutional connection, from the layer before it or the input."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]
         return all(
-            len(layer.connections) == 1 and layer.connections[0].source == source
+            len(layer.connections) == 1
+            and layer.connections[0].source == source
+            and not isinstance(layer.connections[0].synapse, OneToOne)
             for layer, source in zip(self.layers, before)
         )
 
@@ -321,10 +207,8 @@ def _connection_shape(layer: Layer, connection: Connection, shapes: dict[str, Sh
 
 
 def _check_neuron(layer: Layer, shape: Shape) -> None:
-    if isinstance(layer.neuron, MemoryFree) and layer.neuron.threshold.shape != shape[:1]:
-        raise DeploymentError(
-            f"{layer.neuron.threshold.shape[0]} thresholds do not fit {shape[0]} channels", layer=layer.name
-        )
+    if layer.neuron.channels not in (None, shape[0]):
+        raise DeploymentError(f"{layer.neuron.channels} thresholds do not fit {shape[0]} channels", layer=layer.name)
     if any(connection.source == layer.name for connection in layer.connections):
         raise DeploymentError("a layer cannot be its own source", layer=layer.name)
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError
-from lava_qsnn.integer._network import INPUT, Conv, Dense, IntegerNetwork, Layer, MemoryFree, Synapse
+from lava_qsnn.integer._network import INPUT, IntegerNetwork, Layer
+from lava_qsnn.integer._neurons import MemoryFree, Neuron, QuantizedLIF
+from lava_qsnn.integer._synapses import Conv, Dense, OneToOne, Synapse
 
 Integers = NDArray[np.integer[Any]]
 
@@ -57,13 +59,16 @@ def run_reference(network: IntegerNetwork, x: Any) -> dict[str, NDArray[np.int64
     """
     outputs: dict[str, NDArray[np.int64]] = {INPUT: check_input(network, x).astype(np.int64)}
     for layer in network.layers:
-        outputs[layer.name] = fire(layer.neuron, potential(layer, outputs))
+        outputs[layer.name] = fire(layer.neuron, total_current(layer, outputs))
     del outputs[INPUT]
     return outputs
 
 
-def potential(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """U[t] of a layer from the outputs of its sources (the input's under INPUT): int64 (N, *shape, T)."""
+def total_current(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The currents of a layer's connections, added, from the outputs of its sources (the input's under INPUT).
+
+    Of memory-free neurons and readouts it is the potential U[t]. int64 (N, *shape, T).
+    """
     currents = [
         current(connection.synapse, history_words(outputs[connection.source], layer.neuron.taps))
         for connection in layer.connections
@@ -79,12 +84,35 @@ def history_words(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[n
     return words
 
 
-def fire(neuron: Any, potentials: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Spikes (or, of a Readout, the potential) from potentials of shape (N, C, [H, W,] T)."""
-    if not isinstance(neuron, MemoryFree):
-        return potentials
-    threshold = neuron.threshold.reshape(-1, *[1] * (potentials.ndim - 2))
-    return (potentials >= threshold).astype(np.int64)
+def fire(neuron: Neuron, currents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Spikes (or, of a Readout, the potential) from a layer's total currents, (N, C, [H, W,] T)."""
+    if isinstance(neuron, QuantizedLIF):
+        return integrate(neuron, currents)[0]
+    if isinstance(neuron, MemoryFree):
+        return (currents >= _per_channel(neuron.threshold, currents.ndim - 2)[..., None]).astype(np.int64)
+    return currents
+
+
+def integrate(neuron: QuantizedLIF, currents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spikes and potentials U, before reset, of neurons with a stored potential, step by step: both shaped (.., T)."""
+    axes = currents.ndim - 2
+    shift, gain = _per_channel(neuron.potential_shift, axes), 1 << _per_channel(neuron.current_shift, axes)
+    bias, threshold = _per_channel(neuron.bias, axes), _per_channel(neuron.threshold, axes)
+    stored = np.zeros(currents.shape[:-1], np.int64)
+    spikes, potentials = np.empty_like(currents), np.empty_like(currents)
+    for t in range(currents.shape[-1]):
+        potential = (stored << shift) + gain * currents[..., t] + bias
+        fired = potential >= threshold
+        after = np.where(fired, 0 if neuron.reset == "hard" else potential - threshold, potential)
+        total = shift + neuron.leak
+        leaked = ((2**neuron.leak - 1) * after + (1 << (total - 1))) >> total
+        stored = leaked.clip(*neuron.stored_range)
+        spikes[..., t], potentials[..., t] = fired, potential
+    return spikes, potentials
+
+
+def _per_channel(values: NDArray[np.int64], axes: int) -> NDArray[np.int64]:
+    return values.reshape(-1, *[1] * (axes - 1))
 
 
 def current(synapse: Synapse, words: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -92,6 +120,8 @@ def current(synapse: Synapse, words: NDArray[np.int64]) -> NDArray[np.int64]:
     if isinstance(synapse, Dense):
         flat = words.reshape(len(words), -1, words.shape[-1])
         return np.matmul(synapse.weight.astype(np.int64), flat)
+    if isinstance(synapse, OneToOne):
+        return words * _per_channel(synapse.weight.astype(np.int64), words.ndim - 2)[..., None]
     return _convolve(synapse, words)
 
 

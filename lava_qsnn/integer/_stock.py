@@ -7,6 +7,7 @@ neuron with power-of-two taps over all T steps of a sample. In full,
 
 so u / 2^6 is the integer potential U and `>` becomes the wanted `>=`. The weights 2^p W carry the factor. With one
 tap, iDecay 4096 keeps nothing of the past and p = 0. A readout never fires; its potential is read from the voltage.
+A stored potential of few bits has no stock neuron: a LIF of 24 bits with its leak is the nearest, and not exact.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.integer._limits import CONV_GEOMETRY_LIMIT, LOIHI_LIMIT, largest_geometry
-from lava_qsnn.integer._network import Conv, IntegerNetwork, Layer, MemoryFree, Synapse
+from lava_qsnn.integer._network import IntegerNetwork, Layer
+from lava_qsnn.integer._neurons import QuantizedLIF, Readout
+from lava_qsnn.integer._synapses import Conv, Dense, OneToOne, Synapse
 from lava_qsnn.integer._taps import shift_taps
 
 #: From T = 8 on, the halved current loses its lowest bit.
@@ -37,6 +40,7 @@ class StockLayer:
 
     weight_shift: int  # p: the file holds W 2^p
     current_decay: int  # iDecay
+    voltage_decay: int  # vDecay
     bias: NDArray[np.int64] | None  # (channels,), None for a readout
     threshold: int  # vThMant
 
@@ -47,15 +51,25 @@ class StockLayer:
 
 def stock_layer(network: IntegerNetwork, layer: Layer) -> StockLayer:
     """Express one layer for stock NetX: exactly if `stock_obstacles` is empty, else as near as it comes."""
-    stateless = layer.neuron.taps == (1,)
+    neuron = layer.neuron
+    if isinstance(neuron, QuantizedLIF):
+        return _nearest_lif(neuron)
+    stateless = neuron.taps == (1,)
     decay = DECAY_ALL if stateless else DECAY_HALF
-    if not isinstance(layer.neuron, MemoryFree):
-        return StockLayer(weight_shift=0, current_decay=decay, bias=None, threshold=NEVER_SPIKES)
+    if isinstance(neuron, Readout):
+        return StockLayer(0, decay, DECAY_ALL, bias=None, threshold=NEVER_SPIKES)
     if stateless or _whole_sample(network, layer):
-        shift = len(layer.neuron.taps) - 1
-        return StockLayer(shift, decay, bias=1 - layer.neuron.threshold, threshold=0)
-    nearest = np.ceil(layer.neuron.threshold / layer.neuron.taps[0]).astype(np.int64)
-    return StockLayer(weight_shift=0, current_decay=decay, bias=1 - nearest, threshold=0)
+        shift = len(neuron.taps) - 1
+        return StockLayer(shift, decay, DECAY_ALL, bias=1 - neuron.threshold, threshold=0)
+    nearest = np.ceil(neuron.threshold / neuron.taps[0]).astype(np.int64)
+    return StockLayer(0, decay, DECAY_ALL, bias=1 - nearest, threshold=0)
+
+
+def _nearest_lif(neuron: QuantizedLIF) -> StockLayer:
+    """A LIF with one threshold for all channels, the middle one, which the biases make up for."""
+    threshold, bias = neuron.threshold >> neuron.current_shift, neuron.bias >> neuron.current_shift
+    middle = int(np.median(threshold).clip(0, NEVER_SPIKES))
+    return StockLayer(0, DECAY_ALL, DECAY_ALL >> neuron.leak, bias + middle - threshold, middle)
 
 
 def stock_obstacles(network: IntegerNetwork) -> Iterator[str]:
@@ -69,6 +83,9 @@ def stock_obstacles(network: IntegerNetwork) -> Iterator[str]:
 
 def _layer_obstacles(network: IntegerNetwork, layer: Layer) -> Iterator[str]:
     taps = layer.neuron.taps
+    if isinstance(layer.neuron, QuantizedLIF):
+        yield f"no stock neuron stores its potential in {layer.neuron.bits} bits"
+        return
     if taps != (1,) and taps != shift_taps(min(network.timesteps, 64)):
         yield f"its taps {_shortened(taps)} are neither one step nor powers of two over all {network.timesteps} steps"
     elif taps != (1,) and network.timesteps > LONGEST_STOCK_SAMPLE:
@@ -87,10 +104,16 @@ def _layer_obstacles(network: IntegerNetwork, layer: Layer) -> Iterator[str]:
 
 
 def _synapse_obstacles(synapse: Synapse, shift: int) -> Iterator[str]:
-    if isinstance(synapse, Conv):
+    if isinstance(synapse, OneToOne):
+        yield "stock NetX has no one-to-one synapses"
+    elif isinstance(synapse, Conv):
         if (largest := largest_geometry(synapse)) > CONV_GEOMETRY_LIMIT:
             yield f"a kernel size, stride, padding, dilation or group count of {largest} wraps in Lava's Conv"
-        return
+    else:
+        yield from _dense_obstacles(synapse, shift)
+
+
+def _dense_obstacles(synapse: Dense, shift: int) -> Iterator[str]:
     low, high = int(synapse.weight.min()) << shift, int(synapse.weight.max()) << shift
     if high <= 0:
         yield "no dense weight is positive, and stock NetX computes such layers wrongly"

@@ -1,5 +1,5 @@
 """Neurons in torch, in slayer's style."""
 
-from lava_qsnn.neuron import memory_free
+from lava_qsnn.neuron import memory_free, quantized_lif
 
-__all__ = ["memory_free"]
+__all__ = ["memory_free", "quantized_lif"]

@@ -138,10 +138,10 @@ def _reported_failure(actor: Actor, title: str, text: str, transported: bytes) -
 
 
 def _unpickled(content: bytes) -> Any:
-    """Rebuild an object; None for what is cut off, or what its own class cannot rebuild."""
+    """Rebuild an object; None for what is cut off, or what its own class cannot rebuild: its text is told anyway."""
     try:
         return pickle.loads(content)
-    except Exception:
+    except Exception:  # its class may raise anything
         return None
 
 

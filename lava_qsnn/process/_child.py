@@ -67,6 +67,6 @@ def _failure_report(error: BaseException) -> bytes:
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip()
     try:
         transported = pickle.dumps(error)
-    except Exception:
+    except Exception:  # its class may raise anything; title and traceback are told without it
         transported = b""
     return pickle.dumps((title, text, transported))

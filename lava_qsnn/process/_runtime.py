@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from lava.magma.compiler.builders.interfaces import AbstractProcessBuilder
@@ -11,7 +12,8 @@ from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.message_interface_enum import ActorType
-from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.process import AbstractProcess, ProcessServer
+from lava.magma.core.process.variable import VarServer
 from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_equal
 from lava.magma.runtime.runtime import Runtime
@@ -138,6 +140,7 @@ class GuardedLava(Runtime):
             delattr(port, attribute)
         for process in self._processes:
             process.runtime = _ENDED
+        _forget(self._processes)
 
     def _command(self, command: NDArray[Any], answer: NDArray[Any]) -> None:
         """Send a command to all runtime services and wait for their answers."""
@@ -196,6 +199,21 @@ class GuardedLava(Runtime):
                     setattr(port, attribute, _GuardedPort(channel_end, self.watch))
                     self._open_ports.append(channel_end)
                     self._external_pipes.append((port, attribute))
+
+
+def _forget(processes: list[AbstractProcess]) -> None:
+    """Take processes off the lists of all that were ever made, by which Lava would keep them, and their data, alive."""
+    gone = {id(one) for process in processes for one in _with_outer(process)}
+    register, variables = ProcessServer(), VarServer()
+    register.processes = [process for process in register.processes if id(process) not in gone]
+    variables.vars = [var for var in variables.vars if id(var.process) not in gone]
+
+
+def _with_outer(process: AbstractProcess | None) -> Iterator[AbstractProcess]:
+    """A process, and those of which it is an inner one."""
+    while process is not None:
+        yield process
+        process = process.parent_proc
 
 
 def _model_name(process: AbstractProcess, builder: PyProcessBuilder) -> str:

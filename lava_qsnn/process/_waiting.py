@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from multiprocessing import util
+from multiprocessing.synchronize import Semaphore
 from typing import NoReturn, TypeAlias
 
 from lava.magma.compiler.builders.py_builder import PyProcessBuilder
@@ -29,6 +31,7 @@ class Watch:
     def __init__(self, time_limit: float, progress: Progress | None) -> None:
         self.stopping = False
         self._is_ended = False
+        self._one_at_a_time = threading.Lock()
         self._time_limit = time_limit
         self._progress = progress
         self._start = time.monotonic()
@@ -65,6 +68,26 @@ class Watch:
         while not ready():
             self.check_failures()
             self._sleep(self.check_clock(purpose))
+
+    def take(self, semaphore: Semaphore, purpose: str, seconds: float) -> bool:
+        """Wait for a token, for some seconds at most, and take it; False if there was none. Raises what `until` raises.
+
+        While a token is waited for, failures are looked for now and then only.
+        """
+        if self._is_ended:
+            raise run_has_ended()
+        end = time.monotonic() + seconds
+        while not semaphore.acquire(True, min(_PERIOD, max(0.0, end - time.monotonic()), self.check_clock(purpose))):
+            with self._one_at_a_time:
+                self._sleep(0.0)
+                self.check_failures()
+            if time.monotonic() >= end:
+                return False
+        return True
+
+    def limit_from_now(self, seconds: float) -> None:
+        """Let the time limit pass after some seconds, unless it passes before."""
+        self._time_limit = min(self._time_limit, time.monotonic() - self._start + seconds)
 
     def until_built(self) -> None:
         self.until(lambda: all(actor.is_built for actor in self._actors), "the process models to be built")

@@ -18,8 +18,10 @@ it stays free of dataclasses, which cannot be defined in a module outside `sys.m
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
+from multiprocessing.synchronize import Semaphore
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -145,6 +147,27 @@ class GuardedRuntime:
             TimeLimitError: the time limit passed.
         """
         self._living_runtime().wait()
+
+    def take(self, semaphore: Semaphore, purpose: str, seconds: float = math.inf) -> bool:
+        """Wait for a token of a channel and take it, while looking after the actors.
+
+        Args:
+            semaphore: of a channel with an external pipe.
+            purpose: what is waited for, for the text of an error.
+            seconds: after which to give up.
+
+        Returns:
+            Whether there was a token.
+
+        Raises:
+            RunError: an actor failed before.
+            TimeLimitError: the time limit of the run passed before.
+        """
+        return self._living_runtime().watch.take(semaphore, purpose, seconds)
+
+    def limit_from_now(self, seconds: float) -> None:
+        """Bring the end of the time limit forward to some seconds from now, for the end of an endless run."""
+        self._living_runtime().watch.limit_from_now(seconds)
 
     def check(self) -> None:
         """Raise what `wait` would raise now, without waiting; for loops whose waits are not guarded."""

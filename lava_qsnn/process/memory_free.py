@@ -74,6 +74,24 @@ class Readout(AbstractProcess):
         self.s_out = OutPort(shape=shape)
 
 
+class OneToOne(AbstractProcess):
+    """Synapses from each neuron to its own target, one time step long as all synapses are.
+
+    Args:
+        shape: of the populations, Lava's order, channels last.
+        weight: integers, one per channel.
+
+    Ports: `s_in` and `a_out` of `shape`, int32.
+    """
+
+    def __init__(self, shape: tuple[int, ...], weight: np.ndarray) -> None:
+        super().__init__(shape=shape)
+        self.s_in = InPort(shape=shape)
+        self.a_out = OutPort(shape=shape)
+        self.weight = Var(shape=shape, init=np.broadcast_to(weight, shape).astype(np.int32))
+        self.held = Var(shape=shape, init=0)
+
+
 class Delay(AbstractProcess):
     """Holds messages back by some time steps, so that a skip connection arrives with the main path.
 
@@ -169,3 +187,19 @@ class PyDelayModel(PyLoihiProcessModel):
         oldest = self.time_step % len(self.held)
         self.s_out.send(self.held[oldest])
         self.held[oldest] = self.s_in.recv()
+
+
+@implements(proc=OneToOne, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyOneToOneModel(PyLoihiProcessModel):
+    """Fixed-point model of OneToOne: sends what came a step before, weighted."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    weight: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    held: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def run_spk(self) -> None:
+        self.a_out.send(self.held)
+        self.held = self.weight * self.s_in.recv().astype(np.int32)

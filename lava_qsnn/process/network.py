@@ -1,27 +1,33 @@
-"""A deployed network as one Lava process: inside, one process per synapse and per neuron, the Loihi layout."""
+"""A deployed network as one Lava process: inside, one process per synapse and per neuron, the Loihi layout.
+
+Or one model that computes all of it: which, the run configuration tells, `fixed_point()` or `fused()`.
+"""
 
 import numpy as np
+from lava.magma.compiler.compiler_graphs import find_processes
 from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
-from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.conv.process import Conv as LavaConv
 from lava.proc.dense.process import Dense as LavaDense
 from lava.utils.weightutils import SignMode
 
 from lava_qsnn import integer
-from lava_qsnn.process.memory_free import Delay, History, MemoryFree, Readout
+from lava_qsnn.process.configurations import fixed_point, fused
+from lava_qsnn.process.engine import NetworkEngine, one_thread
+from lava_qsnn.process.memory_free import Delay, History, MemoryFree, OneToOne, Readout
+from lava_qsnn.process.quantized_lif import QuantizedLIF
 
 #: Messages inside are integers, which Lava's synapses take as graded spikes of this many bits.
 MESSAGE_BITS = 24
 
-
-def fixed_point() -> Loihi2SimCfg:
-    """The run configuration of this project's processes: fixed-point models on the CPU."""
-    return Loihi2SimCfg(select_tag="fixed_pt")
+__all__ = ["Network", "fixed_point", "fused", "lava_shape"]
 
 
 class Network(AbstractProcess):
@@ -42,12 +48,15 @@ class Network(AbstractProcess):
         spikes: for each layer, by name, the OutPort of its spikes (or potentials), one depth of latency each.
         depths: for each layer, by name, the latency of its spikes.
 
+    On the run configuration `fused()` one process computes all of it, at the same latency; before the first answer
+    it sends zeros, and there are no inner processes whose ports (`spikes`) or Vars could be used.
+
     Raises:
         RangeError: potentials or weights exceed what Lava's fixed-point processes compute exactly.
     """
 
     def __init__(self, network: integer.IntegerNetwork, timesteps: int | None = None) -> None:
-        super().__init__()
+        super().__init__(network=network, timesteps=timesteps or network.timesteps)
         integer.refuse_violations(network, integer.LAVA_RULES, "Lava's fixed-point processes")
         self.network = network
         self.timesteps = timesteps or network.timesteps
@@ -55,12 +64,29 @@ class Network(AbstractProcess):
         self.latency = self.depths[network.output.name]
         self.spikes: dict[str, OutPort] = {}
         self._words: dict[tuple[str, tuple[int, ...]], OutPort] = {}
+        self._inner: dict[str, AbstractProcess] = {}
+        self._entries: list[InPort] = []
         self.inp = InPort(shape=lava_shape(network.input.shape))
         for layer in network.layers:
             self._build(layer)
-        last = self.spikes[network.output.name]
-        self.out = OutPort(shape=last.shape)
-        last.connect(self.out)
+        self.out = OutPort(shape=self.spikes[network.output.name].shape)
+
+    def open(self) -> dict[str, AbstractProcess]:
+        """Lead the ports to the inner processes, and return these and all that else is connected to them.
+
+        Until the network's model is chosen nothing leads inside, so that a fused network has no inner processes.
+        """
+        outside = find_processes(self)
+        found = [other for process in self._inner.values() for other in find_processes(process)]
+        inside = {other.name: other for other in found if other not in outside}
+        for entry in self._entries:
+            self.inp.connect(entry)
+        self.spikes[self.network.output.name].connect(self.out)
+        return inside
+
+    def _add(self, name: str, process: AbstractProcess) -> None:
+        setattr(self, name, process)
+        self._inner[name] = process
 
     def _build(self, layer: integer.Layer) -> None:
         shape, depth = lava_shape(self.network.shapes[layer.name]), self.depths[layer.name]
@@ -69,13 +95,16 @@ class Network(AbstractProcess):
             taps = targets[0].neuron.taps if targets else (1,)
             neuron = MemoryFree(shape, layer.neuron.threshold, taps, self.timesteps, depth)
             self._words[layer.name, taps] = neuron.h_out
+        elif isinstance(layer.neuron, integer.QuantizedLIF):
+            neuron = QuantizedLIF(shape, layer.neuron, self.timesteps, depth)
+            self._words[layer.name, (1,)] = neuron.s_out  # a history of one step is the spike itself
         else:
             neuron = Readout(shape)
-        setattr(self, layer.name, neuron)
+        self._add(layer.name, neuron)
         self.spikes[layer.name] = neuron.s_out
         for index, connection in enumerate(layer.connections):
             synapse = _synapse(connection.synapse, self.network.shapes[connection.source])
-            setattr(self, f"{layer.name}_synapse{index or ''}", synapse)
+            self._add(f"{layer.name}_synapse{index or ''}", synapse)
             self._connect(connection, layer, synapse)
             synapse.a_out.connect(neuron.a_in)
 
@@ -85,7 +114,7 @@ class Network(AbstractProcess):
         wait = self.depths[layer.name] - self.depths[connection.source] - 1
         if wait:
             delay = Delay(words.shape, wait)
-            setattr(self, f"{layer.name}_delay_{connection.source}", delay)
+            self._add(f"{layer.name}_delay_{connection.source}", delay)
             words.connect(delay.s_in)
             words = delay.s_out
         if len(words.shape) == 3 and isinstance(connection.synapse, integer.Dense):
@@ -95,10 +124,13 @@ class Network(AbstractProcess):
     def _word_port(self, source: str, taps: tuple[int, ...]) -> OutPort:
         """The port with a source's history words by some taps; made here unless its neuron sends them anyway."""
         if (source, taps) not in self._words:
-            spikes = self.inp if source == integer.INPUT else self.spikes[source]
-            history = History(spikes.shape, taps, self.timesteps, self.depths[source])
-            setattr(self, f"{source}_history{len(self._words)}", history)
-            spikes.connect(history.s_in)
+            shape = lava_shape(self.network.shapes[source])
+            history = History(shape, taps, self.timesteps, self.depths[source])
+            self._add(f"{source}_history{len(self._words)}", history)
+            if source == integer.INPUT:
+                self._entries.append(history.s_in)
+            else:
+                self.spikes[source].connect(history.s_in)
             self._words[source, taps] = history.h_out
         return self._words[source, taps]
 
@@ -107,10 +139,37 @@ class Network(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class NetworkModel(AbstractSubProcessModel):
-    """The network is what its constructor built."""
+    """The network as its constructor built it: one process per synapse and per neuron."""
 
     def __init__(self, proc: AbstractProcess) -> None:
-        pass
+        self.__dict__.update(proc.open())
+
+
+@implements(proc=Network, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fused")
+class PyNetworkModel(PyLoihiProcessModel):
+    """The network in one process. Answers wait until their time, so that its latency is that of the other model."""
+
+    inp: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params: dict) -> None:
+        super().__init__(proc_params)
+        one_thread()
+        self.network = proc_params["network"]
+        self.engine = NetworkEngine(self.network)
+        latency = _depths(self.network)[self.network.output.name]
+        self.held = np.zeros((latency, *lava_shape(self.network.shapes[self.network.output.name])), np.int32)
+
+    def run_spk(self) -> None:
+        """Send what was computed `latency` steps ago, before it receives: as synapses do, which lets loops run."""
+        oldest = self.time_step % len(self.held)
+        self.out.send(self.held[oldest])
+        frame = self.inp.recv().astype(np.int32)
+        first = (self.time_step - 1) % self.proc_params["timesteps"] == 0
+        outputs = self.engine(frame.transpose()[None, None], first)
+        self.held[oldest] = outputs[self.network.output.name][0, 0].transpose()
 
 
 def lava_shape(shape: integer.Shape) -> integer.Shape:
@@ -130,6 +189,8 @@ def _depths(network: integer.IntegerNetwork) -> dict[str, int]:
 
 
 def _synapse(synapse: integer.Synapse, source: integer.Shape) -> AbstractProcess:
+    if isinstance(synapse, integer.OneToOne):
+        return OneToOne(lava_shape(source), synapse.weight)
     if isinstance(synapse, integer.Dense):
         # Lava truncates the lowest bit of mixed-sign weights: doubled weights and an exponent of -1 keep it.
         return LavaDense(

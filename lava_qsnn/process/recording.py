@@ -17,10 +17,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
-def shared_array(shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros, int32, in memory that child processes share; freed with the array."""
-    count = int(np.prod(shape))
-    return np.frombuffer(mmap.mmap(-1, max(1, 4 * count)), np.int32, count).reshape(shape)
+def shared_array(shape: tuple[int, ...], dtype: np.dtype | type = np.int32) -> np.ndarray:
+    """Zeros in memory that child processes share; freed with the array."""
+    count, size = int(np.prod(shape)), np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(1, size * count)), dtype, count).reshape(shape)
 
 
 class Feed(AbstractProcess):

@@ -1,0 +1,1 @@
+"""Measurements: one module and one command for each table."""

@@ -1,0 +1,110 @@
+"""The small choices inside: how a history is filtered, and when 1-bit synapses are counted instead of multiplied.
+
+    python -m benchmarks.kernels            # JSON in benchmarks/results
+    python -m benchmarks.kernels --quick    # a few seconds, only to see that it runs
+
+The tables stand in the docstrings of `neuron.memory_free.filter_history` and of `integer._packed`. One thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks._timing import RESULTS, interleave
+from lava_qsnn.integer import Conv, Dense, Shape, Synapse
+from lava_qsnn.integer._kernels import kernel
+from lava_qsnn.integer._packed import packed_kernel
+from lava_qsnn.neuron import memory_free
+from netx_export._bench.machine import write_json
+
+#: Time steps, features and taps of a filter.
+FILTERS = ((4, 16384, 4), (16, 16384, 4), (16, 16384, 8), (64, 16384, 4), (64, 16384, 16), (256, 4096, 4))
+
+#: (out, in) if dense, (out, in, height and width of the source) if a convolution of 3 x 3; and frames.
+SYNAPSES: tuple[tuple[tuple[int, ...], int], ...] = (
+    ((512, 784), 256),
+    ((512, 784), 1024),
+    ((512, 512), 4096),
+    ((1024, 4096), 256),
+    ((10, 128), 1024),
+    ((64, 64, 16), 256),
+    ((64, 32, 14), 256),
+    ((8, 16, 16), 256),
+)
+
+
+def measure_filter(timesteps: int, features: int, taps: int, runs: int) -> dict[str, Any]:
+    """Seconds of taps added one by one, and of one product over time; 64 frames in all, or one sample."""
+    torch.manual_seed(0)
+    frames = torch.randn(max(1, 64 // timesteps) * timesteps, features)
+    weights = 0.9 ** torch.arange(taps)
+    few = memory_free.FEW_TAPS
+
+    def filtered(longest: int) -> None:
+        memory_free.FEW_TAPS = longest
+        memory_free.filter_history(frames, timesteps, weights if longest else _padded(weights, timesteps))
+
+    try:
+        timings = interleave({"one by one": partial(filtered, taps), "product": partial(filtered, 0)}, runs)
+    finally:
+        memory_free.FEW_TAPS = few
+    seconds = {name: timing.median for name, timing in timings.items()}
+    return {"T": timesteps, "features": features, "taps": taps, "seconds": seconds}
+
+
+def _padded(taps: torch.Tensor, timesteps: int) -> torch.Tensor:
+    """As many taps as steps, which makes it a product whatever T is."""
+    return torch.nn.functional.pad(taps, (0, timesteps - len(taps)))
+
+
+def measure_synapse(sizes: tuple[int, ...], frames: int, runs: int) -> dict[str, Any]:
+    """Seconds of BLAS and of counting, on binary frames of which one fifth spikes; None where BLAS is chosen."""
+    random = np.random.default_rng(0)
+    synapse, shape = _synapse(sizes, random)
+    spikes = random.random((frames, *shape)) < 0.2
+    blas, counted = kernel(synapse, shape, 1), packed_kernel(synapse, shape)
+    contenders = {"BLAS": partial(blas, spikes)} | ({} if counted is None else {"counted": partial(counted, spikes)})
+    seconds = {name: timing.median for name, timing in interleave(contenders, runs).items()}
+    return {"sizes": sizes, "frames": frames, "seconds": seconds}
+
+
+def _synapse(sizes: tuple[int, ...], random: np.random.Generator) -> tuple[Synapse, Shape]:
+    if len(sizes) == 2:
+        return Dense(random.choice([-1, 1], sizes)), (sizes[1],)
+    out, source, side = sizes
+    return Conv(random.choice([-1, 1], (out, source, 3, 3)), padding=(1, 1)), (source, side, side)
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=1, help="Of each, after two to warm up.")] = 9,
+    quick: Annotated[bool, typer.Option("--quick", help="One of each, to see that it runs.")] = False,
+    results: Annotated[Path, typer.Option(help="Folder for the JSON file.")] = RESULTS,
+) -> None:
+    """Measure, print, write JSON."""
+    torch.set_num_threads(1)
+    console, count, times = Console(), 1 if quick else None, 1 if quick else runs
+    filters = [measure_filter(*case, times) for case in FILTERS[:count]]
+    synapses = [measure_synapse(sizes, frames, times) for sizes, frames in SYNAPSES[:count]]
+    table = Table("T", "features", "taps", "one by one, ms", "product, ms")
+    for row in filters:
+        milliseconds = [f"{1000 * value:.2f}" for value in row["seconds"].values()]
+        table.add_row(str(row["T"]), str(row["features"]), str(row["taps"]), *milliseconds)
+    console.print(table)
+    table = Table("synapse", "frames", "BLAS, ms", "counted, ms")
+    for row in synapses:
+        milliseconds = [f"{1000 * value:.2f}" for value in row["seconds"].values()]
+        table.add_row(" x ".join(map(str, row["sizes"])), str(row["frames"]), *milliseconds)
+    console.print(table)
+    console.print(f"wrote {write_json('kernels', {'rows': [*filters, *synapses]}, results)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

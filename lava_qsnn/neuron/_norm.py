@@ -1,0 +1,82 @@
+"""Norms of the potential or the current: how they are made, and what they are in evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lava_qsnn._slayer import slayer
+from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.integer import Affine
+
+#: What `norm` may be in neuron_params: None, "batch" or True, a class of torch's, or anything that makes a module.
+NormChoice = Callable[[], nn.Module] | str | bool | None
+
+
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over samples, time and space of frames (N T, C, [H, W]), per channel."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions from two on is fine."""
+
+
+def norm_maker(norm: NormChoice, channels: int | None) -> Callable[[], nn.Module] | None:
+    """A constructor of the norm that neuron_params ask for, or None; ConfigurationError if there is none such."""
+    if norm is None or norm is False:
+        return None
+    batch = norm in (True, "batch") or (isinstance(norm, type) and issubclass(norm, nn.modules.batchnorm._BatchNorm))
+    if callable(norm) and not batch:
+        return norm
+    if not batch:
+        raise ConfigurationError(f"there is no norm '{norm}'", remedy='use None, "batch", or a callable that makes one')
+    if channels is None:
+        raise ConfigurationError('norm="batch" needs the number of channels', remedy="pass `channels`, or use a block")
+    return lambda: BatchNorm(channels)
+
+
+def evaluation_affine(norm: nn.Module | None, channels: int) -> Affine:
+    """A norm in evaluation as one affine map per channel; DeploymentError if it is not one, or not finite."""
+    affine = _affine(norm, channels)
+    values = (affine.gain, affine.mean, affine.variance, affine.bias)
+    if not all(np.isfinite(value).all() for value in values) or not (affine.variance > 0).all():
+        raise DeploymentError("its norm holds numbers that are not finite", remedy="check that training converged")
+    return affine
+
+
+def _affine(norm: nn.Module | None, channels: int) -> Affine:
+    if norm is None:
+        return Affine.identity(channels)
+    if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        if norm.running_mean is None or norm.running_var is None:
+            raise DeploymentError("its batch norm keeps no running statistics", remedy="use track_running_stats=True")
+        one, zero = torch.ones(channels), torch.zeros(channels)
+        gain = norm.weight if norm.weight is not None else one
+        bias = norm.bias if norm.bias is not None else zero
+        return _affine_of(channels, gain, norm.running_mean, _float64(norm.running_var, channels) + norm.eps, bias)
+    if isinstance(norm, slayer.neuron.norm.WgtScaleBatchNorm):
+        mean, deviation = norm.pre_hook_fx(norm.running_mean), norm.std(norm.running_var)
+        return _affine_of(channels, torch.ones(1), mean, _float64(deviation, channels) ** 2, torch.zeros(1))
+    if isinstance(norm, slayer.neuron.norm.MeanOnlyBatchNorm):
+        mean = norm.pre_hook_fx(norm.running_mean)
+        return _affine_of(channels, torch.ones(1), mean, np.ones(channels), torch.zeros(1))
+    raise DeploymentError(
+        f"its norm {type(norm).__name__} cannot be folded",
+        remedy='use norm="batch", a torch batch norm or a slayer norm',
+    )
+
+
+def _affine_of(channels: int, gain: Tensor, mean: Tensor, variance: Any, bias: Tensor) -> Affine:
+    return Affine(
+        gain=_float64(gain, channels), mean=_float64(mean, channels), variance=variance, bias=_float64(bias, channels)
+    )
+
+
+def _float64(values: Tensor, channels: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    flat = values.detach().cpu().double().flatten().numpy()
+    if flat.size not in (1, channels):
+        raise DeploymentError(f"its norm has {flat.size} channels, its synapse {channels}")
+    return np.broadcast_to(flat, (channels,)).copy()

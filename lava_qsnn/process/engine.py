@@ -1,0 +1,229 @@
+"""Layers computed a message at a time: all its samples and time steps at once, exactly, with state between messages.
+
+What a process of one layer, and a process of a whole network, have inside: numpy, no Lava.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from lava_qsnn import integer
+
+#: Microseconds of one thread for adding weight rows of active sources, fixed and per number, to one frame or to many
+#: (which scipy does); and for a product of matrices, per multiplication, with few frames, where reading the weights
+#: bounds it, or many. Medians with float32 weights from 256 x 256 to 4096 x 1024.
+ADD_TO_ONE, ADD_TO_MANY = (4.0, 1.4e-4), (20.0, 1e-4)
+MULTIPLY_FEW, MULTIPLY_MANY = 6e-5, 2.5e-5
+FEW = 8
+
+
+def one_thread() -> None:
+    """Make numpy's products of matrices use one thread in this process: processes are the parallelism here."""
+    threadpool_limits(1)
+
+
+class LayerEngine:
+    """One layer. Call it with the frames of each connection's source, (samples, steps, *shape), in order.
+
+    History is linear, so it may be taken on either side of the synapses, whichever is smaller: on spikes, or on the
+    currents that spikes cause. On currents, a synapse's work follows the spikes, not the words, which live longer.
+
+    Args:
+        network: the deployed network.
+        layer: one of its layers.
+    """
+
+    def __init__(self, network: integer.IntegerNetwork, layer: integer.Layer) -> None:
+        sources = [network.shapes[connection.source] for connection in layer.connections]
+        self.shape = network.shapes[layer.name]
+        low, high = network.current_ranges[layer.name]
+        dtype = integer.narrowest(max(-int(low.min()), int(high.max())))
+        taps = layer.neuron.taps
+        on_currents = sum(map(np.prod, sources)) >= np.prod(self.shape)
+        self.histories = [HistoryFilter(() if on_currents else taps, dtype) for _ in sources]
+        self.total_history = HistoryFilter(taps if on_currents else (), dtype)
+        self.synapses = [
+            synapse(connection.synapse, shape, network.largest_word(connection.source, (1,) if on_currents else taps))
+            for connection, shape in zip(layer.connections, sources)
+        ]
+        self.dtype = dtype
+        self.neuron = neuron(network, layer)
+
+    def __call__(self, frames: list[np.ndarray], first: bool) -> np.ndarray:
+        """Spikes, bool, or potentials, int64: (samples, steps, *shape); `first` says that samples begin."""
+        samples, steps = frames[0].shape[:2]
+        total: np.ndarray | None = None
+        for compute, history, source in zip(self.synapses, self.histories, frames):
+            words = history(source, first)
+            currents = compute(words.reshape(-1, *words.shape[2:])).astype(self.dtype, copy=False)
+            total = currents if total is None else total + currents
+        assert total is not None
+        return self.neuron(self.total_history(total.reshape(samples, steps, *self.shape), first), first)
+
+
+class NetworkEngine:
+    """A whole network, layer by layer. Args as LayerEngine's."""
+
+    def __init__(self, network: integer.IntegerNetwork) -> None:
+        self.network = network
+        self.layers = [LayerEngine(network, layer) for layer in network.layers]
+
+    def __call__(self, frames: np.ndarray, first: bool) -> dict[str, np.ndarray]:
+        """Every layer's output, by name; see LayerEngine."""
+        outputs = {integer.INPUT: frames}
+        for layer, engine in zip(self.network.layers, self.layers):
+            outputs[layer.name] = engine([outputs[connection.source] for connection in layer.connections], first)
+        return outputs
+
+
+class HistoryFilter:
+    """h[t] = sum_k L_k s[t-k] over frames (samples, steps, ..), remembering what the next message needs.
+
+    Args:
+        taps: L_0 .. L_{K-1}; none to pass frames on as they are.
+        dtype: of the words, in which they are exact.
+    """
+
+    def __init__(self, taps: tuple[int, ...], dtype: np.dtype) -> None:
+        self.taps = np.array(taps, dtype)
+        self.dtype = dtype
+        self.past: np.ndarray | None = None
+        self._matrices: dict[tuple[int, int], np.ndarray] = {}
+
+    def __call__(self, frames: np.ndarray, first: bool) -> np.ndarray:
+        if not len(self.taps) or (len(self.taps) == 1 and self.taps[0] == 1):
+            return frames
+        samples, steps = frames.shape[:2]
+        flat = frames.reshape(samples, steps, -1).astype(self.dtype, copy=False)
+        if not first and self.past is not None:
+            flat = np.concatenate([self.past, flat], 1)
+        self.past = flat[:, max(0, flat.shape[1] - len(self.taps) + 1) :]
+        return np.matmul(self._lags(steps, flat.shape[1]), flat).reshape(frames.shape)
+
+    def _lags(self, steps: int, length: int) -> np.ndarray:
+        """The matrix (steps, length) that weights what lies k steps before the last `steps` of `length` by L_k."""
+        if (steps, length) not in self._matrices:
+            lags = np.arange(length - steps, length)[:, None] - np.arange(length)
+            reached = (lags >= 0) & (lags < len(self.taps))
+            matrix = np.where(reached, self.taps[lags.clip(0, len(self.taps) - 1)], 0)
+            self._matrices[steps, length] = matrix.astype(self.dtype)
+        return self._matrices[steps, length]
+
+
+def synapse(of: integer.Synapse, source: integer.Shape, largest_word: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from words (frames, *source) to currents (frames, *output shape)."""
+    if not isinstance(of, integer.Dense):
+        return integer.kernel(of, source, largest_word)
+    kernel = integer.kernel(of, (math.prod(source),), largest_word)
+    return EventDense(kernel, of.weight)
+
+
+class EventDense:
+    """A dense synapse whose cost follows its active sources where that is faster.
+
+    Args:
+        kernel: the same synapse as a product of matrices.
+        weight: (out, in).
+    """
+
+    def __init__(self, kernel: integer.Kernel, weight: np.ndarray) -> None:
+        self.kernel = kernel
+        self.rows = np.ascontiguousarray(weight.T, kernel.dtype)
+
+    def __call__(self, words: np.ndarray) -> np.ndarray:
+        flat = words.reshape(len(words), -1)
+        active = int(np.count_nonzero(flat))
+        if not active:
+            return np.zeros((len(flat), self.rows.shape[1]), self.rows.dtype)
+        fixed, each = ADD_TO_ONE if len(flat) == 1 else ADD_TO_MANY
+        product = (MULTIPLY_FEW if len(flat) < FEW else MULTIPLY_MANY) * flat.size * self.rows.shape[1]
+        if fixed + each * active * self.rows.shape[1] > product:
+            return self._multiply_few(flat) if len(flat) < FEW else self.kernel(flat)
+        return self._add_to_one(flat) if len(flat) == 1 else self._add_to_many(flat)
+
+    def _multiply_few(self, flat: np.ndarray) -> np.ndarray:
+        """Frame by frame: a product of matrices would copy all weights into blocks first."""
+        currents = np.empty((len(flat), self.rows.shape[1]), self.rows.dtype)
+        for frame, current in zip(flat.astype(self.rows.dtype), currents):
+            np.dot(frame, self.rows, out=current)
+        return currents
+
+    def _add_to_one(self, flat: np.ndarray) -> np.ndarray:
+        places = np.flatnonzero(flat)
+        return flat[:, places].astype(self.rows.dtype, copy=False) @ self.rows[places]
+
+    def _add_to_many(self, flat: np.ndarray) -> np.ndarray:
+        frames, sources = flat.shape
+        places = np.flatnonzero(flat)
+        events = csr_matrix(flat.shape, dtype=self.rows.dtype)
+        events.data = flat.ravel()[places].astype(self.rows.dtype)
+        events.indices = (places % sources).astype(np.int32)
+        events.indptr = np.searchsorted(places, sources * np.arange(frames + 1)).astype(np.int32)
+        return events @ self.rows
+
+
+def neuron(network: integer.IntegerNetwork, layer: integer.Layer) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """A function from potentials or currents (samples, steps, *shape), and whether samples begin, to outputs."""
+    axes = len(network.shapes[layer.name])
+    if isinstance(layer.neuron, integer.QuantizedLIF):
+        return StoredPotential(layer.neuron, axes, network.reach(layer.name))
+    if isinstance(layer.neuron, integer.Readout):
+        return lambda potentials, first: potentials.astype(np.int64)
+    low, high = network.potential_ranges[layer.name]
+    threshold = _per_channel(_reachable(layer.neuron.threshold, low, high), axes)
+    return lambda potentials, first: potentials >= threshold
+
+
+class StoredPotential:
+    """Neurons with a stored potential; equations at lava_qsnn.integer.QuantizedLIF.
+
+    Args:
+        neuron: the integers of its channels.
+        axes: of the population, 1 or 3.
+        reach: the largest magnitude that computing its potential can meet.
+    """
+
+    def __init__(self, neuron: integer.QuantizedLIF, axes: int, reach: int) -> None:
+        threshold = np.minimum(neuron.threshold, reach + 1)  # What is above is never reached, either.
+        largest = 2 * reach + 2**neuron.leak * max(0, -int(threshold.min()))
+        self.dtype = np.dtype(np.int32 if largest <= integer.INT32_LIMIT else np.int64)
+        self.threshold = self._spread(threshold, axes)
+        self.bias = self._spread(neuron.bias, axes)
+        self.shift = self._spread(neuron.potential_shift, axes)
+        self.gain = self._spread(neuron.current_shift, axes)
+        self.leak, self.hard, self.stored_range = neuron.leak, neuron.reset == "hard", neuron.stored_range
+        self.stored: np.ndarray | None = None
+
+    def __call__(self, currents: np.ndarray, first: bool) -> np.ndarray:
+        if first or self.stored is None:
+            self.stored = np.zeros((len(currents), *currents.shape[2:]), self.dtype)
+        driven = (currents.astype(self.dtype) << self.gain) + self.bias
+        spikes = np.empty(currents.shape, bool)
+        total = self.shift + self.leak
+        half = np.left_shift(1, total - 1, dtype=self.dtype)
+        for step in range(currents.shape[1]):
+            potential = (self.stored << self.shift) + driven[:, step]
+            spikes[:, step] = fired = potential >= self.threshold
+            left = np.where(fired, 0 if self.hard else potential - self.threshold, potential)
+            leaked = ((2**self.leak - 1) * left + half) >> total
+            self.stored = leaked.clip(*self.stored_range)
+        return spikes
+
+    def _spread(self, values: np.ndarray, axes: int) -> np.ndarray:
+        return _per_channel(values, axes).astype(self.dtype)
+
+
+def _per_channel(values: np.ndarray, axes: int) -> np.ndarray:
+    return values.reshape(-1, *[1] * (axes - 1))
+
+
+def _reachable(threshold: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Thresholds as numbers that compare exactly with potentials from low to high, in the potentials' own type."""
+    dtype = integer.narrowest(max(-int(low.min()), int(high.max())))
+    if dtype == np.int64:
+        return threshold
+    always, never = threshold <= low.astype(np.int64), threshold > high.astype(np.int64)
+    return np.select([always, never], [-np.inf, np.inf], threshold.astype(dtype)).astype(dtype)
