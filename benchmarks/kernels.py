@@ -3,7 +3,7 @@
     python -m benchmarks.kernels            # JSON in benchmarks/results
     python -m benchmarks.kernels --quick    # a few seconds, only to see that it runs
 
-The tables stand in the docstrings of `neuron.memory_free.filter_history` and of `integer._packed`. One thread.
+The tables stand in the docstrings of `neuron._history.filter_history` and of `integer._packed`. One thread.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from benchmarks._timing import RESULTS, interleave
 from lava_qsnn.integer import Conv, Dense, Shape, Synapse
 from lava_qsnn.integer._kernels import kernel
 from lava_qsnn.integer._packed import packed_kernel
-from lava_qsnn.neuron import memory_free
+from lava_qsnn.neuron._history import _multiply_over_time, _sum_shifted
 from netx_export._bench.machine import write_json
 
 #: Time steps, features and taps of a filter.
-FILTERS = ((4, 16384, 4), (16, 16384, 4), (16, 16384, 8), (64, 16384, 4), (64, 16384, 16), (256, 4096, 4))
+FILTERS = ((4, 16384, 4), (16, 16384, 4), (64, 16384, 4), (64, 16384, 16), (256, 4096, 4), (256, 4096, 16))
 
 #: (out, in) if dense, (out, in, height and width of the source) if a convolution of 3 x 3; and frames.
 SYNAPSES: tuple[tuple[tuple[int, ...], int], ...] = (
@@ -46,23 +46,13 @@ def measure_filter(timesteps: int, features: int, taps: int, runs: int) -> dict[
     torch.manual_seed(0)
     frames = torch.randn(max(1, 64 // timesteps) * timesteps, features)
     weights = 0.9 ** torch.arange(taps)
-    few = memory_free.FEW_TAPS
-
-    def filtered(longest: int) -> None:
-        memory_free.FEW_TAPS = longest
-        memory_free.filter_history(frames, timesteps, weights if longest else _padded(weights, timesteps))
-
-    try:
-        timings = interleave({"one by one": partial(filtered, taps), "product": partial(filtered, 0)}, runs)
-    finally:
-        memory_free.FEW_TAPS = few
-    seconds = {name: timing.median for name, timing in timings.items()}
+    contenders = {
+        "one by one": partial(_sum_shifted, frames, timesteps, weights.tolist(), False, None),
+        "product": partial(_multiply_over_time, frames, timesteps, weights, False, None),
+        "product, bf16": partial(_multiply_over_time, frames.bfloat16(), timesteps, weights.bfloat16(), False, None),
+    }
+    seconds = {name: timing.median for name, timing in interleave(contenders, runs).items()}
     return {"T": timesteps, "features": features, "taps": taps, "seconds": seconds}
-
-
-def _padded(taps: torch.Tensor, timesteps: int) -> torch.Tensor:
-    """As many taps as steps, which makes it a product whatever T is."""
-    return torch.nn.functional.pad(taps, (0, timesteps - len(taps)))
 
 
 def measure_synapse(sizes: tuple[int, ...], frames: int, runs: int) -> dict[str, Any]:
@@ -93,7 +83,7 @@ def main(
     console, count, times = Console(), 1 if quick else None, 1 if quick else runs
     filters = [measure_filter(*case, times) for case in FILTERS[:count]]
     synapses = [measure_synapse(sizes, frames, times) for sizes, frames in SYNAPSES[:count]]
-    table = Table("T", "features", "taps", "one by one, ms", "product, ms")
+    table = Table("T", "features", "taps", *(f"{name}, ms" for name in filters[0]["seconds"]))
     for row in filters:
         milliseconds = [f"{1000 * value:.2f}" for value in row["seconds"].values()]
         table.add_row(str(row["T"]), str(row["features"]), str(row["taps"]), *milliseconds)

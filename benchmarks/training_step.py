@@ -6,8 +6,9 @@
 
 Contenders: this project's memory-free block and its sequential quantized_lif; the stateless twin (Conv2d or Linear,
 BatchNorm, ReLU on N T samples), the physical price; slayer's CUBA block; SpikingJelly's LIF (multi-step) and SlidingPSN
-behind the same Conv2d or Linear and BatchNorm, where it is installed. Peak memory is what a step adds, in a process
-each.
+behind the same Conv2d or Linear and BatchNorm, where it is installed. Names with bf16 run under torch's autocast, which
+slayer's blocks and a stored potential do not. Each gets its input in the layout and precision it works in, as from a
+block before it. Peak memory is what a step adds, in a process each.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ CUBA = {
 
 OURS = "memory-free"
 TWIN = "stateless twin"
+BF16 = ", bf16"
 
 
 def stateless(layers: Layers) -> nn.Module:
@@ -139,26 +141,39 @@ def contenders(network: str, samples: int, timesteps: int, device: str, only: st
     torch.manual_seed(0)
     shape, layers, _ = NETWORKS[network]
     spikes = (torch.rand(samples, timesteps, *shape, device=device) < 0.2).float()
+    frames = spikes.flatten(0, 1)
+    last = frames.contiguous(memory_format=torch.channels_last) if frames.dim() == 4 else frames
     inputs: dict[str, Callable[[], Tensor]] = {
-        "frames": lambda: spikes.flatten(0, 1),
-        "time last": lambda: spikes.movedim(1, -1),
+        "frames, channels last": lambda: last,
+        "time last": lambda: last.unflatten(0, (samples, timesteps)).movedim(1, -1),
         "time last, in memory": lambda: spikes.movedim(1, -1).contiguous(),
         "time first": lambda: spikes.movedim(1, 0).contiguous(),
     }
     made: dict[str, tuple[Callable[[], nn.Module], str]] = {
         OURS: (partial(blocks, memory_free, MEMORY_FREE, layers), "time last"),
-        TWIN: (partial(stateless, layers), "frames"),
+        OURS + BF16: (partial(blocks, memory_free, MEMORY_FREE, layers), "time last"),
+        TWIN: (partial(stateless, layers), "frames, channels last"),
+        TWIN + BF16: (partial(stateless, layers), "frames, channels last"),
         "slayer CUBA": (partial(blocks, slayer.block.cuba, CUBA, layers), "time last, in memory"),
         "sequential quantized_lif": (partial(blocks, quantized_lif, LIF, layers), "time last"),
     }
     for neuron in ("LIF", "SlidingPSN"):
         if _has_spikingjelly(neuron):
             made[f"SpikingJelly {neuron}"] = (partial(SpikingJelly, layers, neuron), "time first")
+            made[f"SpikingJelly {neuron}{BF16}"] = (partial(SpikingJelly, layers, neuron), "time first")
     return {
-        name: _step(module().to(device), inputs[layout]())
+        name: _step(_in_its_layout(module(), layout).to(device), inputs[layout](), name.endswith(BF16))
         for name, (module, layout) in made.items()
         if only in (None, name)
     }
+
+
+def _in_its_layout(module: nn.Module, layout: str) -> nn.Module:
+    if layout == "frames, channels last":
+        for parameter in module.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def _has_spikingjelly(neuron: str) -> bool:
@@ -169,32 +184,43 @@ def _has_spikingjelly(neuron: str) -> bool:
     return neuron == "LIF" or hasattr(neurons, neuron)
 
 
-def _step(module: nn.Module, x: Tensor) -> Step:
-    x = x.detach().requires_grad_()
+def _step(module: nn.Module, x: Tensor, bf16: bool) -> Step:
+    x = (x.bfloat16() if bf16 else x).detach().requires_grad_()
 
     def step() -> None:
         module.zero_grad()
         x.grad = None
-        y = module(x)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            y = module(x)
         y.backward(torch.ones_like(y))
 
     return step
 
 
-def measure(layer: str, timesteps: int, frames: int, runs: int, device: str) -> dict[str, Any]:
-    """Seconds of each contender at one T, and the ratios between them."""
+def measure(layer: str, timesteps: int, frames: int, runs: int, device: str) -> list[dict[str, Any]]:
+    """Seconds of each contender at one T, and the ratios between them, for either precision.
+
+    Others are compared in the same precision where they have it, and else in float32.
+    """
     samples = max(1, frames // timesteps)
     wait = torch.cuda.synchronize if device == "cuda" else None
     timings = interleave(contenders(layer, samples, timesteps, device), runs, synchronize=wait)
-    ours = timings[OURS]
-    return {
-        "layer": layer,
-        "T": timesteps,
-        "samples": samples,
-        "seconds": {name: timing.median for name, timing in timings.items()},
-        "ours / twin": asdict(ratio(ours, timings[TWIN])),
-        "other / ours": {name: asdict(ratio(timing, ours)) for name, timing in timings.items() if name != OURS},
-    }
+    rows = []
+    for suffix in ("", BF16):
+        ours = timings[OURS + suffix]
+        others = {name: timings.get(name + suffix, timings[name]) for name in timings if BF16 not in name}
+        rows.append(
+            {
+                "layer": layer,
+                "T": timesteps,
+                "samples": samples,
+                "precision": suffix[2:] or "float32",
+                "seconds": ours.median,
+                "ours / twin": asdict(ratio(ours, others[TWIN])),
+                "other / ours": {n: asdict(ratio(other, ours)) for n, other in others.items() if n not in (OURS, TWIN)},
+            }
+        )
+    return rows
 
 
 def peak_memory(layer: str, timesteps: int, frames: int) -> dict[str, float]:
@@ -242,13 +268,13 @@ def growth(layer: str, runs: int, device: str, longest: int) -> dict[str, dict[i
 
 def show(rows: list[dict[str, Any]], console: Console) -> None:
     """The ratios as a table."""
-    others = list(dict.fromkeys(name for row in rows for name in row["other / ours"] if name != TWIN))
-    table = Table("layer", "T", "ms", "ours / twin", *(f"{name} / ours" for name in others))
+    others = list(rows[0]["other / ours"])
+    table = Table("layer", "T", "precision", "ms", "ours / twin", *(f"{name} / ours" for name in others))
     for row in rows:
         twin = row["ours / twin"]
-        cells = [f"{row['other / ours'][name]['median']:.1f}" if name in row["other / ours"] else "" for name in others]
         spread = f"{twin['median']:.2f} ({twin['low']:.2f} .. {twin['high']:.2f})"
-        table.add_row(row["layer"], str(row["T"]), f"{1000 * row['seconds'][OURS]:.1f}", spread, *cells)
+        cells = [f"{row['other / ours'][name]['median']:.1f}" for name in others]
+        table.add_row(row["layer"], str(row["T"]), row["precision"], f"{1000 * row['seconds']:.1f}", spread, *cells)
     console.print(table)
 
 
@@ -265,8 +291,9 @@ def main(
     steps, divisor = ((4,), 16) if quick else ((4, 16, 64), 1)
     places = [(layer, timesteps) for layer in NETWORKS for timesteps in steps]
     rows = [
-        measure(layer, timesteps, NETWORKS[layer][2] // divisor, 1 if quick else runs, device)
+        row
         for layer, timesteps in track(places, "training steps", console=console, transient=True)
+        for row in measure(layer, timesteps, NETWORKS[layer][2] // divisor, 1 if quick else runs, device)
     ]
     show(rows, console)
     content: dict[str, Any] = {"device": device, "threads": threads, "runs": runs, "rows": rows}

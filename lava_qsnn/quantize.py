@@ -16,6 +16,8 @@ from torch import Tensor
 
 from lava_qsnn.errors import ConfigurationError
 
+_aten: Any = torch.ops.aten  # type: ignore[attr-defined]
+
 #: Widths of weights that blocks accept.
 WEIGHT_BITS = (1, 2, 4, 8)
 
@@ -147,21 +149,21 @@ def integer_taps(taps: Tensor, bits: int) -> Tensor:
 class _IntegerWeight(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, step: Tensor, bits: int) -> Tensor:
-        if bits == 1:
-            passes = weight.abs() <= BINARY_WINDOW
-            integers = torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
-        else:
-            level = largest_level(bits)
-            scaled = weight / step
-            passes = scaled.abs() <= level
-            integers = scaled.round().clamp(-level, level)
-        ctx.save_for_backward(passes, step)
-        return integers
+        ctx.save_for_backward(weight, step)
+        ctx.bits, level = bits, largest_level(bits)
+        return _sign(weight) if bits == 1 else (weight / step).round_().clamp_(-level, level)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        passes, step = ctx.saved_tensors
-        return gradients[0] * passes / step, None, None
+        weight, step = ctx.saved_tensors
+        values, limit = (weight, BINARY_WINDOW) if ctx.bits == 1 else (weight / step, float(largest_level(ctx.bits)))
+        limit *= 1 + 2**-20  # the gradient of torch's hardtanh is zero at its ends, too
+        return _aten.hardtanh_backward(gradients[0], values, -limit, limit).div_(step), None, None
+
+
+def _sign(weight: Tensor) -> Tensor:
+    """-1.0 and 1.0, sign(0) = 1; torch.where would take ten times as long."""
+    return torch.ge(weight, 0, out=torch.empty_like(weight)).mul_(2).sub_(1)
 
 
 class _AnnealedSign(torch.autograd.Function):
@@ -169,7 +171,7 @@ class _AnnealedSign(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, steepness: float, height: float) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.options = steepness, height
-        return torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
+        return _sign(weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:

@@ -18,18 +18,19 @@ from torch import Tensor
 
 from lava_qsnn.errors import ConfigurationError
 
-#: Each takes x and may overwrite it: a fresh tensor of this size costs more than the arithmetic.
-BUMPS: dict[str, Callable[[Tensor], Tensor]] = {
-    "triangle": lambda x: x.abs_().neg_().add_(1).relu_(),
-    "fast_sigmoid": lambda x: x.abs_().add_(1).square_().reciprocal_(),
-    "arctan": lambda x: x.square_().add_(1).reciprocal_(),
-    "exponential": lambda x: x.abs_().neg_().exp_(),
+#: Each takes x and a gradient, and returns gradient * bump(x) in the memory of x: a pass over memory costs more than
+#: the arithmetic.
+BUMPS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "triangle": lambda x, gradient: torch.addcmul(gradient, gradient, x.abs_().clamp_(max=1), value=-1, out=x),
+    "fast_sigmoid": lambda x, gradient: torch.div(gradient, x.abs_().add_(1).square_(), out=x),
+    "arctan": lambda x, gradient: torch.div(gradient, x.square_().add_(1), out=x),
+    "exponential": lambda x, gradient: x.abs_().neg_().exp_().mul_(gradient),
 }
 
 
-def bump(z: Tensor, threshold: float, name: str, width: float, scale: float, fresh: bool = False) -> Tensor:
-    """The gradient of spikes by their normalized potentials z, any shape; of a `fresh` z of width 1, in its memory."""
-    slope = BUMPS[name](z if fresh else (z - threshold).mul_(1 / width))
+def through(z: Tensor, gradient: Tensor, threshold: float, name: str, width: float, scale: float) -> Tensor:
+    """The gradient by normalized potentials z from that by their spikes; any shape, a new tensor."""
+    slope = BUMPS[name]((z - threshold).mul_(1 / width), gradient)
     return slope if scale == 1.0 else slope.mul_(scale)
 
 
@@ -66,4 +67,4 @@ class _Spike(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         (z,) = ctx.saved_tensors
         threshold, name, width, scale = ctx.options
-        return bump(z, threshold, name, width, scale).mul_(gradients[0]), None, None, None, None
+        return through(z, gradients[0], threshold, name, width, scale), None, None, None, None

@@ -138,7 +138,7 @@ class Conv(Quantized, slayer.synapse.Conv):
         self.weight_regulation = weight_regulation
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
-        kernel = weight.reshape(weight.shape[:4])
+        kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)
         return F.conv2d(frames, kernel, None, self.stride[:2], self.padding[:2], self.dilation[:2], self.groups)
 
 

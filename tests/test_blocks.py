@@ -14,6 +14,7 @@ from lava_qsnn import synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
+from lava_qsnn.frames import is_channels_last, to_frames
 from lava_qsnn.neuron import memory_free as neuron
 
 PARAMETERS = {"threshold": 0.5, "history": 3, "norm": "batch"}
@@ -138,7 +139,9 @@ def test_time_passes_in_one_piece() -> None:
 
 def test_blocks_in_a_row_share_memory_instead_of_copying() -> None:
     y = block.Conv(PARAMETERS, 2, 4, 3)(spikes(2, 2, 6, 6, 5))
-    assert y.movedim(-1, 1).is_contiguous()
+    frames, _ = to_frames(y)
+    assert frames.data_ptr() == y.data_ptr()
+    assert is_channels_last(frames)
 
 
 @pytest.mark.parametrize("kind", ["Dense", "Conv", "Output", "Pool", "Input"])

@@ -128,7 +128,7 @@ def _soft_loop(currents: Tensor, neuron: Neuron) -> Tensor:
     for current in currents.unbind(-1):
         potential = kept + current
         x = ((potential - neuron.threshold) / neuron.tau_grad).detach()
-        bump = neuron.scale_rho * BUMPS[neuron.surrogate](x)
+        bump = neuron.scale_rho * BUMPS[neuron.surrogate](x, torch.ones_like(x))
         fired = (potential >= neuron.threshold).float()
         spikes.append(_Straight.apply(potential, fired, bump))
         fired = fired.detach()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,14 +91,16 @@ class Synaptic(nn.Module):
             raise ConfigurationError(f"the strength of a skip must be a positive integer, not {strength!r}")
 
     def _train(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        """Currents in units of the weights' step, which the neuron takes in: integers, unless `real_weights`.
+
+        So they are exact in float32; under autocast, weights and spikes are exact in 16 bits, and currents are rounded.
+        """
         weight, step = self._weights(self.synapse)
         parts = [(self.synapse, weight, x)]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
-        if not self.neuron.integrates_integers:  # to scale the weights costs less than to scale the currents
-            parts = [(of, weight * _per_row(step.to(weight), weight), source) for of, weight, source in parts]
-        current = sum(_current(of, weight, source) for of, weight, source in parts)
-        result: Tensor = self.neuron.integrate(current, step, self.timesteps)
+        with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
+            result: Tensor = self.neuron.integrate(_total(parts, self.neuron.needs_float32), step, self.timesteps)
         return result
 
     def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
@@ -115,11 +119,8 @@ class Synaptic(nn.Module):
             parts.append((self.skip, deployed.skip, skip))
         _refuse_inexact([(weight, source) for _, weight, source in parts], deployed.neuron, type(self).__name__)
         with torch.autocast(x.device.type, enabled=False):
-            currents = [
-                _current(of, torch.as_tensor(weight, dtype=torch.float32, device=x.device), source.float())
-                for of, weight, source in parts
-            ]
-            result: Tensor = self.neuron.evaluate(deployed.neuron, sum(currents), self.timesteps)
+            tensors = [(of, torch.as_tensor(weight, device=x.device), source) for of, weight, source in parts]
+            result: Tensor = self.neuron.evaluate(deployed.neuron, _total(tensors, float32=True), self.timesteps)
         if deployed.neuron.spikes:
             return result
         return result * per_channel(torch.as_tensor(deployed.scale).to(result), result)
@@ -191,6 +192,14 @@ class Synaptic(nn.Module):
 def _per_row(values: Any, like: Any) -> Any:
     """Values (out,), a tensor or an array, in a shape that broadcasts over weights (out, ..)."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _total(parts: Sequence[tuple[synapses.Quantized, Tensor, Tensor]], float32: bool) -> Tensor:
+    """The currents of all synapses, each with its weight and its source, added."""
+    if float32:
+        parts = [(of, weight.float(), source.float()) for of, weight, source in parts]
+    first, *others = (_current(*part) for part in parts)
+    return sum(others, start=first)
 
 
 def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:

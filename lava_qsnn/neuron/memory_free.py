@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,15 +24,13 @@ from lava_qsnn.integer import (
     tap_scale,
 )
 from lava_qsnn.neuron._deployed import Deployed, check_threshold, per_channel
+from lava_qsnn.neuron._fused import Chain, fused_spike
+from lava_qsnn.neuron._history import filter_history
 from lava_qsnn.neuron._norm import NormChoice, evaluation_affine, norm_maker
-from lava_qsnn.neuron._norm_spike import fits, norm_spike
 from lava_qsnn.quantize import integer_taps
 from lava_qsnn.surrogate import check_surrogate, spike
 
 TAP_FAMILIES = ("shift", "geometric", "learned")
-
-#: Up to so many taps, adding them one by one is faster than a product over time.
-FEW_TAPS = 8
 
 
 class Taps(nn.Module):
@@ -87,63 +84,6 @@ class Taps(nn.Module):
         return f"history={self.history}, family={self.family}, decay={self.decay}, bits={self.bits}"
 
 
-def filter_history(frames: Tensor, timesteps: int, taps: Tensor) -> Tensor:
-    """sum_k taps[k] frames[t-k] within each sample, all steps at once.
-
-    Few taps are added one by one, shifted; many are one matrix product over time, T x T (Toeplitz) times T x features
-    for each sample. On a CPU core, 64 steps of 16,384 features took 0.35 ms with 4 taps one by one, 1.2 ms with 16, and
-    1.6 ms as a product (`python -m benchmarks.kernels`).
-
-    Args:
-        frames: (N T, ...), float.
-        timesteps: T.
-        taps: float (K,), any K >= 1; taps beyond T are not used.
-
-    Returns:
-        Shaped like `frames`.
-    """
-    taps = taps.to(frames)[:timesteps]
-    if len(taps) == 1:
-        return frames * taps[0]
-    in_time = frames.reshape(-1, timesteps, frames[0].numel())
-    if len(taps) <= FEW_TAPS or 4 * len(taps) <= timesteps:
-        result: Tensor = _ShiftedSum.apply(in_time, taps)
-        return result.reshape(frames.shape)
-    step = torch.arange(timesteps, device=frames.device)
-    lag = step[:, None] - step[None, :]
-    reached = (lag >= 0) & (lag < len(taps))
-    toeplitz = torch.where(reached, taps[lag.clamp(0, len(taps) - 1)], 0.0)
-    return torch.matmul(toeplitz, in_time).reshape(frames.shape)
-
-
-class _ShiftedSum(torch.autograd.Function):
-    """sum_k taps[k] x[t-k] for x (N, T, features), tap by tap, in place."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, taps: Tensor) -> Tensor:
-        ctx.taps = taps.tolist()
-        ctx.save_for_backward(*(x,) if ctx.needs_input_grad[1] else ())
-        first, *others = ctx.taps
-        result = x * first
-        for lag, tap in enumerate(others, 1):
-            result[:, lag:].add_(x[:, :-lag], alpha=tap)
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        (gradient,) = gradients
-        of_taps = None
-        if ctx.saved_tensors:
-            (x,) = ctx.saved_tensors
-            steps = x.shape[1]
-            of_taps = torch.stack([(gradient[:, k:] * x[:, : steps - k]).sum() for k in range(len(ctx.taps))])
-        first, *others = ctx.taps
-        result = gradient * first
-        for lag, tap in enumerate(others, 1):
-            result[:, :-lag].add_(gradient[:, lag:], alpha=tap)
-        return result, of_taps
-
-
 class Neuron(slayer.neuron.base.Neuron):
     """The memory-free neuron: spikes where the normalized, history-filtered current reaches the threshold.
 
@@ -193,24 +133,29 @@ class Neuron(slayer.neuron.base.Neuron):
         """Currents (N, C, [H, W,] T), float, to spikes of the same shape."""
         frames, timesteps = to_frames(input)
         self.shape = input.shape[1:-1]
-        return from_frames(self.activate(filter_history(frames, timesteps, self.taps()), timesteps), timesteps)
+        return from_frames(self._fire(frames, torch.ones(1, device=input.device), timesteps), timesteps)
 
-    integrates_integers = False  # in training, its currents are real numbers
+    needs_float32 = False  # under autocast, its currents may have 16 bits
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
-        """Training: real currents as frames (N T, C, [H, W]) to spikes; `step` is in them already."""
-        return self.activate(filter_history(current, timesteps, self.taps()), timesteps)
+        """Training: currents as frames (N T, C, [H, W]) in units of `step` (channels,) or (1,), to spikes.
 
-    def activate(self, potential: Tensor, timesteps: int) -> Tensor:
-        """Norm, dropout, threshold: potentials as frames (N T, C, [H, W]) to spikes."""
-        options = self.threshold, self.surrogate, self.tau_grad, float(self.scale_rho)
-        if self.drop is None and fits(self.norm, potential):
-            return norm_spike(potential, self.norm, *options)
+        The spikes may overwrite the currents.
+        """
+        return self._fire(current, step, timesteps, overwrite=True)
+
+    def _fire(self, current: Tensor, step: Tensor, timesteps: int, overwrite: bool = False) -> Tensor:
+        """Filter, norm, dropout, threshold; fused where it can be, and else one after the other."""
+        surrogate = self.threshold, self.surrogate, self.tau_grad, float(self.scale_rho)
+        chain = Chain(self.taps(), self.norm, *surrogate)
+        if self.drop is None and chain.fits(current):
+            return fused_spike(current, timesteps, step, chain, overwrite)
+        potential = filter_history(current, timesteps, chain.taps) * per_channel(step, current)
         if self.norm is not None:
             potential = self.norm(potential)
         if self.drop is not None:
             potential = to_frames(self.drop(from_frames(potential, timesteps)))[0]
-        return spike(potential, *options)
+        return spike(potential, *surrogate)
 
     def deploy(self, step: NDArray[np.float64], timesteps: int) -> Deployed:
         """Its integer form behind a synapse of these steps (channels,), for samples of T steps."""
@@ -257,11 +202,11 @@ class Readout(nn.Module):
         self.shape = input.shape[1:-1]
         return from_frames(filter_history(frames, timesteps, self.taps()), timesteps)
 
-    integrates_integers = False  # in training, its currents are real numbers
+    needs_float32 = True  # its potentials are what the loss sees
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
-        """Training: real currents as frames (N T, C, [H, W]) to potentials; `step` is in them already."""
-        return filter_history(current, timesteps, self.taps())
+        """Training: currents as frames (N T, C, [H, W]) in units of `step`, to real potentials."""
+        return filter_history(current, timesteps, self.taps()) * per_channel(step, current)
 
     def deploy(self, step: NDArray[np.float64], timesteps: int) -> Deployed:
         """Its integer form behind a synapse of these steps (channels,), for samples of T steps."""

@@ -24,7 +24,7 @@ from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.integer import INT32_LIMIT, LEAKS, POTENTIAL_BITS, RESETS
 from lava_qsnn.neuron._deployed import Deployed, check_threshold, per_channel
 from lava_qsnn.neuron._norm import BatchNorm, NormChoice, evaluation_affine, norm_maker
-from lava_qsnn.surrogate import bump, check_surrogate, spike
+from lava_qsnn.surrogate import check_surrogate, spike, through
 
 MODES = ("deployable", "paper")
 
@@ -115,7 +115,7 @@ class Neuron(slayer.neuron.base.Neuron):
         """What is left of a potential after a step."""
         return 1 - 0.5**self.leak
 
-    integrates_integers = True  # in training, too: its currents come in units of the weights' step
+    needs_float32 = True  # it computes the deployed integers in training, too, and 16 bits would round them
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
         """Training: currents as frames (N T, C, [H, W]) in units of `step` (channels,) or (1,), to spikes."""
@@ -325,15 +325,14 @@ class _Integrate(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         (potentials,) = ctx.saved_tensors
         neuron, (upstream,) = ctx.neuron, gradients
-        result, kept = _slopes(potentials, neuron, ctx.numbers)
-        result.mul_(upstream)
+        result, kept = _slopes(potentials, upstream, neuron, ctx.numbers)
         for t in range(upstream.shape[1] - 2, -1, -1):
             result[:, t].addcmul_(result[:, t + 1], kept[:, t])
         return result, None, None, None
 
 
-def _slopes(potentials: Tensor, neuron: Neuron, numbers: Numbers | None) -> tuple[Tensor, Tensor]:
-    """The surrogate gradient of spikes, and the gradient of the next step's potential, both by u; (N, T, ..)."""
+def _slopes(potentials: Tensor, upstream: Tensor, neuron: Neuron, numbers: Numbers | None) -> tuple[Tensor, Tensor]:
+    """The gradient through each step's spikes, and that of the next step's potential, both by u; (N, T, ..)."""
     hard = neuron.reset == "hard"
     if numbers is None:
         real, fired = potentials, potentials >= neuron.threshold
@@ -347,7 +346,7 @@ def _slopes(potentials: Tensor, neuron: Neuron, numbers: Numbers | None) -> tupl
         real, fired = potentials * unit, potentials >= threshold
         stored = rule.leaked(_after(potentials, threshold, hard), shift)
         inside = (stored >= rule.stored_range[0]).logical_and_(stored <= rule.stored_range[1])
-    slope = bump(real, neuron.threshold, neuron.surrogate, neuron.tau_grad, float(neuron.scale_rho))
+    slope = through(real, upstream, neuron.threshold, neuron.surrogate, neuron.tau_grad, float(neuron.scale_rho))
     passes = inside.logical_and_(~fired) if hard else inside
     return slope, passes.to(slope.dtype).mul_(neuron.decay)
 
