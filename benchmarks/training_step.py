@@ -13,6 +13,7 @@ block before it. Peak memory is what a step adds, in a process each.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import subprocess
@@ -241,6 +242,7 @@ def added_memory(layer: str, name: str, samples: int, timesteps: int) -> float:
     step = contenders(layer, samples, timesteps, "cpu", only=name)[name]
     step()
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the first step left to the allocator, it gives back
     Path("/proc/self/clear_refs").write_text("5", "ascii")  # the peak starts anew from here
     before = _status("VmRSS")
     for _ in range(3):

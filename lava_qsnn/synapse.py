@@ -171,6 +171,10 @@ class Pool(Quantized, slayer.synapse.Pool):
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         """Sums over windows, times the sign in `weight` (channels or 1, 1, kH, kW)."""
+        return self.sums(frames) * weight[:, :1, :1, :1].reshape(1, -1, 1, 1)
+
+    def sums(self, frames: Tensor) -> Tensor:
+        """Sums over windows: (N T, C, H, W) to (N T, C, H', W')."""
         if frames.dim() != 4:
             raise ConfigurationError(
                 f"pooling needs tensors of shape N C H W T, but frames have {frames.dim() - 1} axes",
@@ -180,12 +184,10 @@ class Pool(Quantized, slayer.synapse.Pool):
             tuple(pair[:2]) for pair in (self.kernel_size, self.stride, self.padding, self.dilation)
         )
         if dilation == (1, 1) and all(2 * p <= k for p, k in zip(padding, kernel)):
-            sums = F.avg_pool2d(frames, kernel, stride, padding, divisor_override=1)
-        else:
-            ones = frames.new_ones(1, 1, *kernel)
-            sums = F.conv2d(frames.flatten(0, 1)[:, None], ones, None, stride, padding, dilation)
-            sums = sums.reshape(*frames.shape[:2], *sums.shape[2:])
-        return sums * weight[:, :1, :1, :1].reshape(1, -1, 1, 1)
+            return F.avg_pool2d(frames, kernel, stride, padding, divisor_override=1)
+        ones = frames.new_ones(1, 1, *kernel)
+        sums = F.conv2d(frames.flatten(0, 1)[:, None], ones, None, stride, padding, dilation)
+        return sums.reshape(*frames.shape[:2], *sums.shape[2:])
 
 
 class OneToOne(Quantized, nn.Module):

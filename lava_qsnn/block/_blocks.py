@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lava_qsnn import integer, synapse
+from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._synaptic import IntegerParameters, Synaptic, base
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError
 from lava_qsnn.frames import from_frames, to_frames
@@ -215,10 +216,13 @@ class Pool(Synaptic, base.AbstractPool):
         if self.neuron is not None:
             return super().forward(x)
         frames, timesteps = to_frames(x)
-        y = from_frames(self.synapse.current(frames, frames.new_ones(1, 1, 1, 1)), timesteps)
+        with saved_as_bytes(x):
+            y = from_frames(self.synapse.sums(frames), timesteps)
         self._shape = y.shape[1:-1]
         if self.delay_shift:
             y = base.step_delay(self, y)
+        largest = largest_byte(x)
+        mark_bytes(y, None if largest is None else largest * self.synapse.weight.numel())
         return (y, None) if self.count_log else y
 
     @property
@@ -312,6 +316,7 @@ class Flatten(base.AbstractFlatten):
     def forward(self, x: Tensor) -> Any:
         frames, timesteps = to_frames(x)
         y = from_frames(frames.flatten(1), timesteps)
+        mark_bytes(y, largest_byte(x))
         self.shape = y.shape[1:-1]
         return (y, None) if self.count_log else y
 

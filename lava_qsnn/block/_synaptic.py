@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
 from lava_qsnn._slayer import slayer
+from lava_qsnn.block._bytes import mark_bytes, saved_as_bytes
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.integer import FLOAT32_LIMIT, INT32_LIMIT
@@ -68,6 +69,7 @@ class Synaptic(nn.Module):
         self.neuron.shape = y.shape[1:-1]
         if self.delay_shift:
             y = base.step_delay(self, y)
+        mark_bytes(y, 1 if self.neuron.spikes else None)
         return (y, (y > 0).float().mean()) if self.count_log else y
 
     @property
@@ -206,7 +208,8 @@ def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
     """Currents of all steps, frames (N T, ..), from (N, C, [H, W,] T); of a view that repeats one step, from one."""
     timesteps = source.shape[-1]
     if timesteps == 1 or source.stride(-1):
-        return of.current(to_frames(source)[0], weight)
+        with saved_as_bytes(source):
+            return of.current(to_frames(source)[0], weight)
     current = of.current(source[..., 0], weight)
     return current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1)
 

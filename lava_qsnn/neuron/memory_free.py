@@ -135,6 +135,7 @@ class Neuron(slayer.neuron.base.Neuron):
         self.shape = input.shape[1:-1]
         return from_frames(self._fire(frames, torch.ones(1, device=input.device), timesteps), timesteps)
 
+    spikes = True
     needs_float32 = False  # under autocast, its currents may have 16 bits
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
@@ -202,6 +203,7 @@ class Readout(nn.Module):
         self.shape = input.shape[1:-1]
         return from_frames(filter_history(frames, timesteps, self.taps()), timesteps)
 
+    spikes = False
     needs_float32 = True  # its potentials are what the loss sees
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:

@@ -115,6 +115,7 @@ class Neuron(slayer.neuron.base.Neuron):
         """What is left of a potential after a step."""
         return 1 - 0.5**self.leak
 
+    spikes = True
     needs_float32 = True  # it computes the deployed integers in training, too, and 16 bits would round them
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:

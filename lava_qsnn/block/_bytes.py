@@ -1,0 +1,43 @@
+"""Spikes kept for the backward pass in one byte each, instead of the four that they are computed with.
+
+A synapse's gradient needs the spikes that went in, and they are half of what a training step remembers. Blocks mark
+what they return if all of it is integers from 0 to 255; a synapse fed by such a tensor saves bytes. Other operations in
+between return tensors without the mark, which are saved as they are. So are spikes of 16 bits: to pack them costs more
+time than it is worth.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MARK = "_qsnn_largest"
+
+
+def mark_bytes(x: Tensor, largest: int | None) -> None:
+    """Say of a tensor that its values are integers from 0 to `largest`; of more than 255, or None, nothing is said."""
+    if largest is not None and largest < 256:
+        setattr(x, _MARK, largest)
+
+
+def largest_byte(x: Tensor) -> int | None:
+    """What was said of it; None if nothing was."""
+    return getattr(x, _MARK, None)
+
+
+def saved_as_bytes(source: Tensor) -> AbstractContextManager[Any]:
+    """Within it, autograd saves views of a marked float32 `source` as bytes."""
+    if largest_byte(source) is None or source.dtype != torch.float32 or not source.requires_grad:
+        return nullcontext()
+
+    def pack(saved: Tensor) -> Tensor:
+        same = saved.data_ptr() == source.data_ptr() and saved.numel() == source.numel()
+        return saved.to(torch.uint8) if same else saved
+
+    def unpack(saved: Tensor) -> Tensor:
+        return saved.to(torch.float32) if saved.dtype == torch.uint8 else saved
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
