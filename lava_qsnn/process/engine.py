@@ -141,7 +141,7 @@ class EventDense:
         if not active:
             return np.zeros((len(flat), self.rows.shape[1]), self.rows.dtype)
         added, weights = active * self.rows[0].nbytes, self.rows.size * self.kernel.dtype.itemsize
-        costs = {
+        costs: dict[Callable[[np.ndarray], np.ndarray], float] = {
             self._add_to_many: ADD_TO_MANY[0] + ADD_TO_MANY[1] * added,
             self._multiply_each: MULTIPLY_ONE * weights * len(flat),
             self.kernel: (MULTIPLY_MANY[0] + MULTIPLY_MANY[1] * len(flat)) * weights,
