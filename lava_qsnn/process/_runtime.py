@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from lava.magma.compiler.builders.interfaces import AbstractProcessBuilder
@@ -82,6 +83,15 @@ class _GuardedPort:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
+    @property
+    def holds_up(self) -> bool:
+        """Whether the channel is at its end: empty of what the parent sends, or full of what it has not received."""
+        if self._port._done:  # It is in other hands.
+            return False
+        if isinstance(self._port, CspSendPort):
+            return bool(self._port._semaphore._value == self._port.size)
+        return bool(self._port._queue.qsize() == self._port.size)
+
 
 class GuardedLava(Runtime):
     """Lava's runtime with guarded waits, actors of our own, and a full clean-up."""
@@ -118,11 +128,20 @@ class GuardedLava(Runtime):
             self._is_running = False
 
     def stop(self) -> None:
-        """Stop all actors, running or not, and wait until they have ended."""
+        """Stop all actors, running or not, and wait until they have ended.
+
+        Lava's models listen to commands between steps only. If they seem to wait in the midst of one for data from the
+        parent, or for room to send it some, which a stop puts an end to, then they are ended from outside.
+        """
         if not self.is_stopped:
             self.watch.stopping = True
-            self._command(MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED)
-            self.watch.until_ended()
+            end = time.monotonic() + _GRACE
+            if self._command(
+                MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED, lambda: time.monotonic() > end and self._waits_for_parent()
+            ):
+                self.watch.until_ended()
+            else:
+                self.watch.end()
             self._is_running = self._is_started = False
             self.is_stopped = True
 
@@ -142,16 +161,26 @@ class GuardedLava(Runtime):
             process.runtime = _ENDED
         _forget(self._processes)
 
-    def _command(self, command: NDArray[Any], answer: NDArray[Any]) -> None:
-        """Send a command to all runtime services and wait for their answers."""
+    def _command(
+        self, command: NDArray[Any], answer: NDArray[Any], is_vain: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Send a command to all runtime services and wait for their answers; False if that turns out to be vain."""
         for port in self.runtime_to_service:
             port.send(command)
-        for port in self.service_to_runtime:
-            received = port.recv()
-            while not enum_equal(received, answer):  # It may be an earlier answer that nobody waited for.
-                if enum_equal(received, MGMT_RESPONSE.ERROR):
-                    self.watch.expect_failure()
-                received = port.recv()
+        pending = list(self.service_to_runtime)
+        while pending:
+            self.watch.until(lambda: pending[0].probe() or is_vain(), f"data from channel '{pending[0].name}'")
+            if not pending[0].probe():
+                return False
+            received = pending[0].recv()
+            if enum_equal(received, MGMT_RESPONSE.ERROR):
+                self.watch.expect_failure()
+            if enum_equal(received, answer):  # It may be an earlier one that nobody waited for.
+                pending.pop(0)
+        return True
+
+    def _waits_for_parent(self) -> bool:
+        return any(getattr(port, attribute).holds_up for port, attribute in self._external_pipes)
 
     def _get_resp_for_run(self) -> None:
         """Wait for every runtime service to be done, or for one that asks to stop or to pause all."""
