@@ -80,13 +80,13 @@ def test_adding_the_rows_of_spikes_is_multiplying(rate: float, frames: int) -> N
 @pytest.mark.parametrize("sources", [64, 65, 400])
 @pytest.mark.parametrize("largest_word", [1, 4, 2**20])
 def test_narrow_rows_hold_the_largest_sum(weight: int, sources: int, largest_word: int) -> None:
-    dense = engine.EventDense(integer.Dense(np.full((50, sources), weight)), sources, largest_word)
+    dense = engine.EventDense(integer.Dense(np.full((50, sources), weight)), largest_word)
     words = np.full((3, sources), largest_word)
-    for add in (dense, dense._add_to_many):
-        assert (add(words) == weight * sources * largest_word).all()
+    for way in (dense, dense._add_to_many, dense._multiply, dense._multiply_each):
+        assert (way(words) == weight * sources * largest_word).all()
     assert (dense._add_to_one(words[:1]) == weight * sources * largest_word).all()
-    silent = engine.EventDense(integer.Dense(np.zeros((50, sources), int)), sources, largest_word)
-    assert not silent(words.astype(silent.kernel.dtype)).any()
+    silent = engine.EventDense(integer.Dense(np.zeros((50, sources), int)), largest_word)
+    assert not silent(words.astype(silent.weight.dtype)).any()
 
 
 @pytest.mark.parametrize(

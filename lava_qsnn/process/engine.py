@@ -3,8 +3,8 @@
 What a process of one layer, and a process of a whole network, have inside: numpy, no Lava.
 """
 
-import math
 from collections.abc import Callable
+from operator import itemgetter
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,10 +13,10 @@ from threadpoolctl import threadpool_limits
 from lava_qsnn import integer
 
 #: Microseconds of one thread for adding the weight rows of active sources, fixed and per byte of them, to one frame or
-#: to many; for a product with one frame, per byte of weights; and for one of matrices, which copies the weights first,
-#: per byte of them and per byte and frame. Medians from 256 x 256 to 4096 x 1024, where reading weights bounds all.
+#: to many; for a product with one frame, fixed and per byte of weights; and for one of matrices, which copies weights
+#: first, fixed, per byte of them, and per byte and frame. Medians from 256 x 256 to 4096 x 1024.
 ADD_TO_ONE, ADD_TO_MANY = (4.0, 1.2e-4), (35.0, 6e-5)
-MULTIPLY_ONE, MULTIPLY_MANY = 3e-5, (1.2e-4, 4e-6)
+MULTIPLY_ONE, MULTIPLY_MANY = (2.0, 2.5e-5), (5.0, 1.2e-4, 4e-6)
 
 
 def one_thread() -> None:
@@ -116,7 +116,7 @@ def synapse(of: integer.Synapse, source: integer.Shape, largest_word: int) -> Ca
     """A function from words (frames, *source) to currents (frames, *output shape)."""
     if not isinstance(of, integer.Dense):
         return integer.kernel(of, source, largest_word)
-    return EventDense(of, math.prod(source), largest_word)
+    return EventDense(of, largest_word)
 
 
 class EventDense:
@@ -124,34 +124,39 @@ class EventDense:
 
     Args:
         of: the synapse.
-        sources: how many it has.
         largest_word: frames hold integers from 0 to it.
     """
 
-    def __init__(self, of: integer.Dense, sources: int, largest_word: int) -> None:
-        self.kernel = integer.kernel(of, (sources,), largest_word)
-        # What bounds adding is reading rows, so they are narrow: int16 may wrap on the way to a sum that it holds.
+    def __init__(self, of: integer.Dense, largest_word: int) -> None:
         reach = largest_word * max(1, int(np.abs(of.weight.astype(np.int64)).sum(1).max()))
-        self.rows = np.ascontiguousarray(of.weight.T, np.int16 if reach < 2**15 else self.kernel.dtype)
+        self.weight = np.ascontiguousarray(of.weight.T, integer.narrowest(reach))
+        # What bounds adding is reading rows, so they are narrow: int16 may wrap on the way to a sum that it holds.
+        self.rows = self.weight.astype(np.int16) if reach < 2**15 else self.weight
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
         """Words (frames, *source) to currents (frames, out), by the way that should be the fastest."""
         flat = words.reshape(len(words), -1)
-        active = int(np.count_nonzero(flat))
+        active, frames = int(np.count_nonzero(flat)), len(flat)
         if not active:
-            return np.zeros((len(flat), self.rows.shape[1]), self.rows.dtype)
-        added, weights = active * self.rows[0].nbytes, self.rows.size * self.kernel.dtype.itemsize
-        costs: dict[Callable[[np.ndarray], np.ndarray], float] = {
-            self._add_to_many: ADD_TO_MANY[0] + ADD_TO_MANY[1] * added,
-            self._multiply_each: MULTIPLY_ONE * weights * len(flat),
-            self.kernel: (MULTIPLY_MANY[0] + MULTIPLY_MANY[1] * len(flat)) * weights,
-        }
-        if len(flat) == 1:
-            costs[self._add_to_one] = ADD_TO_ONE[0] + ADD_TO_ONE[1] * added
-        return min(costs, key=costs.__getitem__)(flat)
+            return np.zeros((frames, self.rows.shape[1]), self.rows.dtype)
+        added, weights = active * self.rows.strides[0], self.weight.nbytes
+        costs: list[tuple[float, Callable[[np.ndarray], np.ndarray]]] = [
+            (ADD_TO_MANY[0] + ADD_TO_MANY[1] * added, self._add_to_many),
+            (frames * (MULTIPLY_ONE[0] + MULTIPLY_ONE[1] * weights), self._multiply_each),
+            (MULTIPLY_MANY[0] + (MULTIPLY_MANY[1] + MULTIPLY_MANY[2] * frames) * weights, self._multiply),
+        ]
+        if frames == 1:
+            costs.append((ADD_TO_ONE[0] + ADD_TO_ONE[1] * added, self._add_to_one))
+        return min(costs, key=itemgetter(0))[1](flat)
+
+    def _multiply(self, flat: np.ndarray) -> np.ndarray:
+        return flat.astype(self.weight.dtype, copy=False) @ self.weight
 
     def _multiply_each(self, flat: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.kernel(frame[None]) for frame in flat])
+        currents = np.empty((len(flat), self.weight.shape[1]), self.weight.dtype)
+        for frame, current in zip(flat.astype(self.weight.dtype, copy=False), currents):
+            np.dot(frame, self.weight, out=current)
+        return currents
 
     def _add_to_one(self, flat: np.ndarray) -> np.ndarray:
         places = np.flatnonzero(flat)
