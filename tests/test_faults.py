@@ -145,8 +145,7 @@ class TestInsideALargerProgram:
             while True:
                 injector.send(np.zeros((3, 4, 2), int))
 
-    @pytest.mark.parametrize("sent", [0, 1, 3, 7])
-    @pytest.mark.parametrize("seconds", [0.0, 0.3])
+    @pytest.mark.parametrize(("sent", "seconds"), [(0, 0.0), (1, 0.0), (3, 0.3), (7, 0.3)])
     def test_an_endless_run_stops_at_any_moment(self, configuration: Configuration, sent: int, seconds: float) -> None:
         """While it computes, waits for input, or, after seven frames, for room in a channel that nobody empties."""
         _, injector, _ = in_pipes(buffer_size=3)
