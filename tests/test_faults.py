@@ -155,6 +155,18 @@ class TestInsideALargerProgram:
                 injector.send(np.ones((3, 4, 2), int))
             time.sleep(seconds)
 
+    def test_a_pause_that_would_wait_for_its_caller_is_an_error(self, configuration: Configuration) -> None:
+        _, injector, extractor = in_pipes()
+        with (
+            pytest.raises(RunError, match="waits in the midst of a time step.*send or receive"),
+            GuardedRuntime(injector, with_pipes(configuration()), time_limit=4.5) as runtime,
+        ):
+            runtime.start()
+            injector.send(np.zeros((3, 4, 2), int))
+            extractor.receive()
+            time.sleep(0.3)  # By now it is in the next step.
+            injector.pause()
+
     def test_it_stops_when_lava_s_own_call_says_so(self, configuration: Configuration) -> None:
         _, injector, extractor = in_pipes()
         with GuardedRuntime(injector, with_pipes(configuration()), time_limit=4.5) as runtime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from lava.magma.compiler.builders.interfaces import AbstractProcessBuilder
@@ -20,9 +20,12 @@ from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enu
 from lava.magma.runtime.runtime import Runtime
 from numpy.typing import NDArray
 
+from lava_qsnn.errors import RunError
 from lava_qsnn.process._waiting import Watch, run_has_ended
 
 _GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
+
+_STEP = 2.0  # Seconds after which a time step that needs data from the parent, or room, is taken to wait for it.
 
 
 class _AnonymousMemory:
@@ -122,23 +125,21 @@ class GuardedLava(Runtime):
         self.watch.until_built()
 
     def pause(self) -> None:
-        """Pause all actors at the end of their current step."""
+        """Pause all actors at the end of their current step; RunError if it does not end because it waits for us."""
         if self._is_running:
-            self._command(MGMT_COMMAND.PAUSE, MGMT_RESPONSE.PAUSED)
+            if not self._command(MGMT_COMMAND.PAUSE, MGMT_RESPONSE.PAUSED):
+                raise RunError(
+                    "the network cannot pause: it waits in the midst of a time step for data from its caller, or for "
+                    "room to send it some",
+                    remedy="send or receive what the step needs before the pause",
+                )
             self._is_running = False
 
     def stop(self) -> None:
-        """Stop all actors, running or not, and wait until they have ended.
-
-        Lava's models listen to commands between steps only. If they seem to wait in the midst of one for data from the
-        parent, or for room to send it some, which a stop puts an end to, then they are ended from outside.
-        """
+        """Stop all actors, running or not, and wait until they have ended; what waits for us is ended from outside."""
         if not self.is_stopped:
             self.watch.stopping = True
-            end = time.monotonic() + _GRACE
-            if self._command(
-                MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED, lambda: time.monotonic() > end and self._waits_for_parent()
-            ):
+            if self._command(MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED):
                 self.watch.until_ended()
             else:
                 self.watch.end()
@@ -161,15 +162,19 @@ class GuardedLava(Runtime):
             process.runtime = _ENDED
         _forget(self._processes)
 
-    def _command(
-        self, command: NDArray[Any], answer: NDArray[Any], is_vain: Callable[[], bool] = lambda: False
-    ) -> bool:
-        """Send a command to all runtime services and wait for their answers; False if that turns out to be vain."""
+    def _command(self, command: NDArray[Any], answer: NDArray[Any]) -> bool:
+        """Send a command to all runtime services and wait for their answers.
+
+        Lava's models on the Loihi protocol listen between time steps only: False if they seem to wait for the parent.
+        """
         for port in self.runtime_to_service:
             port.send(command)
-        pending = list(self.service_to_runtime)
+        pending, end = list(self.service_to_runtime), time.monotonic() + _STEP
         while pending:
-            self.watch.until(lambda: pending[0].probe() or is_vain(), f"data from channel '{pending[0].name}'")
+            self.watch.until(
+                lambda: pending[0].probe() or (time.monotonic() > end and self._waits_for_parent()),
+                f"data from channel '{pending[0].name}'",
+            )
             if not pending[0].probe():
                 return False
             received = pending[0].recv()
