@@ -24,6 +24,7 @@ from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
     from netx_export import Report
+    from training.config import Data as DataPart
     from training.train import Result
 
 app = typer.Typer(
@@ -40,7 +41,16 @@ errors = Console(stderr=True, soft_wrap=True)
 NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
 Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
 Data = Annotated[
-    str | None, typer.Option("--data", help="Data set; by default the one the network was trained on, or digits.")
+    str | None,
+    typer.Option(
+        "--data",
+        help="A configuration, shipped or YAML, or a data set; by default what the checkpoint was trained on, what "
+        "config.yaml beside FILE says, or digits.",
+    ),
+]
+DataSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="data.KEY=VALUE", help="Any key of the configuration's data; repeatable."),
 ]
 Folder = Annotated[Path | None, typer.Option("--folder", help="Folder that holds the data set's files.")]
 Download = Annotated[bool, typer.Option("--download", help="Download the data set if the folder lacks it.")]
@@ -106,7 +116,7 @@ def demo(
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="A shipped configuration (digits, mnist, ..) or a YAML file.")],
-    data: Data = None,
+    data: Annotated[str | None, typer.Option("--data", help="Data set in place of the configuration's.")] = None,
     folder: Folder = None,
     download: Download = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")] = None,
@@ -122,14 +132,10 @@ def train(
     ] = False,
 ) -> None:
     """Train a network; write checkpoints, a CSV log and learning curves."""
-    from training.config import load_config, override, parse_override
+    from training.config import load_config, override
 
-    changes: dict[str, Any] = dict(parse_override(text) for text in settings or [])
-    given = {"data.name": data, "data.folder": folder and str(folder), "trainer.max_epochs": epochs, "seed": seed}
-    changes.update({key: value for key, value in given.items() if value is not None})
-    flags = {"data.download": download, "model.float_weights": float_weights}
-    changes.update({key: True for key, value in flags.items() if value})
-    chosen = override(load_config(config), changes)
+    options = {"data.name": data, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
+    chosen = override(load_config(config), _changes(settings, folder, download, options))
 
     from training.train import train as implementation  # torch and Lightning, once the arguments are known to be good
 
@@ -177,6 +183,7 @@ def run(
         str, typer.Option("--backend", help="reference, fast, lava, lava-async, lava-fused or netx.")
     ] = "reference",
     data: Data = None,
+    settings: DataSettings = None,
     folder: Folder = None,
     download: Download = False,
     samples: Samples = 100,
@@ -192,7 +199,12 @@ def run(
     import netx_export
 
     network = netx_export.load(file)
-    x, labels = _samples(network, data, folder, download, samples, array)
+    labels, part = None, None
+    if array is not None:
+        x = _array(array)
+    else:
+        part = _fitting(network, _known_data(file, data), _changes(settings, folder, download))
+        x, labels = _test_samples(network, part, samples)
     with _progress(f"{backend}, {len(x)} samples") as progress:
         answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
     if output is not None:
@@ -202,8 +214,9 @@ def run(
         netx_export.plot_sample(network, x[0], picture)
         console.print(f"drew the first sample to {picture}")
     predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
-    if labels is not None:
-        console.print(f"accuracy {(predicted == labels).mean():.2%} on {len(x)} samples", highlight=False)
+    if part is not None:
+        accuracy = (predicted == labels).mean()
+        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
     elif output is None:
         console.print("classes " + " ".join(map(str, predicted)), highlight=False)
 
@@ -216,6 +229,7 @@ def verify(
     ] = None,
     backend: Backends = None,
     data: Data = None,
+    settings: DataSettings = None,
     folder: Folder = None,
     download: Download = False,
     samples: Samples = 20,
@@ -229,7 +243,8 @@ def verify(
         from training.checkpoint import restore
 
         net = restore(checkpoint).network
-    x, _ = _samples(network, data, folder, download, samples, None)
+    part = _fitting(network, _known_data(file, data, checkpoint), _changes(settings, folder, download))
+    x, _ = _test_samples(network, part, samples)
     with _progress(f"{len(x)} samples") as progress:
         report = netx_export.verify(
             network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
@@ -277,31 +292,78 @@ def _progress(text: str) -> Iterator[Callable[..., None]]:
         yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
 
 
-def _samples(
-    network: IntegerNetwork, data: str | None, folder: Path | None, download: bool, samples: int, array: Path | None
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
-    if array is not None:
-        try:
-            return np.load(array, allow_pickle=False), None
-        except ValueError as error:
-            raise InputError(f"'{array}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
-    from training.config import Data as DataPart
-    from training.data import make
+def _changes(
+    settings: list[str] | None, folder: Path | None, download: bool, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the command line changes in a configuration, by key: what `--set` says, and options that were given."""
+    from training.config import parse_override
 
-    part = DataPart(
-        name=data or "digits",
-        folder=str(folder) if folder else None,
-        download=download,
+    given = {"data.folder": folder and str(folder), "data.download": download, **(options or {})}
+    changes = dict(parse_override(text) for text in settings or [])
+    return changes | {key: value for key, value in given.items() if value is not None and value is not False}
+
+
+def _array(path: Path) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError as error:
+        raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+
+
+def _known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> DataPart:
+    """What a network is evaluated on: what is named, or what it was trained on as far as that is known, or digits."""
+    from training.config import Data as DataPart
+    from training.config import load_config, shipped
+
+    if data is not None:
+        is_configuration = data in shipped() or Path(data).suffix in (".yaml", ".yml")
+        return load_config(data).data if is_configuration else DataPart(name=data)
+    if checkpoint is not None:
+        from training.checkpoint import read_checkpoint
+
+        return read_checkpoint(checkpoint)[0].data
+    beside = file.parent / "config.yaml"
+    if not beside.is_file():
+        return DataPart()
+    try:
+        return load_config(beside).data
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"'{beside}', beside the network, is no configuration: {error.problem}", remedy="name one with --data"
+        ) from None
+
+
+def _fitting(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
+    """The data as a network takes them, with changes by key."""
+    from training.config import Config, override
+
+    for key in changes:
+        if not key.startswith("data."):
+            raise ConfigurationError(
+                f"'{key}' is no key of the data, and only they are free here", remedy="write for example data.size=16"
+            )
+    fitting = replace(
+        part,
         timesteps=network.timesteps,
         input_bits=min(8, network.input.bits),
         flatten=len(network.input.shape) == 1,
+        augment=False,
     )
+    return override(Config(data=fitting), changes).data
+
+
+def _test_samples(
+    network: IntegerNetwork, part: DataPart, samples: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Test samples, int64 (N, *input shape, T), and their labels, int64 (N,)."""
+    from training.data import make
+
     source = make(part)
     if source.properties.input_shape != network.input.shape:
         raise ConfigurationError(
             f"the network takes {_shape(network.input.shape)} inputs, '{part.name}' has "
             f"{_shape(source.properties.input_shape)}",
-            remedy="name the data set it was trained on with --data, or give an array with --input",
+            remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
     return source.test_arrays(samples)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -27,3 +28,9 @@ if sys.version_info[:2] != (3, 10):  # Lava cannot even be imported there
         "test_stream.py",
         "test_tutorials.py",
     ]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays till the end: tests that look for what was left behind call it before each run."""
+    gc.collect()
+    gc.freeze()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 import netx_export
-from lava_qsnn import cli
+from lava_qsnn import cli, integer
 from netx_export._bench import sweep
 from tests.test_file import network
+from training import checkpoint
+from training.config import Config, Data, to_yaml
+from training.data import make
 
 COMMAND = Path(sys.executable).parent / "lava-qsnn"
 
@@ -89,6 +95,11 @@ def test_bench_measures_and_draws(tmp_path: Path, capsys, monkeypatch) -> None:
         (("run", "{file}"), "name the data set it was trained on with --data"),
         (("run", "{file}", "--data", "imagenet"), "no data set 'imagenet'"),
         (("run", "{file}", "--data", "mnist"), "takes 2x4x4 inputs, 'mnist' has 1x28x28"),
+        (("run", "{file}", "--data", "digits_cnn"), "takes 2x4x4 inputs, 'digits' has 1x8x8"),
+        (("run", "{file}", "--data", "nothing.yaml"), "cannot read the configuration 'nothing.yaml'"),
+        (("run", "{file}", "--set", "data.encodings=levels"), "no key 'data.encodings'"),
+        (("run", "{file}", "--set", "seed=3"), "'seed' is no key of the data"),
+        (("verify", "{file}", "--data", "nmnist", "--set", "data.size=35"), "set data.size from 1 to 34"),
         (("run", "{file}", "--input", "{file}"), "is no array of numbers"),
         (("train", "nothing.yaml"), "nothing.yaml"),
         (("train", "digits", "--set", "trainer.max_epoch=3"), "no key 'trainer.max_epoch'"),
@@ -106,6 +117,71 @@ def test_bad_input_is_one_clear_line(
     assert text in err
     assert err.startswith("error: ")
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Spoken digits of noise, whose two encodings differ."""
+    random, folder = np.random.default_rng(0), tmp_path / "recordings"
+    folder.mkdir()
+    for digit, take in itertools.product(range(10), (0, *range(5, 15))):
+        noise = (3000 * random.standard_normal(4000) * random.random(4000).cumsum() / 2000).astype(np.int16)
+        wavfile.write(folder / f"{digit}_nobody_{take}.wav", 8000, noise)
+    return folder
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Path:
+    """A network that takes spoken digits as spikes over eight steps."""
+    weight = np.random.default_rng(0).choice([-1, 1], (10, 80))
+    layer = integer.Layer("out", (integer.Connection("input", integer.Dense(weight)),), integer.Readout((1,)))
+    (tmp_path / "trained").mkdir()
+    netx_export.write(integer.IntegerNetwork(integer.Input((80,), 1), 8, (layer,)), tmp_path / "trained" / "some.net")
+    return tmp_path / "trained" / "some.net"
+
+
+def crossings_of(recordings: Path, encoding: str = "crossings") -> Data:
+    return Data("spoken_digits", str(recordings), cache="cache", timesteps=8, input_bits=1, encoding=encoding)
+
+
+@pytest.mark.parametrize("way", ["shipped", "settings", "yaml", "beside"])
+def test_run_takes_the_options_of_the_data_a_network_was_trained_on(
+    way: str, recordings: Path, listener: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    configuration = tmp_path / "trained" / "config.yaml" if way == "beside" else tmp_path / "some.yaml"
+    # Batches, steps and bits of the training do not matter.
+    configuration.write_text(to_yaml(Config(data=replace(crossings_of(recordings), timesteps=64, batch_size=2))))
+    chosen = {
+        "shipped": ["--data", "spoken_crossings", "--folder", recordings],
+        "settings": ["--data", "spoken_digits", "--folder", recordings, "--set", "data.encoding=crossings"],
+        "yaml": ["--data", configuration],
+        "beside": [],
+    }[way]
+    arguments = (*chosen, "--set", "data.cache=cache", "--output", "y.npy", "--samples", 10)
+    status, out, err = call(capsys, monkeypatch, "run", listener, *arguments)
+    assert (status, err) == (0, "")
+    assert "on 10 samples of spoken_digits" in out
+    x, other = (make(crossings_of(recordings, kind)).test_arrays()[0] for kind in ("crossings", "levels"))
+    assert (np.load("y.npy") == netx_export.simulate(listener, x)).all()
+    assert (x != other).any()
+    assert (
+        call(capsys, monkeypatch, "verify", listener, *chosen, "--set", "data.cache=cache", "--backend", "fast")[0] == 0
+    )
+
+
+def test_a_foreign_config_beside_the_network_is_told(listener: Path, capsys, monkeypatch) -> None:
+    (listener.parent / "config.yaml").write_text("theme: dark")
+    status, _, err = call(capsys, monkeypatch, "run", listener)
+    assert status == 1
+    assert "config.yaml', beside the network, is no configuration" in err
+    assert "name one with --data" in err
+
+
+def test_verify_takes_the_data_of_the_checkpoint(recordings: Path, listener: Path, tmp_path: Path, monkeypatch) -> None:
+    config = Config(data=crossings_of(recordings))
+    monkeypatch.setattr(checkpoint, "read_checkpoint", lambda path: (config, {}))
+    assert cli._known_data(listener, None, tmp_path / "best.ckpt") == config.data
 
 
 def test_help_comes_at_once_and_names_every_verb() -> None:

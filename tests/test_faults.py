@@ -9,6 +9,7 @@ here are those of `lava`, those of a network inside a larger Lava program, and f
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -144,11 +145,43 @@ class TestInsideALargerProgram:
             while True:
                 injector.send(np.zeros((3, 4, 2), int))
 
+    @pytest.mark.parametrize(("sent", "seconds"), [(0, 0.0), (1, 0.0), (3, 0.3), (7, 0.3)])
+    def test_an_endless_run_stops_at_any_moment(self, configuration: Configuration, sent: int, seconds: float) -> None:
+        """While it computes, waits for input, or, after seven frames, for room in a channel that nobody empties."""
+        _, injector, _ = in_pipes(buffer_size=3)
+        with GuardedRuntime(injector, with_pipes(configuration()), time_limit=4.5) as runtime:
+            runtime.start()
+            for _ in range(sent):
+                injector.send(np.ones((3, 4, 2), int))
+            time.sleep(seconds)
 
-def in_pipes() -> tuple[Any, Injector, Extractor]:
+    def test_a_pause_that_would_wait_for_its_caller_is_an_error(self, configuration: Configuration) -> None:
+        _, injector, extractor = in_pipes()
+        with (
+            pytest.raises(RunError, match="waits in the midst of a time step.*send or receive"),
+            GuardedRuntime(injector, with_pipes(configuration()), time_limit=4.5) as runtime,
+        ):
+            runtime.start()
+            injector.send(np.zeros((3, 4, 2), int))
+            extractor.receive()
+            time.sleep(0.3)  # By now it is in the next step.
+            injector.pause()
+
+    def test_it_stops_when_lava_s_own_call_says_so(self, configuration: Configuration) -> None:
+        _, injector, extractor = in_pipes()
+        with GuardedRuntime(injector, with_pipes(configuration()), time_limit=4.5) as runtime:
+            runtime.start()
+            injector.send(np.zeros((3, 4, 2), int))
+            extractor.receive()
+            injector.stop()
+            with pytest.raises(RunError, match="stopped"):
+                runtime.run(1)
+
+
+def in_pipes(**options: Any) -> tuple[Any, Injector, Extractor]:
     """A network with a way in and a way out."""
     process = netx_export.Network(network())
-    injector, extractor = Injector(shape=process.inp.shape), Extractor(shape=process.out.shape)
+    injector, extractor = Injector(process.inp.shape, **options), Extractor(process.out.shape, **options)
     injector.out_port.connect(process.inp)
     process.out.connect(extractor.in_port)
     return process, injector, extractor
@@ -178,6 +211,32 @@ def test_a_full_channel_takes_no_more_and_loses_nothing(steps: int) -> None:
 @FLOWS
 @STEPS
 class TestMessages:
+    @pytest.mark.parametrize("sent", [0, 1, 3])
+    def test_an_endless_run_stops_at_any_moment(self, make: Callable[..., Flow], steps: int, sent: int) -> None:
+        flow = make(network(), 1, steps, 2)
+        with flow.runtime(4.5) as runtime, flow:
+            runtime.start()
+            for _ in range(sent):
+                assert flow.wait_for_room(runtime, 2.0)
+                flow.send(np.zeros((1, steps, 2, 4, 3), int), 0)
+
+    def test_an_endless_run_pauses_at_any_moment_and_goes_on(self, make: Callable[..., Flow], steps: int) -> None:
+        flow, x, answers = make(network(), 1, steps, 2), samples(4), []
+        with flow.runtime(4.5) as runtime, flow:
+            runtime.start()
+            for number, message in enumerate(np.moveaxis(x, -1, 1).reshape(-1, 1, steps, 2, 4, 3)):
+                if number % 2 == 0:
+                    flow._process.pause()
+                    runtime.start()
+                flow.send(message, number * steps % 5)
+                if number % 3 == 0:
+                    flow._process.pause()
+                    runtime.start()
+                runtime.take(flow.answers, "an answer", 2.0)
+                answers.append(flow.receive()[0][0])
+        expected = np.moveaxis(netx_export.simulate(network(), x), -1, 1).reshape(-1, 3)
+        assert (np.concatenate(answers) == expected).all()
+
     def test_processes_run_only_once(self, make: Callable[..., Flow], steps: int) -> None:
         flow = make(network(), 1, steps, 2)
         with flow.runtime(4.5) as runtime, flow:

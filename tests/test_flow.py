@@ -76,6 +76,19 @@ def test_adding_the_rows_of_spikes_is_multiplying(rate: float, frames: int) -> N
     assert (dense(words > 0) == (words > 0) @ weight.T).all()
 
 
+@pytest.mark.parametrize("weight", [127, -128])
+@pytest.mark.parametrize("sources", [64, 65, 400])
+@pytest.mark.parametrize("largest_word", [1, 4, 2**20])
+def test_narrow_rows_hold_the_largest_sum(weight: int, sources: int, largest_word: int) -> None:
+    dense = engine.EventDense(integer.Dense(np.full((50, sources), weight)), largest_word)
+    words = np.full((3, sources), largest_word)
+    for way in (dense, dense._add_to_many, dense._multiply, dense._multiply_each):
+        assert (way(words) == weight * sources * largest_word).all()
+    assert (dense._add_to_one(words[:1]) == weight * sources * largest_word).all()
+    silent = engine.EventDense(integer.Dense(np.zeros((50, sources), int)), largest_word)
+    assert not silent(words.astype(silent.weight.dtype)).any()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "dtype"),
     [(0, 1, bool), (0, 255, np.uint8), (-1, 1, np.int8), (0, 2**16, np.int32), (-(2**40), 2, np.int64)],

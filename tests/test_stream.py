@@ -172,9 +172,9 @@ class TestSlowConsumer:
                 for sample in x:
                     stream.put(sample)
                     put += 1
-            answers = [stream.get() for _ in range(put)]
-            stream.put(x[put])
-            answers.append(stream.get())
+            answers = [stream.get(2.0) for _ in range(put)]
+            stream.put(x[put], 2.0)
+            answers.append(stream.get(2.0))
         assert (np.array(answers) == np.array(expected(x[: put + 1], "sample"))).all()
 
     def test_2000_samples_take_no_more_memory_than_200(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -19,9 +20,12 @@ from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enu
 from lava.magma.runtime.runtime import Runtime
 from numpy.typing import NDArray
 
+from lava_qsnn.errors import RunError
 from lava_qsnn.process._waiting import Watch, run_has_ended
 
 _GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
+
+_STEP = 2.0  # Seconds after which a time step that needs data from the parent, or room, is taken to wait for it.
 
 
 class _AnonymousMemory:
@@ -82,6 +86,15 @@ class _GuardedPort:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
+    @property
+    def holds_up(self) -> bool:
+        """Whether the channel is at its end: empty of what the parent sends, or full of what it has not received."""
+        if self._port._done:  # It is in other hands.
+            return False
+        if isinstance(self._port, CspSendPort):
+            return bool(self._port._semaphore._value == self._port.size)
+        return bool(self._port._queue.qsize() == self._port.size)
+
 
 class GuardedLava(Runtime):
     """Lava's runtime with guarded waits, actors of our own, and a full clean-up."""
@@ -112,17 +125,24 @@ class GuardedLava(Runtime):
         self.watch.until_built()
 
     def pause(self) -> None:
-        """Pause all actors at the end of their current step."""
+        """Pause all actors at the end of their current step; RunError if it does not end because it waits for us."""
         if self._is_running:
-            self._command(MGMT_COMMAND.PAUSE, MGMT_RESPONSE.PAUSED)
+            if not self._command(MGMT_COMMAND.PAUSE, MGMT_RESPONSE.PAUSED):
+                raise RunError(
+                    "the network cannot pause: it waits in the midst of a time step for data from its caller, or for "
+                    "room to send it some",
+                    remedy="send or receive what the step needs before the pause",
+                )
             self._is_running = False
 
     def stop(self) -> None:
-        """Stop all actors, running or not, and wait until they have ended."""
+        """Stop all actors, running or not, and wait until they have ended; what waits for us is ended from outside."""
         if not self.is_stopped:
             self.watch.stopping = True
-            self._command(MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED)
-            self.watch.until_ended()
+            if self._command(MGMT_COMMAND.STOP, MGMT_RESPONSE.TERMINATED):
+                self.watch.until_ended()
+            else:
+                self.watch.end()
             self._is_running = self._is_started = False
             self.is_stopped = True
 
@@ -142,16 +162,30 @@ class GuardedLava(Runtime):
             process.runtime = _ENDED
         _forget(self._processes)
 
-    def _command(self, command: NDArray[Any], answer: NDArray[Any]) -> None:
-        """Send a command to all runtime services and wait for their answers."""
+    def _command(self, command: NDArray[Any], answer: NDArray[Any]) -> bool:
+        """Send a command to all runtime services and wait for their answers.
+
+        Lava's models on the Loihi protocol listen between time steps only: False if they seem to wait for the parent.
+        """
         for port in self.runtime_to_service:
             port.send(command)
-        for port in self.service_to_runtime:
-            received = port.recv()
-            while not enum_equal(received, answer):  # It may be an earlier answer that nobody waited for.
-                if enum_equal(received, MGMT_RESPONSE.ERROR):
-                    self.watch.expect_failure()
-                received = port.recv()
+        pending, end = list(self.service_to_runtime), time.monotonic() + _STEP
+        while pending:
+            self.watch.until(
+                lambda: pending[0].probe() or (time.monotonic() > end and self._waits_for_parent()),
+                f"data from channel '{pending[0].name}'",
+            )
+            if not pending[0].probe():
+                return False
+            received = pending[0].recv()
+            if enum_equal(received, MGMT_RESPONSE.ERROR):
+                self.watch.expect_failure()
+            if enum_equal(received, answer):  # It may be an earlier one that nobody waited for.
+                pending.pop(0)
+        return True
+
+    def _waits_for_parent(self) -> bool:
+        return any(getattr(port, attribute).holds_up for port, attribute in self._external_pipes)
 
     def _get_resp_for_run(self) -> None:
         """Wait for every runtime service to be done, or for one that asks to stop or to pause all."""

@@ -8,7 +8,6 @@ network: memory is bounded, and since a network has no cycles, nothing deadlocks
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.model import PyAsyncProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -17,7 +16,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
-from lava_qsnn.process.channels import Inlet, Outlet, Waiting, inlets, outlets
+from lava_qsnn.process.answering import PyAnsweringModel
 from lava_qsnn.process.engine import LayerEngine, one_thread
 from lava_qsnn.process.messages import layer_format
 
@@ -60,7 +59,7 @@ class Layer(AbstractProcess):
 @implements(proc=Layer, protocol=AsyncProtocol)
 @requires(CPU)
 @tag("asynchronous")
-class PyLayerModel(PyAsyncProcessModel):
+class PyLayerModel(PyAnsweringModel):
     """Asynchronous model of Layer."""
 
     in_0: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
@@ -87,46 +86,15 @@ class PyLayerModel(PyAsyncProcessModel):
         network, sources = proc_params["network"], proc_params["sources"]
         layer, shape = network.layer(proc_params["layer"]), (proc_params["batch"], proc_params["steps"])
         self.engine = LayerEngine(network, layer)
-        self.formats = [layer_format(network, source, *shape) for source in sources]
+        self.formats = {f"in_{index}": layer_format(network, name, *shape) for index, name in enumerate(sources)}
         self.used = [sources.index(connection.source) for connection in layer.connections]
         self.format = layer_format(network, layer.name, *shape)
         self.stored = 0
-        self.inlets: list[Inlet] = []
-        self.outlets: list[Outlet] | None = None
 
-    def __setattr__(self, key: str, value: object) -> None:
-        """Hide the data ports from Lava, which would start threads for those that it notes here."""
-        self.__dict__[key] = value
-
-    def run_async(self) -> None:
-        """Answer messages, for Lava as many as there are steps in a run, until a command comes."""
-        if self.outlets is None:
-            self.inlets = [inlets(getattr(self, f"in_{index}"))[0] for index in range(len(self.formats))]
-            self.outlets = outlets(self.out)
-        with Waiting(self.service_to_process) as waiting:
-            for _ in range(self.num_steps):
-                if not self._answer(waiting):
-                    return
-
-    def _answer(self, waiting: Waiting) -> bool:
-        frames: list[np.ndarray] = []
-        step = 0
-        for inlet, form in zip(self.inlets, self.formats):
-            if not waiting.until(inlet.tokens):
-                return False
-            values, step = form.read(inlet.message)
-            frames.append(values)
-            inlet.free()
+    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
         outputs = self.engine([frames[index] for index in self.used], step == 0)
         self._store(outputs, step)
-        answer = self.format.write(outputs, step)
-        for outlet in self.outlets or ():
-            if not outlet.has_room():
-                if not waiting.until(outlet.acknowledged):
-                    return False
-                outlet.made_room()
-            outlet.send(answer)
-        return True
+        return outputs
 
     def _store(self, outputs: np.ndarray, step: int) -> None:
         store = self.proc_params["store"]

@@ -3,8 +3,8 @@
 What a process of one layer, and a process of a whole network, have inside: numpy, no Lava.
 """
 
-import math
 from collections.abc import Callable
+from operator import itemgetter
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,12 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from lava_qsnn import integer
 
-#: Microseconds of one thread for adding weight rows of active sources, fixed and per number, to one frame or to many
-#: (which scipy does); and for a product of matrices, per multiplication, with few frames, where reading the weights
-#: bounds it, or many. Medians with float32 weights from 256 x 256 to 4096 x 1024.
-ADD_TO_ONE, ADD_TO_MANY = (4.0, 1.4e-4), (20.0, 1e-4)
-MULTIPLY_FEW, MULTIPLY_MANY = 6e-5, 2.5e-5
-FEW = 8
+#: Microseconds of one thread for adding the weight rows of active sources, fixed and per byte of them, to one frame or
+#: to many; for a product with one frame, fixed and per byte of weights; and for one of matrices, which copies weights
+#: first, fixed, per byte of them, and per byte and frame. Medians from 256 x 256 to 4096 x 1024.
+ADD_TO_ONE, ADD_TO_MANY = (4.0, 1.2e-4), (35.0, 6e-5)
+MULTIPLY_ONE, MULTIPLY_MANY = (2.0, 2.5e-5), (5.0, 1.2e-4, 4e-6)
 
 
 def one_thread() -> None:
@@ -117,43 +116,54 @@ def synapse(of: integer.Synapse, source: integer.Shape, largest_word: int) -> Ca
     """A function from words (frames, *source) to currents (frames, *output shape)."""
     if not isinstance(of, integer.Dense):
         return integer.kernel(of, source, largest_word)
-    kernel = integer.kernel(of, (math.prod(source),), largest_word)
-    return EventDense(kernel, of.weight)
+    return EventDense(of, largest_word)
 
 
 class EventDense:
     """A dense synapse whose cost follows its active sources where that is faster.
 
     Args:
-        kernel: the same synapse as a product of matrices.
-        weight: (out, in).
+        of: the synapse.
+        largest_word: frames hold integers from 0 to it.
     """
 
-    def __init__(self, kernel: integer.Kernel, weight: np.ndarray) -> None:
-        self.kernel = kernel
-        self.rows = np.ascontiguousarray(weight.T, kernel.dtype)
+    def __init__(self, of: integer.Dense, largest_word: int) -> None:
+        reach = largest_word * max(1, int(np.abs(of.weight.astype(np.int64)).sum(1).max()))
+        self.weight = np.ascontiguousarray(of.weight.T, integer.narrowest(reach))
+        # What bounds adding is reading rows, so they are narrow: int16 may wrap on the way to a sum that it holds.
+        self.rows = self.weight.astype(np.int16) if reach < 2**15 else self.weight
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
+        """Words (frames, *source) to currents (frames, out), by the way that should be the fastest."""
         flat = words.reshape(len(words), -1)
-        active = int(np.count_nonzero(flat))
+        active, frames = int(np.count_nonzero(flat)), len(flat)
         if not active:
-            return np.zeros((len(flat), self.rows.shape[1]), self.rows.dtype)
-        fixed, each = ADD_TO_ONE if len(flat) == 1 else ADD_TO_MANY
-        product = (MULTIPLY_FEW if len(flat) < FEW else MULTIPLY_MANY) * flat.size * self.rows.shape[1]
-        if fixed + each * active * self.rows.shape[1] > product:
-            return self._multiply_few(flat) if len(flat) < FEW else self.kernel(flat)
-        return self._add_to_one(flat) if len(flat) == 1 else self._add_to_many(flat)
+            return np.zeros((frames, self.rows.shape[1]), self.rows.dtype)
+        added, weights = active * self.rows.strides[0], self.weight.nbytes
+        costs: list[tuple[float, Callable[[np.ndarray], np.ndarray]]] = [
+            (ADD_TO_MANY[0] + ADD_TO_MANY[1] * added, self._add_to_many),
+            (frames * (MULTIPLY_ONE[0] + MULTIPLY_ONE[1] * weights), self._multiply_each),
+            (MULTIPLY_MANY[0] + (MULTIPLY_MANY[1] + MULTIPLY_MANY[2] * frames) * weights, self._multiply),
+        ]
+        if frames == 1:
+            costs.append((ADD_TO_ONE[0] + ADD_TO_ONE[1] * added, self._add_to_one))
+        return min(costs, key=itemgetter(0))[1](flat)
 
-    def _multiply_few(self, flat: np.ndarray) -> np.ndarray:
-        """Frame by frame: a product of matrices would copy all weights into blocks first."""
-        currents = np.empty((len(flat), self.rows.shape[1]), self.rows.dtype)
-        for frame, current in zip(flat.astype(self.rows.dtype), currents):
-            np.dot(frame, self.rows, out=current)
+    def _multiply(self, flat: np.ndarray) -> np.ndarray:
+        return flat.astype(self.weight.dtype, copy=False) @ self.weight
+
+    def _multiply_each(self, flat: np.ndarray) -> np.ndarray:
+        currents = np.empty((len(flat), self.weight.shape[1]), self.weight.dtype)
+        for frame, current in zip(flat.astype(self.weight.dtype, copy=False), currents):
+            np.dot(frame, self.weight, out=current)
         return currents
 
     def _add_to_one(self, flat: np.ndarray) -> np.ndarray:
         places = np.flatnonzero(flat)
-        return flat[:, places].astype(self.rows.dtype, copy=False) @ self.rows[places]
+        rows = self.rows[places]
+        if flat.dtype != bool:
+            rows *= flat[0, places, None].astype(rows.dtype)
+        return np.add.reduce(rows, 0, rows.dtype, keepdims=True)
 
     def _add_to_many(self, flat: np.ndarray) -> np.ndarray:
         frames, sources = flat.shape

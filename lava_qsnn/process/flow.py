@@ -11,7 +11,7 @@ from lava.magma.core.run_configs import RunConfig
 from lava_qsnn import integer
 from lava_qsnn.process.asynchronous import Layers
 from lava_qsnn.process.channels import Inlet, Outlet
-from lava_qsnn.process.configurations import asynchronous, fixed_point
+from lava_qsnn.process.configurations import asynchronous
 from lava_qsnn.process.fused import Fused
 from lava_qsnn.process.guard import GuardedRuntime
 from lava_qsnn.process.messages import layer_format
@@ -115,4 +115,4 @@ def through_one(
 ) -> Flow:
     """A flow through one process for the whole network; `stores` take the outputs of layers, by name."""
     process = Fused(network, batch, steps, stores, slots)
-    return Flow(network, batch, steps, slots, fixed_point(), process, [process.inp], process.out)
+    return Flow(network, batch, steps, slots, asynchronous(), process, [process.inp], process.out)

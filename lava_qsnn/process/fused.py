@@ -1,26 +1,26 @@
 """A deployed network as one Lava process: all its layers computed by one model.
 
-`Network` on the run configuration `fused()` is for larger Lava programs, with one frame per time step. `Fused` takes a
-message of whole samples, or of many, at each step of Lava.
+`Network` on the run configuration `fused()` is for larger Lava programs, with one frame per time step. `Fused` takes
+messages of time steps, whole samples or many, as they come.
 """
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
+from lava_qsnn.process.answering import PyAnsweringModel
 from lava_qsnn.process.engine import NetworkEngine, one_thread
 from lava_qsnn.process.messages import layer_format
 
 
 class Fused(AbstractProcess):
-    """A whole network that answers one message at each step of Lava, in the same step.
+    """A whole network that answers messages; run it with `asynchronous()`.
 
     Args:
         network: the deployed network.
@@ -47,11 +47,11 @@ class Fused(AbstractProcess):
         self.out.flag_external_pipe(slots)
 
 
-@implements(proc=Fused, protocol=LoihiProtocol)
+@implements(proc=Fused, protocol=AsyncProtocol)
 @requires(CPU)
-@tag("fixed_pt")
-class PyFusedModel(PyLoihiProcessModel):
-    """Model of Fused."""
+@tag("asynchronous")
+class PyFusedModel(PyAnsweringModel):
+    """Asynchronous model of Fused."""
 
     inp: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
     out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.uint8)
@@ -61,16 +61,14 @@ class PyFusedModel(PyLoihiProcessModel):
         one_thread()
         network, shape = proc_params["network"], (proc_params["batch"], proc_params["steps"])
         self.engine = NetworkEngine(network)
-        self.input = layer_format(network, integer.INPUT, *shape)
-        self.output = layer_format(network, network.output.name, *shape)
+        self.formats = {"inp": layer_format(network, integer.INPUT, *shape)}
+        self.format = layer_format(network, network.output.name, *shape)
         self.stored = 0
 
-    def run_spk(self) -> None:
-        frames, step = self.input.read(self.inp.csp_ports[0].recv())
-        outputs = self.engine(frames, step == 0)
-        self._store(outputs, step, len(frames))
-        message = self.output.write(outputs[self.engine.network.output.name], step)
-        self.out.send(np.pad(message, (0, self.output.size - len(message))))
+    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
+        outputs = self.engine(frames[0], step == 0)
+        self._store(outputs, step, len(frames[0]))
+        return outputs[self.engine.network.output.name]
 
     def _store(self, outputs: dict[str, np.ndarray], step: int, samples: int) -> None:
         steps = self.proc_params["steps"]
