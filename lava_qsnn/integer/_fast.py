@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from lava_qsnn.integer._kernels import Kernel, exact_dtype, kernel, largest_sum, narrowest
 from lava_qsnn.integer._limits import INT32_LIMIT
 from lava_qsnn.integer._network import INPUT, Connection, IntegerNetwork, Layer
-from lava_qsnn.integer._neurons import QuantizedLIF, Readout
+from lava_qsnn.integer._neurons import MemoryFree, QuantizedLIF, Readout
 from lava_qsnn.integer._packed import packed_kernel
 from lava_qsnn.integer._reference import check_input
+from lava_qsnn.integer._tiled import Tiled, tiled
 from lava_qsnn.integer._values import Shape
 
 #: (T, n, *shape), maps with their channels last in memory; (1, n, *shape) of what is the same at every step.
@@ -89,6 +90,7 @@ class _Stage:
     stored: np.dtype[Any]  # of what a neuron with a stored potential computes
     thresholds: NDArray[np.int64]  # (channels,), within what potentials can reach
     done: tuple[str, ...]
+    tiled: Tiled | None  # computes it all, instead of the wires
     spread: dict[int, NDArray[Any]] = field(default_factory=dict)
 
     def threshold(self, factor: int) -> NDArray[Any]:
@@ -115,14 +117,26 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[
 
 def _stage(network: IntegerNetwork, layer: Layer, steps: int, done: tuple[str, ...]) -> _Stage:
     taps = layer.neuron.taps[:steps]
-    wires = tuple(_wire(network, layer, connection, taps) for connection in layer.connections)
+    thresholds = _thresholds(network, layer)
+    tiled_layer = _tiled(network, layer, taps, thresholds)
+    wires = tuple(_wire(network, layer, connection, taps) for connection in layer.connections if tiled_layer is None)
     # Of all partial sums, in whatever order they are added.
     reach = sum(largest_sum(c.synapse) * network.largest_word(c.source, taps) for c in layer.connections)
     counted = all(wire.kernel.dtype.kind == "i" for wire in wires)
     dtype = _integer_dtype(reach) if counted else narrowest(reach)
-    thresholds = _thresholds(network, layer)
     stored = _stored_dtype(network, layer, thresholds)
-    return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done)
+    return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done, tiled_layer)
+
+
+def _tiled(
+    network: IntegerNetwork, layer: Layer, taps: tuple[int, ...], thresholds: NDArray[np.int64]
+) -> Tiled | None:
+    """A layer of memory-free neurons with one connection, if the processor's matrix unit can compute it."""
+    (connection, *others), neuron = layer.connections, layer.neuron
+    if others or not isinstance(neuron, MemoryFree):
+        return None
+    largest = network.largest_word(connection.source, (1,))
+    return tiled(connection.synapse, network.shapes[connection.source], taps, thresholds, largest)
 
 
 def _thresholds(network: IntegerNetwork, layer: Layer) -> NDArray[np.int64]:
@@ -166,8 +180,10 @@ def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: in
 
 def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
     """The output of a layer: bool spikes, or the potentials of a readout."""
-    products = [_product(wire, outputs[wire.source]) for wire in stage.wires]
     neuron = stage.layer.neuron
+    if stage.tiled is not None:
+        return _fire_tiled(stage, stage.tiled, outputs[stage.layer.connections[0].source], steps)
+    products = [_product(wire, outputs[wire.source]) for wire in stage.wires]
     if isinstance(neuron, QuantizedLIF):
         return _integrate(stage, neuron, products, steps)
     if len(neuron.taps) == 1:
@@ -183,6 +199,15 @@ def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
         else:
             np.greater_equal(_sum(terms, stage.dtype), stage.threshold(1), out=result[t])
     return result
+
+
+def _fire_tiled(stage: _Stage, layer: Tiled, source: Steps, steps: int) -> Steps:
+    if len(stage.layer.neuron.taps) == 1:
+        steps = len(source)
+    spikes = _empty((steps, source.shape[1], *stage.shape), bool)
+    last = np.moveaxis(source, 2, -1)
+    layer(last if last.ndim == 5 else last[:, :, None, None], np.moveaxis(spikes, 2, -1))
+    return spikes
 
 
 def _product(wire: _Wire, source: Steps) -> _Product:
