@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +57,7 @@ def run_fast(
     steps = x.shape[-1]
     if x.strides[-1] == 0:
         x = x[..., :1]
-    plan = _plan(network, steps, wanted)
+    plan = _prepared(network, steps, tuple(wanted))
     samples = max(1, chunk // (steps * max(math.prod(shape) for shape in network.shapes.values())))
     results = {name: np.empty((len(x), *network.shapes[name], steps), np.int64) for name in wanted}
     for start in range(0, len(x), samples):
@@ -99,6 +100,21 @@ class _Stage:
             dtype = self.stored if isinstance(self.layer.neuron, QuantizedLIF) else self.dtype
             self.spread[factor] = _spread(-(-self.thresholds // factor), self.shape, dtype)
         return self.spread[factor]
+
+
+#: Plans of the networks that are alive, by their identity: networks do not change, and preparing one takes a while.
+_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], list[_Stage]]] = {}
+
+
+def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> list[_Stage]:
+    """The plan of a network, made once for so many steps and layers wanted."""
+    if id(network) not in _PLANS:
+        _PLANS[id(network)] = {}
+        weakref.finalize(network, _PLANS.pop, id(network))
+    plans = _PLANS[id(network)]
+    if (steps, wanted) not in plans:
+        plans[steps, wanted] = _plan(network, steps, wanted)
+    return plans[steps, wanted]
 
 
 def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[_Stage]:

@@ -61,7 +61,9 @@ class Tiled:
         shape = (*source.shape[:2], *self.frame)
         size = int(np.prod(shape))
         words = (np.zeros if any(self.padding) else np.empty)(size + BEYOND * self.strides[2] + CHUNK, np.uint8)
-        self.loops.fill(words[:size].reshape(shape), self.padding, source, taps, self.pooling)
+        wide = np.uint64 if shape[-1] % 8 == 0 else np.uint8
+        inside = words[:size].reshape(shape).view(wide)
+        self.loops.fill(inside, self.padding, source.view(wide), taps.astype(wide), self.pooling)
         return words
 
 

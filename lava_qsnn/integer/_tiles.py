@@ -98,12 +98,31 @@ def _multiply(one: int, two: int, step: int, offsets: Any, weight: Any, currents
     _store(3, currents.ctypes.data + 2048 + 64, 128)
 
 
+@intrinsic
+def _compare_32(_: Any, currents: Any, thresholds: Any, spikes: Any) -> Any:
+    """32 bytes at an address, 1 where int32 currents at another reach int32 thresholds."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        numbers, bytes_ = ir.VectorType(ir.IntType(32), 32), ir.VectorType(ir.IntType(8), 32)
+        pointers = [builder.inttoptr(value, kind.as_pointer()) for value, kind in zip(values, (numbers, numbers, bytes_))]
+        current, threshold = (builder.load(pointer, align=4) for pointer in pointers[:2])
+        reached = builder.icmp_signed(">=", current, threshold)
+        builder.store(builder.zext(reached, bytes_), pointers[2], align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
 @numba.njit
 def _compare(currents: Any, thresholds: Any, spikes: Any) -> None:
-    """Spikes (rows, out) from currents (16, 32) and thresholds (32,)."""
-    for row in range(len(spikes)):
-        for o in range(spikes.shape[1]):
-            spikes[row, o] = currents[row, o] >= thresholds[o]
+    """Spikes (rows, up to 32) from currents (16, 32) and thresholds (32,)."""
+    rows, out = spikes.shape
+    for row in range(rows):
+        if out == 32:
+            _compare_32(currents[row].ctypes.data, thresholds.ctypes.data, spikes[row].ctypes.data)
+        else:
+            for o in range(out):
+                spikes[row, o] = currents[row, o] >= thresholds[o]
 
 
 @numba.njit
@@ -129,27 +148,28 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
         thresholds: int32 (F, out), out rounded up to a multiple of 32.
         spikes: uint8 (F, B, height, width, out), written.
     """
-    many, height, width, _ = spikes.shape[1:]
+    steps, many, height, width, out = spikes.shape
+    flat = spikes.reshape((steps, many * height * width, out))
     across = -(-width // 16)
     rows = -(-width // across)
     configuration = _configuration(rows)
     _configure(configuration.ctypes.data)
     currents = np.empty((2, 16, 32), np.int32)
-    address = np.empty(2, np.int64)
-    for first in range(0, many * height * across, 2):
-        pair = range(first, min(first + 2, many * height * across))
-        address[:] = words.ctypes.data
-        for i in pair:
-            line, column = i // across, i % across * rows
-            address[i - first] += line // height * strides[0] + line % height * strides[1] + column * strides[2]
+    address, begin, end = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
+    tiles = many * height * across
+    for first in range(0, tiles, 2):
+        for i in range(2):
+            line, part = divmod(min(first + i, tiles - 1), across)
+            frame, row = divmod(line, height)
+            begin[i] = line * width + part * rows
+            end[i] = min(begin[i] + rows, line * width + width)
+            address[i] = words.ctypes.data + frame * strides[0] + row * strides[1] + part * rows * strides[2]
         for j in range(len(weight)):
             _multiply(address[0], address[1], strides[2], offsets, weight[j], currents)
-            out = slice(32 * j, 32 * j + 32)
-            for i in pair:
-                line, column = i // across, i % across * rows
-                for f in range(len(thresholds)):
-                    part = spikes[f, line // height, line % height, column : column + rows, out]
-                    _compare(currents[i - first], thresholds[f, out], part)
+            for i in range(2):
+                for f in range(steps):
+                    some = slice(32 * j, 32 * j + 32)
+                    _compare(currents[i], thresholds[f, some], flat[f, begin[i] : end[i], some])
     _release()
 
 
@@ -158,33 +178,59 @@ def fill(words: Any, padding: Any, source: Any, taps: Any, size: int) -> None:
     """Fill `words` with history words of a source, summed over windows of size x size.
 
     Args:
-        words: uint8 (T, n, rows, columns, C), written but for its padding.
+        words: uint8 (T, n, rows, columns, C), written but for its padding, which is 0. Or 8 channels in a uint64:
+            since no word exceeds 255, sums and products carry nothing from one to the next.
         padding: rows above and below, columns left and right.
-        source: uint8 (T, n, H, W, C), at least size times as many rows and columns, without padding.
-        taps: uint8 (K,).
+        source: as `words` (T, n, H, W, C), at least size times as many rows and columns, without padding.
+        taps: the same type (K,).
         size: 1 for single pixels.
     """
-    (steps, many, rows, columns, channels), (top, left) = words.shape, padding
-    rows, columns = rows - 2 * top, columns - 2 * left
-    line = np.empty(columns * size * channels, np.uint8)
-    for t, n, row in np.ndindex((steps, many, rows)):
-        line[:] = 0
-        for k in range(min(len(taps), t + 1)):
-            for y in range(row * size, row * size + size):
-                pixels = source[t - k, n, y].reshape(-1)
-                for i in range(len(line)):
-                    line[i] += taps[k] * pixels[i]
-        _add_beside(words[t, n, top + row, left : left + columns], line, size)
+    steps, many, rows, columns, channels = words.shape
+    top, left = padding
+    line = np.empty((columns - 2 * left, size, channels), words.dtype)
+    for n in range(many):
+        for t in range(steps):
+            for row in range(rows - 2 * top):
+                inside = words[t, n, top + row, left : columns - left]
+                if size == 1:
+                    inside[:] = source[t, n, row, : len(inside)]
+                else:
+                    _add_rows(line.reshape(-1), source[t, n, row * size : row * size + size])
+                    _add_columns(inside, line)
+        for t in range(steps - 1, -1, -1):  # backwards, since it reads what was before
+            _scale(words[t, n].reshape(-1), taps[0])
+            for k in range(1, min(len(taps), t + 1)):
+                _add(words[t, n].reshape(-1), words[t - k, n].reshape(-1), taps[k])
 
 
 @numba.njit
-def _add_beside(words: Any, line: Any, size: int) -> None:
-    """Words (columns, C) from as many times `size` pixels (columns * size * C,)."""
-    columns, channels = words.shape
+def _add_rows(line: Any, rows: Any) -> None:
+    one, two = rows[0].reshape(-1), rows[1].reshape(-1)
+    for i in range(len(line)):
+        line[i] = one[i] + two[i]
+    for y in range(2, len(rows)):
+        _add(line, rows[y].reshape(-1), 1)
+
+
+@numba.njit
+def _add_columns(words: Any, line: Any) -> None:
+    """Words (columns, C) from pixels (columns, size, C)."""
+    columns, size, channels = line.shape
     for column in range(columns):
-        begin = column * size * channels
         for c in range(channels):
-            total = np.uint8(0)
-            for x in range(size):
-                total += line[begin + x * channels + c]
+            total = line[column, 0, c] + line[column, 1, c]
+            for x in range(2, size):
+                total += line[column, x, c]
             words[column, c] = total
+
+
+@numba.njit
+def _scale(words: Any, tap: Any) -> None:
+    for i in range(len(words)):
+        words[i] *= tap
+
+
+@numba.njit
+def _add(words: Any, others: Any, tap: Any) -> None:
+    for i in range(len(words)):
+        words[i] += tap * others[i]
