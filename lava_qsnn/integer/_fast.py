@@ -91,7 +91,7 @@ class _Stage:
     stored: np.dtype[Any]  # of what a neuron with a stored potential computes
     thresholds: NDArray[np.int64]  # (channels,), within what potentials can reach
     done: tuple[str, ...]
-    tiled: Tiled | None  # computes it all, instead of the wires
+    tiled: Tiled | None  # computes it all, without wires
     spread: dict[int, NDArray[Any]] = field(default_factory=dict)
 
     def threshold(self, factor: int) -> NDArray[Any]:
@@ -144,15 +144,13 @@ def _stage(network: IntegerNetwork, layer: Layer, steps: int, done: tuple[str, .
     return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done, tiled_layer)
 
 
-def _tiled(
-    network: IntegerNetwork, layer: Layer, taps: tuple[int, ...], thresholds: NDArray[np.int64]
-) -> Tiled | None:
+def _tiled(network: IntegerNetwork, layer: Layer, taps: tuple[int, ...], thresholds: NDArray[np.int64]) -> Tiled | None:
     """A layer of memory-free neurons with one connection, if the processor's matrix unit can compute it."""
-    (connection, *others), neuron = layer.connections, layer.neuron
-    if others or not isinstance(neuron, MemoryFree):
+    source, synapse = layer.connections[0].source, layer.connections[0].synapse
+    graded = source != INPUT and not network.layer(source).neuron.spikes
+    if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree) or graded:
         return None
-    largest = network.largest_word(connection.source, (1,))
-    return tiled(connection.synapse, network.shapes[connection.source], taps, thresholds, largest)
+    return tiled(synapse, network.shapes[source], taps, thresholds, network.largest_word(source, (1,)))
 
 
 def _thresholds(network: IntegerNetwork, layer: Layer) -> NDArray[np.int64]:
@@ -184,9 +182,10 @@ def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, taps: t
 
 def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: int) -> Iterator[tuple[str, Steps]]:
     """The layers of a plan with their outputs, one after the other; x (n, *input shape, T), or 1 for T."""
-    moved = np.moveaxis(x, -1, 0)
-    outputs = {INPUT: _empty(moved.shape, np.min_scalar_type(network.input.maximum))}
-    np.copyto(outputs[INPUT], moved, casting="unsafe")
+    # First narrow numbers as they lie, then move them: less memory is read out of order.
+    moved = np.moveaxis(x.astype(np.min_scalar_type(network.input.maximum), copy=False), -1, 0)
+    outputs = {INPUT: _empty(moved.shape, moved.dtype)}
+    np.copyto(outputs[INPUT], moved)
     for stage in plan:
         outputs[stage.layer.name] = _fire(stage, outputs, steps)
         yield stage.layer.name, outputs[stage.layer.name]
@@ -218,6 +217,7 @@ def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
 
 
 def _fire_tiled(stage: _Stage, layer: Tiled, source: Steps, steps: int) -> Steps:
+    """Its spikes; one frame of them if neither the source nor a history changes anything over time."""
     if len(stage.layer.neuron.taps) == 1:
         steps = len(source)
     spikes = _empty((steps, source.shape[1], *stage.shape), bool)

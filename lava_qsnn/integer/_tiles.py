@@ -104,7 +104,9 @@ def _compare_32(_: Any, currents: Any, thresholds: Any, spikes: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         numbers, bytes_ = ir.VectorType(ir.IntType(32), 32), ir.VectorType(ir.IntType(8), 32)
-        pointers = [builder.inttoptr(value, kind.as_pointer()) for value, kind in zip(values, (numbers, numbers, bytes_))]
+        pointers = [
+            builder.inttoptr(value, kind.as_pointer()) for value, kind in zip(values, (numbers, numbers, bytes_))
+        ]
         current, threshold = (builder.load(pointer, align=4) for pointer in pointers[:2])
         reached = builder.icmp_signed(">=", current, threshold)
         builder.store(builder.zext(reached, bytes_), pointers[2], align=1)
@@ -141,7 +143,7 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
     """Fill `spikes` with  sum W h >= Theta  over windows of words.
 
     Args:
-        words: uint8 (bytes,), frames (B, rows, columns, channels) and, beyond what windows need, some bytes more.
+        words: uint8 (bytes,), frames (B, rows, columns, channels); up to 16 windows after them are read, in vain.
         strides: bytes from a window to those in the next frame, below it, and beside it.
         offsets: int64 (chunks,), where in a window each chunk of 64 bytes begins.
         weight: int8 (out / 32, chunks, 2, 16, 64); 0 for what is in a chunk but not in the window.
@@ -174,42 +176,38 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
 
 
 @numba.njit(cache=True)
-def fill(words: Any, padding: Any, source: Any, taps: Any, size: int) -> None:
-    """Fill `words` with history words of a source, summed over windows of size x size.
+def pool(words: Any, padding: Any, source: Any, size: int) -> None:
+    """Fill `words` with the sums over windows of size x size of a source's frames.
 
     Args:
-        words: uint8 (T, n, rows, columns, C), written but for its padding, which is 0. Or 8 channels in a uint64:
-            since no word exceeds 255, sums and products carry nothing from one to the next.
+        words: uint8 (frames, rows, columns, C), written but for its padding. Or 8 channels in one uint64: since no
+            word exceeds 255, sums carry nothing from one to the next.
         padding: rows above and below, columns left and right.
-        source: as `words` (T, n, H, W, C), at least size times as many rows and columns, without padding.
-        taps: the same type (K,).
+        source: as `words` (frames, H, W, C), at least size times as many rows and columns, without padding.
         size: 1 for single pixels.
     """
-    steps, many, rows, columns, channels = words.shape
+    many, rows, columns, channels = words.shape
     top, left = padding
     line = np.empty((columns - 2 * left, size, channels), words.dtype)
-    for n in range(many):
-        for t in range(steps):
-            for row in range(rows - 2 * top):
-                inside = words[t, n, top + row, left : columns - left]
-                if size == 1:
-                    inside[:] = source[t, n, row, : len(inside)]
-                else:
-                    _add_rows(line.reshape(-1), source[t, n, row * size : row * size + size])
-                    _add_columns(inside, line)
-        for t in range(steps - 1, -1, -1):  # backwards, since it reads what was before
-            _scale(words[t, n].reshape(-1), taps[0])
-            for k in range(1, min(len(taps), t + 1)):
-                _add(words[t, n].reshape(-1), words[t - k, n].reshape(-1), taps[k])
+    for frame, row in np.ndindex((many, rows - 2 * top)):
+        inside = words[frame, top + row, left : columns - left]
+        if size == 1:
+            inside[:] = source[frame, row, : len(inside)]
+        else:
+            _add_rows(line.reshape(-1), source[frame, row * size : row * size + size])
+            _add_columns(inside, line)
 
 
 @numba.njit
 def _add_rows(line: Any, rows: Any) -> None:
+    """Sums (W * C,) of rows (size, W, C), at least two; what is beyond the end of the line is left out."""
     one, two = rows[0].reshape(-1), rows[1].reshape(-1)
     for i in range(len(line)):
         line[i] = one[i] + two[i]
     for y in range(2, len(rows)):
-        _add(line, rows[y].reshape(-1), 1)
+        more = rows[y].reshape(-1)
+        for i in range(len(line)):
+            line[i] += more[i]
 
 
 @numba.njit
@@ -224,13 +222,17 @@ def _add_columns(words: Any, line: Any) -> None:
             words[column, c] = total
 
 
-@numba.njit
-def _scale(words: Any, tap: Any) -> None:
-    for i in range(len(words)):
-        words[i] *= tap
+@numba.njit(cache=True)
+def filter_history(words: Any, taps: Any) -> None:
+    """Make history words of words (T, numbers), in place.
 
-
-@numba.njit
-def _add(words: Any, others: Any, tap: Any) -> None:
-    for i in range(len(words)):
-        words[i] += tap * others[i]
+    Args:
+        words: uint8, or two of them in one uint16: since none exceeds 255, nothing is carried from one to the next.
+        taps: the same type (K,).
+    """
+    for t in range(len(words) - 1, -1, -1):  # backwards, since it reads what was before
+        for i in range(words.shape[1]):
+            words[t, i] *= taps[0]
+        for k in range(1, min(len(taps), t + 1)):
+            for i in range(words.shape[1]):
+                words[t, i] += taps[k] * words[t - k, i]
