@@ -22,9 +22,11 @@ _PERMISSION = (158, 0x1023, 18)
 
 
 def _permitted() -> bool:
-    if sys.platform != "linux" or not binding.get_host_cpu_features().get("amx-int8", False):
+    """Whether the unit is there, numba compiles for it, and the kernel lets this process use it."""
+    portable = numba.config.CPU_NAME is not None or numba.config.CPU_FEATURES is not None
+    if sys.platform != "linux" or portable or not binding.get_host_cpu_features().get("amx-int8", False):
         return False
-    return ctypes.CDLL(None).syscall(*_PERMISSION) == 0
+    return int(ctypes.CDLL(None).syscall(*_PERMISSION)) == 0
 
 
 if not _permitted():
