@@ -1,4 +1,8 @@
-"""The fast engine: all time steps at once, whole batches; the reference's integers by faster arithmetic."""
+"""The fast engine: all time steps at once, whole batches; the reference's integers by faster arithmetic.
+
+A layer of memory-free neurons with small weights is one pass from spikes to spikes where the processor has a matrix
+unit for bytes (`_tiled`). All others go by currents: bits counted (`_packed`), or products of matrices (`_kernels`).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,8 @@ def run_fast(
     """Compute outputs as `run_reference` does, exactly, but fast and in bounded memory.
 
     Args:
-        network: any deployed network; what float32 cannot hold is computed in float64 or int64.
+        network: any deployed network; what float32 cannot hold is computed in float64 or int64. It is prepared in the
+            first run of so many steps, and kept prepared as long as it lives.
         x: a valid batch, see `check_input`; int (N, *input shape, T). Where its time stride is 0 (`np.broadcast_to`),
             layers fed by the input alone compute their synapses once for all steps.
         layers: names of the layers wanted; all by default.

@@ -48,8 +48,14 @@ def _emit(name: str, tiles: int) -> Callable[..., Any]:
 
 
 @intrinsic
-def _configure(_: Any, address: Any) -> Any:
-    return types.void(types.intp), _emit("ldtilecfg", 0)
+def _configure(_: Any, configuration: Any) -> Any:
+    """Takes the array, not its address, so that it is not freed before it is read."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return _emit("ldtilecfg", 0)(context, builder, signature, [builder.ptrtoint(data, ir.IntType(64))])
+
+    return types.void(configuration), generate
 
 
 @intrinsic
@@ -156,8 +162,7 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
     flat = spikes.reshape((steps, many * height * width, out))
     across = -(-width // 16)
     rows = -(-width // across)
-    configuration = _configuration(rows)
-    _configure(configuration.ctypes.data)
+    _configure(_configuration(rows))
     currents = np.empty((2, 16, 32), np.int32)
     address, begin, end = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
     tiles = many * height * across
