@@ -1,4 +1,4 @@
-"""The small choices inside: how a history is filtered, and when 1-bit synapses are counted instead of multiplied.
+"""The small choices inside: how a history is filtered; when synapses are multiplied, counted or tiled.
 
     python -m benchmarks.kernels            # JSON in benchmarks/results
     python -m benchmarks.kernels --quick    # a few seconds, only to see that it runs
@@ -8,6 +8,7 @@ The tables stand in the docstrings of `neuron._history.filter_history` and of `i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,9 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._timing import RESULTS, interleave
-from lava_qsnn.integer import Conv, Dense, Shape, Synapse
+from lava_qsnn.integer import Conv, Dense, Shape
 from lava_qsnn.integer._kernels import kernel
 from lava_qsnn.integer._packed import packed_kernel
+from lava_qsnn.integer._tiled import tiled
 from lava_qsnn.neuron._history import _multiply_over_time, _sum_shifted
 from netx_export._bench.machine import write_json
 
@@ -56,17 +58,26 @@ def measure_filter(timesteps: int, features: int, taps: int, runs: int) -> dict[
 
 
 def measure_synapse(sizes: tuple[int, ...], frames: int, runs: int) -> dict[str, Any]:
-    """Seconds of BLAS and of counting, on binary frames of which one fifth spikes; None where BLAS is chosen."""
+    """Seconds of BLAS, of counting and of tiles, on binary frames of which one fifth spikes; None of what is absent.
+
+    Frames have their channels last in memory, as in the fast engine. Tiles give spikes, the others currents.
+    """
     random = np.random.default_rng(0)
     synapse, shape = _synapse(sizes, random)
-    spikes = random.random((frames, *shape)) < 0.2
-    blas, counted = kernel(synapse, shape, 1), packed_kernel(synapse, shape)
-    contenders = {"BLAS": partial(blas, spikes)} | ({} if counted is None else {"counted": partial(counted, spikes)})
+    last = random.random((frames, *shape[1:], shape[0])) < 0.2
+    counted, layer = packed_kernel(synapse, shape), tiled(synapse, shape, (1,), np.zeros(sizes[0], np.int64), 1)
+    contenders: dict[str, Callable[[], Any]] = {"BLAS": partial(kernel(synapse, shape, 1), np.moveaxis(last, -1, 1))}
+    if counted is not None:
+        contenders["counted"] = partial(counted, np.moveaxis(last, -1, 1))
+    if layer is not None:
+        steps = last.reshape(2, frames // 2, *(1, 1, *last.shape[1:])[-3:])
+        out, *pixels = synapse.output_shape(shape)
+        contenders["tiled"] = partial(layer, steps, np.empty((2, frames // 2, *pixels, out), bool))
     seconds = {name: timing.median for name, timing in interleave(contenders, runs).items()}
     return {"sizes": sizes, "frames": frames, "seconds": seconds}
 
 
-def _synapse(sizes: tuple[int, ...], random: np.random.Generator) -> tuple[Synapse, Shape]:
+def _synapse(sizes: tuple[int, ...], random: np.random.Generator) -> tuple[Dense | Conv, Shape]:
     if len(sizes) == 2:
         return Dense(random.choice([-1, 1], sizes)), (sizes[1],)
     out, source, side = sizes
@@ -88,9 +99,10 @@ def main(
         milliseconds = [f"{1000 * value:.2f}" for value in row["seconds"].values()]
         table.add_row(str(row["T"]), str(row["features"]), str(row["taps"]), *milliseconds)
     console.print(table)
-    table = Table("synapse", "frames", "BLAS, ms", "counted, ms")
+    table = Table("synapse", "frames", "BLAS, ms", "counted, ms", "tiled, ms")
     for row in synapses:
-        milliseconds = [f"{1000 * value:.2f}" for value in row["seconds"].values()]
+        seconds = [row["seconds"].get(name) for name in ("BLAS", "counted", "tiled")]
+        milliseconds = ["" if value is None else f"{1000 * value:.2f}" for value in seconds]
         table.add_row(" x ".join(map(str, row["sizes"])), str(row["frames"]), *milliseconds)
     console.print(table)
     console.print(f"wrote {write_json('kernels', {'rows': [*filters, *synapses]}, results)}")

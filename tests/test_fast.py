@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import RangeError
+from lava_qsnn.integer import _packed, _tiled
+from netx_export._pooling import merge
 from tests.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +25,16 @@ some = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 #: Numbers per chunk: one sample at a time, odd parts of a batch, all at once.
 CHUNKS = st.sampled_from([1, 97, 1000, 2**20])
+
+
+@pytest.fixture(autouse=True, params=["all", "no tiles", "numpy alone"])
+def loops(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test with all compiled loops this processor has, without tiled layers, and without any."""
+    absent = {"all": [], "no tiles": [_tiled], "numpy alone": [_tiled, _packed]}[request.param]
+    with ExitStack() as patches:
+        for module in absent:
+            patches.enter_context(patch.object(module, "compiled", lambda: None))
+        yield request.param
 
 
 def assert_fast_equals_reference(network: integer.IntegerNetwork, x: np.ndarray, chunk: int = 2**20) -> None:
@@ -103,7 +118,7 @@ def test_one_bit_weights(taps: tuple[int, ...], still: bool) -> None:
         assert_fast_equals_reference(network, x, chunk)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.int64, np.uint64])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.int64, np.uint64, ">i4"])
 def test_inputs_of_every_integer_type(dtype: type) -> None:
     x = np.random.default_rng(1).integers(0, 2, (3, 2, 7, 7, 4)).astype(dtype)
     assert_fast_equals_reference(one_bit_network(), x)
@@ -186,8 +201,139 @@ def test_memory_does_not_grow_with_the_batch() -> None:
     assert peak(400) < peak(40) + 2 * 360 * 8 * 6 * 8
 
 
-def test_without_numba_it_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lava_qsnn.integer import _packed
+TAPS = st.lists(st.integers(1, 15), min_size=1, max_size=16).map(tuple) | st.sampled_from([(8, 4, 2, 1), (1,), (1, 1)])
+LARGEST_WEIGHTS = st.sampled_from([1, 7, 127, 128])
 
-    monkeypatch.setattr(_packed, "compiled", lambda: None)
-    assert_fast_equals_reference(one_bit_network(), np.random.default_rng(1).integers(0, 10, (3, 2, 7, 7, 6)))
+
+@st.composite
+def pooled_networks(draw: st.DrawFn) -> tuple[integer.IntegerNetwork, Any]:
+    """Convolutions and dense layers with merged poolings, any geometry, thresholds amid what potentials are, inputs."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    timesteps, maximum = draw(st.integers(1, 16)), draw(st.sampled_from([1, 3, 15, 255, 256]))
+    source = (draw(st.sampled_from([1, 3, 8])), draw(st.integers(8, 13)), draw(st.integers(8, 20)))
+    x = random.integers(0, maximum + 1, (draw(st.integers(1, 5)), *source, timesteps))
+    x *= random.random(x.shape) < draw(st.sampled_from([0.3, 1]))
+    x = np.broadcast_to(x[..., :1], x.shape) if draw(st.booleans()) else x
+    layers: list[integer.Layer] = []
+    kinds = {"one": draw(st.sampled_from(["conv", "conv", "grouped"])), "two": "conv", "three": "dense"}
+    for name, kind in kinds.items():
+        synapse = draw(pooled_synapses(source, random, kind))
+        before = layers[-1].name if layers else "input"
+        neuron = draw(neurons(synapse.output_shape(source)[0], draw(TAPS), random, synapse))
+        layers.append(layer(name, neuron, (before, synapse)))
+        source = synapse.output_shape(source)
+    if draw(st.booleans()):
+        skip = integer.OneToOne(random.integers(-3, 4, source[0]))
+        more = integer.Dense(random.integers(-1, 2, (source[0], source[0])))
+        neuron = integer.MemoryFree(draw(TAPS), random.integers(-9, 10, source[0]))
+        layers.append(layer("skipped", neuron, ("three", more), ("three", skip)))
+    layers.append(layer("out", integer.Readout((2, 1)), (layers[-1].name, integer.Dense(np.ones((3, source[0]), int)))))
+    return integer.IntegerNetwork(integer.Input(x.shape[1:-1], maximum), timesteps, tuple(layers)), x
+
+
+@st.composite
+def pooled_synapses(draw: st.DrawFn, source: integer.Shape, random: np.random.Generator, kind: str) -> Any:
+    """A synapse that fits a map, perhaps with a pooling of 2 x 2 before it."""
+    pooled = min(source[1:]) >= 6 and draw(st.booleans())
+    shape = (source[0], source[1] // 2, source[2] // 2) if pooled else source
+    largest, out = draw(LARGEST_WEIGHTS), draw(st.sampled_from([1, 8, 33]))
+    values = [-1, 1] if largest == 1 else np.arange(-largest, largest)
+    if kind == "dense":
+        synapse: Any = integer.Dense(random.choice(values, (out, np.prod(shape))))
+    else:
+        groups, size = (source[0] if kind == "grouped" else 1), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+        size = tuple(min(pair) for pair in zip(size, shape[1:]))
+        weight = random.choice(values, (2 * groups if groups > 1 else out, source[0] // groups, *size))
+        stride, dilation = (draw(st.tuples(st.integers(1, 2), st.integers(1, 2))) for _ in range(2))
+        padding = draw(st.sampled_from([(0, 0), (1, 1), (0, 2)]))
+        if pooled and (source[1] % 2 or source[2] % 2):
+            padding = (0, 0)  # no other would merge exactly
+        synapse = integer.Conv(weight, stride, padding, dilation if min(shape[1:]) >= 5 else (1, 1), groups)
+    pooling = integer.Conv(np.ones((source[0], 1, 2, 2), int), (2, 2), groups=source[0])
+    return merge(pooling, synapse, source) if pooled else synapse
+
+
+@st.composite
+def neurons(
+    draw: st.DrawFn, channels: int, taps: tuple[int, ...], random: np.random.Generator, synapse: integer.Synapse
+) -> integer.Neuron:
+    """Memory-free with some thresholds that are always or never reached, or now and then a stored potential."""
+    if draw(st.integers(0, 4)) == 0:
+        zero = np.zeros(channels, int)
+        return integer.QuantizedLIF(4, 2, "soft", zero, zero, zero, random.integers(1, 30, channels))
+    spread = int(np.sqrt(synapse.weight[0].size)) * int(np.abs(synapse.weight).max()) * sum(taps)
+    threshold = random.integers(-spread, spread + 1, channels)
+    threshold[::7] = draw(st.sampled_from([0, integer.NEVER, -integer.NEVER]))
+    return integer.MemoryFree(taps, threshold)
+
+
+@some
+@given(pooled_networks(), CHUNKS)
+def test_merged_poolings(case: tuple[integer.IntegerNetwork, Any], chunk: int) -> None:
+    assert_fast_equals_reference(*case, chunk)
+
+
+def chain(synapse: integer.Dense | integer.Conv, source: integer.Shape, taps: tuple[int, ...], maximum: int) -> Any:
+    """A network of one layer, thresholds where about half the potentials of the inputs reach them, and inputs."""
+    x = np.random.default_rng(0).integers(0, maximum + 1, (19, *source, 5))
+    x[0], x[1] = 0, maximum
+    potentials = integer.current(synapse, integer.history_words(x, taps))
+    neuron = integer.MemoryFree(
+        taps, np.median(potentials.swapaxes(0, 1).reshape(len(synapse.weight), -1), 1).astype(int)
+    )
+    network = integer.IntegerNetwork(integer.Input(source, maximum), 5, (layer("only", neuron, ("input", synapse)),))
+    assert 0.2 < integer.run_reference(network, x)["only"].mean() < 0.8
+    return network, x
+
+
+def weights_of(largest: int, *shape: int) -> Any:
+    return np.random.default_rng(1).choice([-largest, largest - (largest == 128)], shape)
+
+
+#: Whether history words, weights and currents are such that a layer can be tiled, at the limits of each.
+LIMITS = [
+    (integer.Dense(weights_of(1, 33, 700)), (700,), (8, 4, 2, 1), 17, True),
+    (integer.Dense(weights_of(1, 33, 700)), (700,), (8, 4, 2, 2), 16, False),
+    (integer.Dense(weights_of(128, 40, 3000)), (3000,), (1,), 255, True),
+    (integer.Dense(weights_of(129, 40, 30)), (30,), (1,), 255, False),
+    (integer.Conv(weights_of(128, 70, 5, 3, 3), (2, 1), (1, 2), (1, 2)), (5, 9, 33), (5, 3), 31, True),
+    (integer.Conv(weights_of(1, 8, 4, 3, 3), groups=2), (8, 9, 17), (5, 3), 31, False),
+    (
+        integer.Conv(np.kron(weights_of(1, 9, 4, 3, 3), np.ones((2, 2), int)), (2, 2), (2, 2)),
+        (4, 16, 34),
+        (2, 1),
+        21,
+        True,
+    ),
+    (
+        integer.Conv(np.kron(weights_of(1, 9, 4, 3, 3), np.ones((2, 2), int)), (2, 2), (2, 2)),
+        (4, 16, 34),
+        (2, 1),
+        85,
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("synapse", "source", "taps", "maximum", "fits"), LIMITS)
+def test_the_limits_of_tiled_layers(
+    synapse: Any, source: integer.Shape, taps: tuple[int, ...], maximum: int, fits: bool
+) -> None:
+    found = _tiled.tiled(synapse, source, taps, np.zeros(len(synapse.weight), np.int64), maximum)
+    assert (found is not None) == (fits and _tiled.compiled() is not None)
+    network, x = chain(synapse, source, taps, maximum)
+    assert_fast_equals_reference(network, x)
+    assert_fast_equals_reference(network, np.broadcast_to(x[..., :1], x.shape))
+
+
+def test_plans_are_kept_as_long_as_their_network() -> None:
+    from lava_qsnn.integer import _fast
+
+    before = len(_fast._PLANS)
+    network = one_bit_network()
+    x = np.random.default_rng(1).integers(0, 10, (2, 2, 7, 7, 6))
+    for steps in (6, 3, 6):
+        assert_fast_equals_reference(network, x[..., :steps])
+    assert len(_fast._PLANS[id(network)]) == 2
+    del network
+    assert len(_fast._PLANS) <= before

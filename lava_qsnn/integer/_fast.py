@@ -1,8 +1,13 @@
-"""The fast engine: all time steps at once, whole batches; the reference's integers by faster arithmetic."""
+"""The fast engine: all time steps at once, whole batches; the reference's integers by faster arithmetic.
+
+A layer of memory-free neurons with small weights is one pass from spikes to spikes where the processor has a matrix
+unit for bytes (`_tiled`). All others go by currents: bits counted (`_packed`), or products of matrices (`_kernels`).
+"""
 
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +18,10 @@ from numpy.typing import NDArray
 from lava_qsnn.integer._kernels import Kernel, exact_dtype, kernel, largest_sum, narrowest
 from lava_qsnn.integer._limits import INT32_LIMIT
 from lava_qsnn.integer._network import INPUT, Connection, IntegerNetwork, Layer
-from lava_qsnn.integer._neurons import QuantizedLIF, Readout
+from lava_qsnn.integer._neurons import MemoryFree, QuantizedLIF, Readout
 from lava_qsnn.integer._packed import packed_kernel
 from lava_qsnn.integer._reference import check_input
+from lava_qsnn.integer._tiled import Tiled, tiled
 from lava_qsnn.integer._values import Shape
 
 #: (T, n, *shape), maps with their channels last in memory; (1, n, *shape) of what is the same at every step.
@@ -39,7 +45,8 @@ def run_fast(
     """Compute outputs as `run_reference` does, exactly, but fast and in bounded memory.
 
     Args:
-        network: any deployed network; what float32 cannot hold is computed in float64 or int64.
+        network: any deployed network; what float32 cannot hold is computed in float64 or int64. It is prepared in the
+            first run of so many steps, and kept prepared as long as it lives.
         x: a valid batch, see `check_input`; int (N, *input shape, T). Where its time stride is 0 (`np.broadcast_to`),
             layers fed by the input alone compute their synapses once for all steps.
         layers: names of the layers wanted; all by default.
@@ -55,7 +62,7 @@ def run_fast(
     steps = x.shape[-1]
     if x.strides[-1] == 0:
         x = x[..., :1]
-    plan = _plan(network, steps, wanted)
+    plan = _prepared(network, steps, tuple(wanted))
     samples = max(1, chunk // (steps * max(math.prod(shape) for shape in network.shapes.values())))
     results = {name: np.empty((len(x), *network.shapes[name], steps), np.int64) for name in wanted}
     for start in range(0, len(x), samples):
@@ -89,6 +96,7 @@ class _Stage:
     stored: np.dtype[Any]  # of what a neuron with a stored potential computes
     thresholds: NDArray[np.int64]  # (channels,), within what potentials can reach
     done: tuple[str, ...]
+    tiled: Tiled | None  # computes it all, without wires
     spread: dict[int, NDArray[Any]] = field(default_factory=dict)
 
     def threshold(self, factor: int) -> NDArray[Any]:
@@ -97,6 +105,21 @@ class _Stage:
             dtype = self.stored if isinstance(self.layer.neuron, QuantizedLIF) else self.dtype
             self.spread[factor] = _spread(-(-self.thresholds // factor), self.shape, dtype)
         return self.spread[factor]
+
+
+#: Plans of the networks that are alive, by their identity: networks do not change, and preparing one takes a while.
+_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], list[_Stage]]] = {}
+
+
+def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> list[_Stage]:
+    """The plan of a network, made once for so many steps and layers wanted."""
+    if id(network) not in _PLANS:
+        _PLANS[id(network)] = {}
+        weakref.finalize(network, _PLANS.pop, id(network))
+    plans = _PLANS[id(network)]
+    if (steps, wanted) not in plans:
+        plans[steps, wanted] = _plan(network, steps, wanted)
+    return plans[steps, wanted]
 
 
 def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[_Stage]:
@@ -115,14 +138,24 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[
 
 def _stage(network: IntegerNetwork, layer: Layer, steps: int, done: tuple[str, ...]) -> _Stage:
     taps = layer.neuron.taps[:steps]
-    wires = tuple(_wire(network, layer, connection, taps) for connection in layer.connections)
+    thresholds = _thresholds(network, layer)
+    tiled_layer = _tiled(network, layer, taps, thresholds)
+    wires = tuple(_wire(network, layer, connection, taps) for connection in layer.connections if tiled_layer is None)
     # Of all partial sums, in whatever order they are added.
     reach = sum(largest_sum(c.synapse) * network.largest_word(c.source, taps) for c in layer.connections)
     counted = all(wire.kernel.dtype.kind == "i" for wire in wires)
     dtype = _integer_dtype(reach) if counted else narrowest(reach)
-    thresholds = _thresholds(network, layer)
     stored = _stored_dtype(network, layer, thresholds)
-    return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done)
+    return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done, tiled_layer)
+
+
+def _tiled(network: IntegerNetwork, layer: Layer, taps: tuple[int, ...], thresholds: NDArray[np.int64]) -> Tiled | None:
+    """A layer of memory-free neurons with one connection, if the processor's matrix unit can compute it."""
+    source, synapse = layer.connections[0].source, layer.connections[0].synapse
+    graded = source != INPUT and not network.layer(source).neuron.spikes
+    if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree) or graded:
+        return None
+    return tiled(synapse, network.shapes[source], taps, thresholds, network.largest_word(source, (1,)))
 
 
 def _thresholds(network: IntegerNetwork, layer: Layer) -> NDArray[np.int64]:
@@ -154,9 +187,10 @@ def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, taps: t
 
 def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: int) -> Iterator[tuple[str, Steps]]:
     """The layers of a plan with their outputs, one after the other; x (n, *input shape, T), or 1 for T."""
-    moved = np.moveaxis(x, -1, 0)
-    outputs = {INPUT: _empty(moved.shape, np.min_scalar_type(network.input.maximum))}
-    np.copyto(outputs[INPUT], moved, casting="unsafe")
+    # First narrow numbers as they lie, then move them: less memory is read out of order.
+    moved = np.moveaxis(x.astype(np.min_scalar_type(network.input.maximum), copy=False), -1, 0)
+    outputs = {INPUT: _empty(moved.shape, moved.dtype)}
+    np.copyto(outputs[INPUT], moved)
     for stage in plan:
         outputs[stage.layer.name] = _fire(stage, outputs, steps)
         yield stage.layer.name, outputs[stage.layer.name]
@@ -166,8 +200,10 @@ def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: in
 
 def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
     """The output of a layer: bool spikes, or the potentials of a readout."""
-    products = [_product(wire, outputs[wire.source]) for wire in stage.wires]
     neuron = stage.layer.neuron
+    if stage.tiled is not None:
+        return _fire_tiled(stage, stage.tiled, outputs[stage.layer.connections[0].source], steps)
+    products = [_product(wire, outputs[wire.source]) for wire in stage.wires]
     if isinstance(neuron, QuantizedLIF):
         return _integrate(stage, neuron, products, steps)
     if len(neuron.taps) == 1:
@@ -183,6 +219,16 @@ def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
         else:
             np.greater_equal(_sum(terms, stage.dtype), stage.threshold(1), out=result[t])
     return result
+
+
+def _fire_tiled(stage: _Stage, layer: Tiled, source: Steps, steps: int) -> Steps:
+    """Its spikes; one frame of them if neither the source nor a history changes anything over time."""
+    if len(stage.layer.neuron.taps) == 1:
+        steps = len(source)
+    spikes = _empty((steps, source.shape[1], *stage.shape), bool)
+    last = np.moveaxis(source, 2, -1)
+    layer(last if last.ndim == 5 else last[:, :, None, None], np.moveaxis(spikes, 2, -1))
+    return spikes
 
 
 def _product(wire: _Wire, source: Steps) -> _Product:

@@ -44,18 +44,19 @@ def _pays(synapse: Dense | Conv) -> bool:
     """Whether counting bits is faster than BLAS. Milliseconds on one core, AVX-512, one fifth of the inputs spiking
     (`python -m benchmarks.kernels`; what the rule leaves to BLAS was counted before there was a rule):
 
-    | synapse                             | frames | BLAS | counted |
-    |-------------------------------------|--------|------|---------|
-    | dense 784 to 512                    | 256    | 1.9  | 0.2     |
-    | dense 784 to 512                    | 1,024  | 7.4  | 0.7     |
-    | dense 512 to 512                    | 4,096  | 20.5 | 1.1     |
-    | dense 4,096 to 1,024                | 256    | 20.4 | 1.5     |
-    | dense 128 to 10                     | 1,024  | 0.05 | 0.04    |
-    | conv 64 to 64, 3 x 3, of 16 x 16    | 256    | 72   | 6.9     |
-    | conv 32 to 64, 3 x 3, of 14 x 14    | 256    | 20   | 3.1     |
-    | conv 16 to 8, 3 x 3, of 16 x 16     | 256    | 4.0  | 3.7     |
-    | conv 8 to 16, 3 x 3, of 32 x 32     | 256    | 12.6 | 14.2    |
+    | synapse                             | frames | BLAS | counted | tiled, see `_tiled` |
+    |-------------------------------------|--------|------|---------|---------------------|
+    | dense 784 to 512                    | 256    | 1.7  | 0.3     | 0.3                 |
+    | dense 784 to 512                    | 1,024  | 6.3  | 1.2     | 1.0                 |
+    | dense 512 to 512                    | 4,096  | 16.9 | 2.7     | 3.0                 |
+    | dense 4,096 to 1,024                | 256    | 23.0 | 2.6     | 2.5                 |
+    | dense 128 to 10                     | 1,024  | 0.08 | 0.06    | 0.10                |
+    | conv 64 to 64, 3 x 3, of 16 x 16    | 256    | 51   | 9.6     | 4.9                 |
+    | conv 32 to 64, 3 x 3, of 14 x 14    | 256    | 20   | 5.1     | 2.5                 |
+    | conv 16 to 8, 3 x 3, of 16 x 16     | 256    | 5.1  | 4.1     | 1.2                 |
+    | conv 8 to 16, 3 x 3, of 32 x 32     | 256    | 12.6 | 14.2    |                     |
 
+    Tiles give spikes; of the others the currents, from which history and thresholds still make spikes, are timed alone.
     A word holds the channels of one pixel: it pays once they fill half of it.
     """
     if isinstance(synapse, Conv) and synapse.groups > 1:

@@ -40,7 +40,9 @@ def check_input(network: IntegerNetwork, x: Any) -> Integers:
         )
     if x.dtype.kind == "b":
         x = x.astype(np.uint8)
-    if int(x.min()) < 0 or int(x.max()) > network.input.maximum:
+    distinct = x[..., :1] if x.strides[-1] == 0 else x
+    unsigned = distinct.view(x.dtype.str.replace("i", "u"))  # in which what is negative is huge: one pass finds both
+    if int(unsigned.max()) > network.input.maximum:
         raise InputError(
             f"input values from {x.min()} to {x.max()} leave the range 0 to {network.input.maximum}",
             remedy="export with more `input_bits`, or rescale the input",
