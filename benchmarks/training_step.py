@@ -224,24 +224,29 @@ def measure(layer: str, timesteps: int, frames: int, runs: int, device: str) -> 
     return rows
 
 
-def peak_memory(layer: str, timesteps: int, frames: int) -> dict[str, float]:
-    """MiB that one step of each contender adds to the process, each in a process of its own."""
+def peak_memory(layer: str, timesteps: int, frames: int, device: str) -> dict[str, float]:
+    """MiB that one step of each contender adds to the process, or to the device; each in a process of its own."""
     samples, found = max(1, frames // timesteps), {}
     for name in contenders(layer, 1, 1, "cpu"):
         code = (
             "from benchmarks import training_step as t; import torch; torch.set_num_threads(1); "
-            f"print(t.added_memory({layer!r}, {name!r}, {samples}, {timesteps}))"
+            f"print(t.added_memory({layer!r}, {name!r}, {samples}, {timesteps}, {device!r}))"
         )
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         found[name] = float(answer.stdout.splitlines()[-1])
     return found
 
 
-def added_memory(layer: str, name: str, samples: int, timesteps: int) -> float:
-    """MiB between what the process holds before a step and the most it held in three steps (Linux)."""
-    step = contenders(layer, samples, timesteps, "cpu", only=name)[name]
+def added_memory(layer: str, name: str, samples: int, timesteps: int, device: str) -> float:
+    """MiB between what the process (on Linux) or the device holds before a step and the most it held in three steps."""
+    step = contenders(layer, samples, timesteps, device, only=name)[name]
     step()
     gc.collect()
+    if device == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return float(torch.cuda.max_memory_allocated() - before) / 2**20
     ctypes.CDLL(None).malloc_trim(0)  # what the first step left to the allocator, it gives back
     Path("/proc/self/clear_refs").write_text("5", "ascii")  # the peak starts anew from here
     before = _status("VmRSS")
@@ -301,10 +306,11 @@ def main(
     content: dict[str, Any] = {"device": device, "threads": threads, "runs": runs, "rows": rows}
     if not quick:
         content["peak memory, MiB, T = 16"] = {
-            layer: peak_memory(layer, 16, frames * (16 if len(layers) == 1 else 4))
+            layer: peak_memory(layer, 16, frames * (16 if len(layers) == 1 else 4), device)
             for layer, (_, layers, frames) in NETWORKS.items()
         }
-        content["growth, seconds, 4 samples"] = {layer: growth(layer, 5, device, 256) for layer in NETWORKS}
+        layers = [name for name, (_, layers, _) in NETWORKS.items() if len(layers) == 1]
+        content["growth, seconds, 4 samples"] = {layer: growth(layer, runs, device, 256) for layer in layers}
         console.print_json(json.dumps(content["peak memory, MiB, T = 16"]))
         for layer, curves in content["growth, seconds, 4 samples"].items():
             name = layer.split(",")[0].replace(" ", "_")
@@ -314,7 +320,7 @@ def main(
 
 
 def _show_growth(layer: str, curves: dict[str, dict[int, float]], console: Console) -> None:
-    for name in (OURS, TWIN):
+    for name in (OURS, TWIN, OURS + BF16, TWIN + BF16):
         per_step = {timesteps: seconds / timesteps for timesteps, seconds in curves[name].items()}
         console.print(
             f"{layer}, {name}: T = 256 costs {per_step[256] / per_step[16]:.2f} times T = 16, per step of time"

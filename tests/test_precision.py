@@ -79,7 +79,7 @@ def test_a_network_trained_in_16_bits_deploys_exactly() -> None:
         loss = nn.functional.cross_entropy(bf16(net, x).sum(-1), labels)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
     network_, x_ = netx_export.export(net.eval(), None, (2, 8, 8), 5, 1), x.numpy().astype(np.int64)
     assert netx_export.verify(network_, x_, net=net, backends=["fast"]).exact

@@ -33,10 +33,11 @@ class Chain:
     scale: float
 
     def fits(self, current: Tensor) -> bool:
-        """Whether `fused_spike` can take these frames (N T, C, [H, W]) through it."""
+        """Whether `fused_spike` can take these frames (N T, C, [H, W]) through it; on a CPU, where it was measured."""
         norm = self.norm
         return (
             type(norm) is BatchNorm
+            and current.device.type == "cpu"
             and norm.training
             and norm.affine
             and norm.track_running_stats
