@@ -1,14 +1,14 @@
 """Milliseconds per sample of the Lava backends on random networks, their first answers, memory, and cost of spikes.
 
-    python -m benchmarks.lava_throughput all --output lava.json
-    python -m benchmarks.lava_throughput throughput --work dense --repeats 5
+    python -m benchmarks.lava_throughput all                     # JSON in benchmarks/results
+    python -m benchmarks.lava_throughput throughput --work conv
+    python -m benchmarks.lava_throughput small                   # first answers, cost of spikes, memory
 
 What measures is `netx_export._bench`, which the command `lava-qsnn bench lava` runs, too.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,32 +17,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._timing import RESULTS
 from netx_export._bench import lava
+from netx_export._bench.machine import write_json
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-console = Console(stderr=True)
+console = Console()
 
 Repeats = Annotated[int, typer.Option(min=1, help="Runs of each backend; the median counts.")]
-Output = Annotated[Path | None, typer.Option(help="JSON file; standard output if none.")]
+Results = Annotated[Path, typer.Option(help="Folder for the JSON file.")]
 
 
 @app.command()
-def throughput(work: str = "dense", repeats: Repeats = 3, output: Output = None) -> None:
+def throughput(work: str = "dense", repeats: Repeats = 7, results: Results = RESULTS) -> None:
     """Milliseconds per sample of all backends on one kind of work: dense, layers or conv."""
-    _tell({work: lava.measure_throughput(work, repeats, console.print)}, output)
+    _tell(f"lava_{work}", {work: lava.measure_throughput(work, repeats, console.print)}, results)
 
 
 @app.command("all")
-def everything(repeats: Repeats = 3, output: Output = None) -> None:
+def everything(repeats: Repeats = 7, results: Results = RESULTS) -> None:
     """All measurements."""
-    results = {work: lava.measure_throughput(work, repeats, console.print) for work in lava.GOALS}
-    _tell(results | _others(), output)
+    measured = {work: lava.measure_throughput(work, repeats, console.print) for work in lava.GOALS}
+    _tell("lava_throughput", measured | _others(), results)
 
 
 @app.command()
-def small(output: Output = None) -> None:
+def small(results: Results = RESULTS) -> None:
     """Latency, cost of spikes and memory."""
-    _tell(_others(), output)
+    _tell("lava_small", _others(), results)
 
 
 def _others() -> dict[str, Any]:
@@ -53,21 +55,19 @@ def _others() -> dict[str, Any]:
     }
 
 
-def _tell(results: dict[str, Any], output: Path | None) -> None:
-    for work, result in results.items():
+def _tell(name: str, measured: dict[str, Any], folder: Path) -> None:
+    for work, result in measured.items():
         if "contenders" not in result:
+            console.print(work, result)
             continue
-        table = Table(title=work)
-        for title in ("backend", "ms per sample", "least", "most", "s to start"):
-            table.add_column(title)
-        for name, row in result["contenders"].items():
-            table.add_row(name, *(f"{value:.3g}" for value in row.values()))
+        table = Table("backend", "ms per sample", "least", "most", "s to start", title=work)
+        for backend, row in result["contenders"].items():
+            table.add_row(backend, *(f"{value:.3g}" for value in row.values()))
         console.print(table)
-    text = json.dumps({"contenders": [asdict(contender) for contender in lava.CONTENDERS], **results}, indent=2)
-    if output is None:
-        typer.echo(text)
-    else:
-        output.write_text(text + "\n", "utf-8")
+        for goal in result["goals"]:
+            console.print(f"{goal['ratio']}: {goal['reached']:.3g}, goal {goal['goal']}")
+    contenders = [asdict(contender) for contender in lava.CONTENDERS]
+    console.print(f"wrote {write_json(name, {'contenders': contenders, **measured}, folder)}")
 
 
 if __name__ == "__main__":
