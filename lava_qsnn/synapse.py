@@ -38,6 +38,7 @@ class Quantized:
     learns: bool = True  # whether it has real weights behind the integer ones
     weight_regulation: bool = False
     progress: float = 0.0
+    targets_per_source: float = 1.0
 
     def real_weight(self) -> Tensor:
         """The real weights that are quantized, standardized if they are regulated: (out, ...) with gradient."""
@@ -107,6 +108,7 @@ class Dense(Quantized, slayer.synapse.Dense):
         super().__init__(in_neurons, out_neurons, weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), fixed
         self.weight_regulation = weight_regulation
+        self.targets_per_source = len(self.weight) / self.weight[0].numel()
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         result = F.linear(frames.flatten(1), weight.flatten(1))
@@ -136,6 +138,7 @@ class Conv(Quantized, slayer.synapse.Conv):
         super().__init__(in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), False
         self.weight_regulation = weight_regulation
+        self.targets_per_source = out_features / (in_features * math.prod(self.stride[:2]))  # but for the border
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
         kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)

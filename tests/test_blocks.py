@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -142,6 +143,36 @@ def test_blocks_in_a_row_share_memory_instead_of_copying() -> None:
     frames, _ = to_frames(y)
     assert frames.data_ptr() == y.data_ptr()
     assert is_channels_last(frames)
+
+
+@pytest.mark.parametrize("taps", ["shift", "geometric"])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(lambda p: block.Dense(p, 4, 9), (4, 7)), (lambda p: block.Conv(p, 2, 6, 3, padding=1), (2, 5, 6, 7))],
+)
+def test_filtering_few_sources_is_filtering_many_currents(
+    make: Callable[[dict[str, object]], nn.Module],
+    shape: tuple[int, ...],
+    taps: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    layer = make(PARAMETERS | {"taps": taps})
+    assert layer.synapse.targets_per_source > 1
+    x = spikes(3, *shape).requires_grad_()
+    upstream, results = None, []
+    for early in (layer.neuron.early_taps, None):
+        monkeypatch.setattr(neuron.Neuron, "early_taps", early)
+        x.grad = layer.synapse.weight.grad = None
+        y = layer(x)
+        upstream = torch.randn_like(y) if upstream is None else upstream
+        y.backward(upstream)
+        results.append((y.detach(), x.grad, layer.synapse.weight.grad))
+    assert torch.equal(results[0][0], results[1][0])
+    assert 0 < results[0][0].mean() < 1
+    for one, other in zip(results[0][1:], results[1][1:]):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+        assert one.abs().max() > 0
 
 
 @pytest.mark.parametrize("kind", ["Dense", "Conv", "Output", "Pool", "Input"])

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
 from lava_qsnn._slayer import slayer
-from lava_qsnn.block._bytes import mark_bytes, saved_as_bytes
+from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.integer import FLOAT32_LIMIT, INT32_LIMIT
 from lava_qsnn.neuron._deployed import per_channel
+from lava_qsnn.neuron._history import filter_history
 from lava_qsnn.stock_hdf5 import write_layer
 
 base: Any = slayer.block.base
@@ -98,12 +99,22 @@ class Synaptic(nn.Module):
         So they are exact in float32; under autocast, weights and spikes are exact in 16 bits, and currents are rounded.
         """
         weight, step = self._weights(self.synapse)
-        parts = [(self.synapse, weight, x)]
+        early = skip is None and self._filters_sources(x)
+        parts = [(self.synapse, weight, _history_words(x, self.neuron.early_taps) if early else x)]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
         with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
-            result: Tensor = self.neuron.integrate(_total(parts, self.neuron.needs_float32), step, self.timesteps)
+            total = _total(parts, self.neuron.needs_float32)
+            if early:
+                result: Tensor = self.neuron.fire(total, step / self.neuron.taps.scale, self.timesteps)
+            else:
+                result = self.neuron.integrate(total, step, self.timesteps)
         return result
+
+    def _filters_sources(self, x: Tensor) -> bool:
+        """Whether filtering what comes in costs less than filtering currents, and can be done."""
+        still = x.stride(-1) == 0 and x.shape[-1] > 1
+        return self.neuron.early_taps is not None and self.synapse.targets_per_source > 1 and not still
 
     def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
         """Weights in units of their steps (integers unless `real_weights`), and the steps; the mask taken in."""
@@ -212,6 +223,15 @@ def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
             return of.current(to_frames(source)[0], weight)
     current = of.current(source[..., 0], weight)
     return current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1)
+
+
+def _history_words(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
+    frames, timesteps = to_frames(x)
+    words = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
+    largest = largest_byte(x)
+    mark_bytes(words, None if largest is None else largest * sum(taps))
+    return words
 
 
 def integer_synapse(of: synapses.Quantized, weight: NDArray[np.int64]) -> integer.Synapse:

@@ -77,16 +77,18 @@ class _FusedSpike(torch.autograd.Function):
         overwrite: bool,
     ) -> Tensor:
         taps, norm = chain.taps.to(current)[:timesteps], chain.norm
-        potential = filtered(current, timesteps, taps)
+        unfiltered = taps.tolist() == [1.0]  # the current is the potential, and is kept
+        potential = current if unfiltered else filtered(current, timesteps, taps)
         mean, unbiased = torch.zeros_like(weight), torch.zeros_like(weight)  # float32, however narrow the potential
         _, variance = torch.batch_norm_update_stats(potential, mean, unbiased, 1.0)
         norm.running_mean.lerp_(step * mean, norm.momentum)
         norm.running_var.lerp_(step.square() * unbiased, norm.momentum)
         variance = variance + norm.eps / step.square()
+        overwrite = overwrite and not unfiltered
         spikes = current if overwrite else torch.empty_like(current)
         _normalize(potential, weight, bias, mean, variance, spikes).ge_(chain.threshold)
         ctx.save_for_backward(potential, weight, bias, mean, variance, taps)
-        ctx.chain, ctx.timesteps = chain, timesteps
+        ctx.chain, ctx.timesteps, ctx.unfiltered = chain, timesteps, unfiltered
         if overwrite:
             ctx.mark_dirty(current)
         return spikes
@@ -103,8 +105,9 @@ class _FusedSpike(torch.autograd.Function):
         of_potential, of_weight, of_bias = _aten.native_batch_norm_backward(
             slope, potential, weight, None, None, mean, variance.rsqrt(), True, 0.0, (True, True, True)
         )
-        of_current = filtered(of_potential, ctx.timesteps, taps, adjoint=True, out=slope)
-        return of_current, None, of_weight, of_bias, None, None, None
+        if not ctx.unfiltered:
+            of_potential = filtered(of_potential, ctx.timesteps, taps, adjoint=True, out=slope)
+        return of_potential, None, of_weight, of_bias, None, None, None
 
 
 def _normalize(potential: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, out: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ class Neuron(slayer.neuron.base.Neuron):
         """Currents (N, C, [H, W,] T), float, to spikes of the same shape."""
         frames, timesteps = to_frames(input)
         self.shape = input.shape[1:-1]
-        return from_frames(self._fire(frames, torch.ones(1, device=input.device), timesteps), timesteps)
+        return from_frames(self._fire(frames, torch.ones(1, device=input.device), timesteps, self.taps()), timesteps)
 
     spikes = True
     needs_float32 = False  # under autocast, its currents may have 16 bits
@@ -143,15 +143,25 @@ class Neuron(slayer.neuron.base.Neuron):
 
         The spikes may overwrite the currents.
         """
-        return self._fire(current, step, timesteps, overwrite=True)
+        return self._fire(current, step, timesteps, self.taps(), overwrite=True)
 
-    def _fire(self, current: Tensor, step: Tensor, timesteps: int, overwrite: bool = False) -> Tensor:
+    @property
+    def early_taps(self) -> tuple[int, ...] | None:
+        """Integer taps that may filter its sources instead of its currents: fixed ones, of words within a byte."""
+        taps = () if self.taps.family == "learned" else self.taps.integers()
+        return taps if len(taps) > 1 and sum(taps) < 256 else None
+
+    def fire(self, potential: Tensor, step: Tensor, timesteps: int) -> Tensor:
+        """Training: as `integrate`, from currents of sources that were filtered already."""
+        return self._fire(potential, step, timesteps, torch.ones(1), overwrite=True)
+
+    def _fire(self, current: Tensor, step: Tensor, timesteps: int, taps: Tensor, overwrite: bool = False) -> Tensor:
         """Filter, norm, dropout, threshold; fused where it can be, and else one after the other."""
         surrogate = self.threshold, self.surrogate, self.tau_grad, float(self.scale_rho)
-        chain = Chain(self.taps(), self.norm, *surrogate)
+        chain = Chain(taps, self.norm, *surrogate)
         if self.drop is None and chain.fits(current):
             return fused_spike(current, timesteps, step, chain, overwrite)
-        potential = filter_history(current, timesteps, chain.taps) * per_channel(step, current)
+        potential = filter_history(current, timesteps, taps) * per_channel(step, current)
         if self.norm is not None:
             potential = self.norm(potential)
         if self.drop is not None:
@@ -205,6 +215,7 @@ class Readout(nn.Module):
 
     spikes = False
     needs_float32 = True  # its potentials are what the loss sees
+    early_taps = None
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
         """Training: currents as frames (N T, C, [H, W]) in units of `step`, to real potentials."""

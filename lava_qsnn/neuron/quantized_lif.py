@@ -117,6 +117,7 @@ class Neuron(slayer.neuron.base.Neuron):
 
     spikes = True
     needs_float32 = True  # it computes the deployed integers in training, too, and 16 bits would round them
+    early_taps = None  # it has no taps
 
     def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
         """Training: currents as frames (N T, C, [H, W]) in units of `step` (channels,) or (1,), to spikes."""
