@@ -148,7 +148,7 @@ def main(
     cases = CASES[1:2] if quick else CASES
     rows = []
     for case in cases:
-        stock = None if quick else ((2, 6) if case.channels else (8, 40))
+        stock = None if quick else ((4, 20) if case.channels else (8, 72))
         rows.append(measure(case, 16 if quick else batch, 2 if quick else runs, stock))
     others = list(dict.fromkeys(name for row in rows for name in row["times fast"]))
     table = Table("network", "fast, ms / sample", *(f"{name} / fast" for name in others))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lava_qsnn import integer, quantize, surrogate
 from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.neuron._fused import Chain, fused_spike
+from lava_qsnn.neuron._fused import Chain, _round_up, fused_spike
 from lava_qsnn.neuron._history import filter_history, filtered
 from lava_qsnn.neuron._norm import BatchNorm
 from lava_qsnn.neuron.memory_free import Taps
@@ -133,17 +133,17 @@ def test_unknown_surrogates_are_refused() -> None:
         surrogate.check_surrogate("triangle", 0.0, 1.0)
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(("overwrite", "lowest_gain"), [(False, -1.0), (True, 0.1)])
 @pytest.mark.parametrize("history", [1, 3, 9])
 @pytest.mark.parametrize("name", BUMPS)
 @pytest.mark.parametrize("shape", [(36, 6), (24, 3, 5, 4)])
 def test_the_fused_chain_is_filter_norm_and_spike(
-    shape: tuple[int, ...], name: str, history: int, overwrite: bool
+    shape: tuple[int, ...], name: str, history: int, overwrite: bool, lowest_gain: float
 ) -> None:
     torch.manual_seed(0)
     norms = [BatchNorm(shape[1]) for _ in "ab"]
     for norm in norms:
-        norm.weight.data = torch.linspace(-1, 2, shape[1])
+        norm.weight.data = torch.linspace(lowest_gain, 2, shape[1])
         norm.bias.data = torch.linspace(0.5, -0.5, shape[1])
     inputs = [torch.randn(shape, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in "ab"]
     upstream, step, taps = torch.randn(shape), torch.linspace(0.01, 2, shape[1]), 0.8 ** torch.arange(history)
@@ -162,6 +162,18 @@ def test_the_fused_chain_is_filter_norm_and_spike(
         assert torch.allclose(first.grad, second.grad, rtol=1e-4, atol=1e-5)
     for (_, first), (_, second) in zip(norms[0].named_buffers(), norms[1].named_buffers()):
         assert torch.allclose(first, second)
+
+
+def test_a_threshold_rounded_up_divides_16_bit_numbers_as_it_did() -> None:
+    random = torch.Generator().manual_seed(0)
+    values = torch.randn(1000, generator=random)
+    numbers = torch.randn(1000, generator=random).bfloat16()
+    rounded = _round_up(values, torch.bfloat16)
+    assert rounded.dtype == torch.bfloat16
+    nearest = values.bfloat16()  # an adversary: the numbers that rounding to nearest would get wrong
+    for those in (numbers, nearest, -nearest):
+        assert torch.equal(those >= rounded, those.float() >= values)
+    assert not torch.equal(nearest >= nearest, nearest.float() >= values)
 
 
 def test_what_somebody_else_holds_is_not_overwritten() -> None:

@@ -1,9 +1,9 @@
 """The memory-free neuron's step of training in one: history filter, batch norm, threshold, surrogate gradient.
 
 The same numbers as the plain way, `filter_history`, the norm, `surrogate.spike`, which stays beside it; a test compares
-them. What is saved is memory, and passes over it: currents are overwritten by the spikes, only the potential is kept
-for the backward pass, and its normalized form is computed anew. Currents come in units of their weights' step, which
-the norm takes in, so that nobody multiplies by it.
+them. What is saved is memory, and passes over it: currents are overwritten by the spikes, and only the potential is
+kept for the backward pass, which normalizes it; forward, it is compared with what reaches the threshold. Currents come
+in units of their weights' step, which the norm takes in, so that nobody multiplies by it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _FusedSpike(torch.autograd.Function):
         variance = variance + norm.eps / step.square()
         overwrite = overwrite and not unfiltered
         spikes = current if overwrite else torch.empty_like(current)
-        _normalize(potential, weight, bias, mean, variance, spikes).ge_(chain.threshold)
+        _compare(potential, weight, bias, mean, variance, chain.threshold, spikes)
         ctx.save_for_backward(potential, weight, bias, mean, variance, taps)
         ctx.chain, ctx.timesteps, ctx.unfiltered = chain, timesteps, unfiltered
         if overwrite:
@@ -108,6 +108,23 @@ class _FusedSpike(torch.autograd.Function):
         if not ctx.unfiltered:
             of_potential = filtered(of_potential, ctx.timesteps, taps, adjoint=True, out=slope)
         return of_potential, None, of_weight, of_bias, None, None, None
+
+
+def _compare(
+    potential: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, threshold: float, out: Tensor
+) -> None:
+    """1 in `out` where the normalized potential reaches the threshold; with gains above 0, without normalizing it."""
+    if not bool((weight > 0).all()):
+        _normalize(potential, weight, bias, mean, variance, out).ge_(threshold)
+        return
+    least = _round_up(mean + (threshold - bias) * variance.sqrt() / weight, potential.dtype)
+    torch.ge(potential, least.reshape(-1, *[1] * (potential.dim() - 2)), out=out)
+
+
+def _round_up(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """The least numbers of a dtype that are not below: comparing with them is comparing with the values."""
+    rounded = values.to(dtype)
+    return torch.where(rounded < values, rounded.nextafter(torch.full_like(rounded, torch.inf)), rounded)
 
 
 def _normalize(potential: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, out: Tensor) -> Tensor:
