@@ -29,6 +29,7 @@ from lava_qsnn.integer._reference import (
     fire,
     history_words,
     integrate,
+    per_channel,
     run_reference,
     total_current,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "integrate",
     "kernel",
     "narrowest",
+    "per_channel",
     "quantized_potentials_fit_int32",
     "reduce_taps",
     "refuse_violations",

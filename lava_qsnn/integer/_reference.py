@@ -91,15 +91,15 @@ def fire(neuron: Neuron, currents: NDArray[np.int64]) -> NDArray[np.int64]:
     if isinstance(neuron, QuantizedLIF):
         return integrate(neuron, currents)[0]
     if isinstance(neuron, MemoryFree):
-        return (currents >= _per_channel(neuron.threshold, currents.ndim - 2)[..., None]).astype(np.int64)
+        return (currents >= per_channel(neuron.threshold, currents.ndim - 2)[..., None]).astype(np.int64)
     return currents
 
 
 def integrate(neuron: QuantizedLIF, currents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Spikes and potentials U, before reset, of neurons with a stored potential, step by step: both shaped (.., T)."""
     axes = currents.ndim - 2
-    shift, gain = _per_channel(neuron.potential_shift, axes), 1 << _per_channel(neuron.current_shift, axes)
-    bias, threshold = _per_channel(neuron.bias, axes), _per_channel(neuron.threshold, axes)
+    shift, gain = per_channel(neuron.potential_shift, axes), 1 << per_channel(neuron.current_shift, axes)
+    bias, threshold = per_channel(neuron.bias, axes), per_channel(neuron.threshold, axes)
     stored = np.zeros(currents.shape[:-1], np.int64)
     spikes, potentials = np.empty_like(currents), np.empty_like(currents)
     for t in range(currents.shape[-1]):
@@ -113,7 +113,8 @@ def integrate(neuron: QuantizedLIF, currents: NDArray[np.int64]) -> tuple[NDArra
     return spikes, potentials
 
 
-def _per_channel(values: NDArray[np.int64], axes: int) -> NDArray[np.int64]:
+def per_channel(values: NDArray[np.int64], axes: int) -> NDArray[np.int64]:
+    """Values (C,) or (1,) in a shape that broadcasts over the last `axes` axes, channels first."""
     return values.reshape(-1, *[1] * (axes - 1))
 
 
@@ -123,7 +124,7 @@ def current(synapse: Synapse, words: NDArray[np.int64]) -> NDArray[np.int64]:
         flat = words.reshape(len(words), -1, words.shape[-1])
         return np.matmul(synapse.weight.astype(np.int64), flat)
     if isinstance(synapse, OneToOne):
-        return words * _per_channel(synapse.weight.astype(np.int64), words.ndim - 2)[..., None]
+        return words * per_channel(synapse.weight.astype(np.int64), words.ndim - 2)[..., None]
     return _convolve(synapse, words)
 
 

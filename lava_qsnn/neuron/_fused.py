@@ -23,7 +23,11 @@ _aten: Any = torch.ops.aten  # type: ignore[attr-defined]
 
 @dataclass(frozen=True)
 class Chain:
-    """What a neuron does with its currents; `taps` without gradient, and the surrogate's name, width and height."""
+    """What a neuron does with its currents.
+
+    `taps` float (K,); `norm` a module or None; `threshold` in units of the normalized potential, as is the `width` of
+    the surrogate gradient, whose height is `scale`.
+    """
 
     taps: Tensor
     norm: Any
@@ -43,7 +47,7 @@ class Chain:
             and norm.track_running_stats
             and norm.momentum is not None
             and not self.taps.requires_grad
-            and current.dtype in (torch.float32, torch.bfloat16, torch.float16)
+            and current.dtype in (torch.float32, torch.bfloat16)
             and current.numel() > current.shape[1]
         )
 
@@ -54,7 +58,7 @@ def fused_spike(current: Tensor, timesteps: int, step: Tensor, chain: Chain, ove
     Running statistics follow as in torch's batch norm.
 
     Args:
-        current: float32, or of 16 bits under autocast, as the spikes are then, too.
+        current: float32, or bfloat16 under autocast, as the spikes are then, too.
         step: float32 (C,) or (1,), without gradient.
         overwrite: the spikes may take the currents' memory.
     """

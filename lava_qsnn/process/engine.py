@@ -183,7 +183,7 @@ def neuron(network: integer.IntegerNetwork, layer: integer.Layer) -> Callable[[n
     if isinstance(layer.neuron, integer.Readout):
         return lambda potentials, first: potentials.astype(np.int64)
     low, high = network.potential_ranges[layer.name]
-    threshold = _per_channel(_reachable(layer.neuron.threshold, low, high), axes)
+    threshold = integer.per_channel(_reachable(layer.neuron.threshold, low, high), axes)
     return lambda potentials, first: potentials >= threshold
 
 
@@ -223,11 +223,7 @@ class StoredPotential:
         return spikes
 
     def _spread(self, values: np.ndarray, axes: int) -> np.ndarray:
-        return _per_channel(values, axes).astype(self.dtype)
-
-
-def _per_channel(values: np.ndarray, axes: int) -> np.ndarray:
-    return values.reshape(-1, *[1] * (axes - 1))
+        return integer.per_channel(values, axes).astype(self.dtype)
 
 
 def _reachable(threshold: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
