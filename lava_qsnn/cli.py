@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lava_qsnn import __version__
-from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
+from lava_qsnn.errors import ConfigurationError, InputError, QsnnError, QsnnWarning
 
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
@@ -63,6 +64,7 @@ TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="
 
 def main() -> None:
     """Run the command; errors that a user can mend end it with one line and exit status 1."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except QsnnError as error:
@@ -73,7 +75,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def _plain(error: BaseException) -> str:
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Show a warning of this project's as one line, others as Python does."""
+    if issubclass(category, QsnnWarning):
+        errors.print(f"[yellow]warning:[/yellow] {_plain(message)}", highlight=False)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, *place[:2], more.get("line")))
+
+
+def _plain(error: BaseException | str) -> str:
     """An error's text on as many lines as it has, with rich's markup taken literally."""
     from rich.markup import escape
 
@@ -174,6 +184,7 @@ def inspect(file: NetworkFile) -> None:
     console.print(_layer_table(network, file))
     console.print(_cost_table(network, file))
     console.print(_backend_table(network))
+    _tell_silent_channels(network)
 
 
 @app.command()
@@ -250,6 +261,8 @@ def verify(
             network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
         )
     console.print(_report_table(report))
+    for name in report.silent:
+        errors.print(f"[yellow]warning:[/yellow] layer '{name}': every value was 0 on these samples", highlight=False)
     if not report.exact:
         raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
 
@@ -433,6 +446,17 @@ def _backend_table(network: IntegerNetwork) -> Table:
             name, backend.summary, "[green]yes[/green]" if reason is None else f"[yellow]no:[/yellow] {reason}"
         )
     return table
+
+
+def _tell_silent_channels(network: IntegerNetwork) -> None:
+    import netx_export
+
+    for layer in netx_export.describe(network):
+        if layer.silent_channels:
+            said = (
+                f"{layer.silent_channels} of {layer.shape[0]} channels can never fire, for no potential reaches their"
+            )
+            errors.print(f"[yellow]warning:[/yellow] layer '{layer.name}': {said} thresholds", highlight=False)
 
 
 def _report_table(report: Report) -> Table:

@@ -28,6 +28,10 @@ class QsnnError(Exception):
         return _rebuild, (type(self), self.problem, self.layer, self.remedy)
 
 
+class QsnnWarning(UserWarning):
+    """Something is exact and allowed, and most likely not what is wanted; the text names the layer and the remedy."""
+
+
 def _rebuild(kind: type[QsnnError], problem: str, layer: str | None, remedy: str | None) -> QsnnError:
     return kind(problem, layer=layer, remedy=remedy)
 

@@ -3,6 +3,9 @@
 Without recurrence, time is one more batch dimension. A tensor made by `from_frames` lies in memory time-major, so that
 the next `to_frames` is a view: blocks in a row copy nothing. Frames of feature maps have their channels last in memory,
 as convolutions compute them: it is what torch's are fastest on.
+
+A user's tensor may be any view: expanded, permuted, a slice. Frames are not: they lie in memory in the order of their
+axes or with channels last, without gaps and without repetition, so that whoever computes on them has two cases.
 """
 
 from __future__ import annotations
@@ -13,20 +16,34 @@ from torch import Tensor
 from lava_qsnn.errors import InputError
 
 
-def to_frames(x: Tensor) -> tuple[Tensor, int]:
-    """(N, C, [H, W,] T) -> frames (N T, C, [H, W]) and T; InputError for other dimensions."""
+def check_tensor(x: Tensor) -> Tensor:
+    """Return x if it is a floating-point tensor (N, C, [H, W,] T) with at least one step; InputError otherwise."""
+    if not isinstance(x, Tensor):
+        raise InputError(f"a block takes tensors, not {type(x).__name__}", remedy="use torch.as_tensor")
+    if not x.dtype.is_floating_point:
+        raise InputError(f"a block computes on floating-point tensors, not {x.dtype}", remedy="call .float()")
     if x.dim() not in (3, 5):
         raise InputError(
             f"a block takes tensors of shape N C T or N C H W T, not {tuple(x.shape)}", remedy="add the missing axes"
         )
     if x.shape[-1] < 1:
         raise InputError("a block needs at least one time step")
-    return x.movedim(-1, 1).flatten(0, 1), x.shape[-1]
+    return x
+
+
+def to_frames(x: Tensor) -> tuple[Tensor, int]:
+    """(N, C, [H, W,] T) of any strides -> frames (N T, C, [H, W]), laid out, and T; InputError for other tensors."""
+    return laid_out(check_tensor(x).movedim(-1, 1).flatten(0, 1)), x.shape[-1]
 
 
 def from_frames(frames: Tensor, timesteps: int) -> Tensor:
     """Frames (N T, C, [H, W]) -> (N, C, [H, W,] T), a view."""
     return frames.unflatten(0, (-1, timesteps)).movedim(1, -1)
+
+
+def laid_out(frames: Tensor) -> Tensor:
+    """Frames (N T, C, [H, W]) as they lie, if in the order of their axes or with channels last; else a copy."""
+    return frames if is_channels_last(frames) else frames.contiguous()
 
 
 def is_channels_last(frames: Tensor) -> bool:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lava_qsnn._slayer import slayer
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.quantize import (
     annealed_sign,
@@ -22,6 +22,8 @@ from lava_qsnn.quantize import (
     power_of_two_step,
     standardize,
 )
+
+Pair = tuple[int, ...]  # (height, width)
 
 
 class Quantized:
@@ -71,6 +73,43 @@ class Quantized:
         return from_frames(self.current(frames, integers * step.reshape(-1, *[1] * (integers.dim() - 1))), timesteps)
 
 
+def convolve(
+    frames: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair = (1, 1), groups: int = 1
+) -> Tensor:
+    """torch's conv2d of frames (N, C, H, W) by a weight (out, C / groups, kH, kW, ..), on the way that is fastest.
+
+    The kernel's channels lie last in memory, and so do the result's. Padding in which a whole window may lie is written
+    out as zeros: there the convolutions of oneDNN for that layout, those of torch 2.3.1, read what is not theirs.
+    """
+    kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)
+    _check_size(frames, tuple(kernel.shape[2:]), padding, dilation)
+    if any(_may_miss(*axis) for axis in zip(frames.shape[2:], kernel.shape[2:], padding, dilation)):
+        frames, padding = F.pad(frames, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
+    return F.conv2d(frames, kernel, None, stride, padding, dilation, groups)
+
+
+def _may_miss(extent: int, kernel: int, padding: int, dilation: int) -> bool:
+    """Whether a window may lie outside of a map, or have it between two of its taps, along one axis."""
+    return padding > dilation * (kernel - 1) or (padding > 0 and dilation > extent)
+
+
+def _check_source(frames: Tensor, fits: bool, expected: str) -> None:
+    if not fits:
+        raise InputError(
+            f"the weights are made for {expected}, and the input has shape {tuple(frames.shape[1:])} at each step",
+            remedy="tensors are N C T or N C H W T, with time last; check the sizes of neighbouring blocks",
+        )
+
+
+def _check_size(frames: Tensor, kernel: Pair, padding: Pair, dilation: Pair) -> None:
+    for extent, size, pad, step in zip(frames.shape[2:], kernel, padding, dilation):
+        if extent + 2 * pad < step * (size - 1) + 1:
+            raise InputError(
+                f"a kernel of {kernel} with dilation {dilation} is larger than maps of {tuple(frames.shape[2:])}",
+                remedy="pad more, pool less, or use a smaller kernel",
+            )
+
+
 def _refuse(weight_norm: bool, pre_hook_fx: Any) -> None:
     if weight_norm:
         raise ConfigurationError(
@@ -111,6 +150,7 @@ class Dense(Quantized, slayer.synapse.Dense):
         self.targets_per_source = len(self.weight) / self.weight[0].numel()
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
+        _check_source(frames, frames.shape[1:].numel() == weight[0].numel(), f"{weight[0].numel()} inputs")
         result = F.linear(frames.flatten(1), weight.flatten(1))
         return result if frames.dim() == 2 else result[..., None, None]
 
@@ -141,8 +181,9 @@ class Conv(Quantized, slayer.synapse.Conv):
         self.targets_per_source = out_features / (in_features * math.prod(self.stride[:2]))  # but for the border
 
     def current(self, frames: Tensor, weight: Tensor) -> Tensor:
-        kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(frames, kernel, None, self.stride[:2], self.padding[:2], self.dilation[:2], self.groups)
+        channels = weight.shape[1] * self.groups
+        _check_source(frames, frames.dim() == 4 and frames.shape[1] == channels, f"{channels} channels of maps")
+        return convolve(frames, weight, self.stride[:2], self.padding[:2], self.dilation[:2], self.groups)
 
 
 class Pool(Quantized, slayer.synapse.Pool):
@@ -186,10 +227,12 @@ class Pool(Quantized, slayer.synapse.Pool):
         kernel, stride, padding, dilation = (
             tuple(pair[:2]) for pair in (self.kernel_size, self.stride, self.padding, self.dilation)
         )
+        _check_size(frames, kernel, padding, dilation)
         if dilation == (1, 1) and all(2 * p <= k for p, k in zip(padding, kernel)):
             return F.avg_pool2d(frames, kernel, stride, padding, divisor_override=1)
         ones = frames.new_ones(1, 1, *kernel)
-        sums = F.conv2d(frames.flatten(0, 1)[:, None], ones, None, stride, padding, dilation)
+        with torch.autocast(frames.device.type, enabled=False):  # as avg_pool2d: in the precision of what comes in
+            sums = convolve(frames.flatten(0, 1)[:, None], ones, stride, padding, dilation)
         return sums.reshape(*frames.shape[:2], *sums.shape[2:])
 
 

@@ -20,6 +20,7 @@ from lava_qsnn.integer import (
     Shape,
     Synapse,
 )
+from netx_export._silence import silent_channels
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
 LIF_STATE_BITS = 48
@@ -47,6 +48,7 @@ class LayerSummary:
     thresholds: tuple[int, int] | None  # least and greatest
     potentials: tuple[int, int]  # least and greatest that can be reached
     state_bits: int
+    silent_channels: int  # that no input can make fire
 
     @property
     def neurons(self) -> int:
@@ -110,6 +112,7 @@ def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
         thresholds=thresholds,
         potentials=(int(low.min()), int(high.max())),
         state_bits=state_bits(network, layer.name),
+        silent_channels=int(silent_channels(network).get(layer.name, np.zeros(1, bool)).sum()),
     )
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import IntegerNetwork
 from netx_export._fold import fold
+from netx_export._silence import warn_of_silence
 from netx_export._verify import compare_torch
 from netx_export._write import write
 
@@ -26,8 +27,12 @@ def export(
 ) -> IntegerNetwork:
     """Fold a trained network, check it against torch, and write it to a NetX file.
 
+    A layer that cannot fire, or did not in the check, is told by a QsnnWarning.
+
     Args:
-        net: a network of lava_qsnn blocks, see `fold`. It is put into evaluation mode for the check and back.
+        net: a network of lava_qsnn blocks, see `fold`. It is put into evaluation mode for the check and back. It
+            returns what its last block does, or that summed or averaged over time; a positive constant may multiply it,
+            and of several results the first one counts.
         path: the NetX HDF5 file; None writes none.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T, the longest sample.
@@ -38,7 +43,8 @@ def export(
         `stock_obstacles` why not.
 
     Raises:
-        DeploymentError: a module has no integer form, or the network computes something beyond its blocks.
+        DeploymentError: a module has no integer form, or the network computes something beyond its blocks; the text
+            names what lies outside of them.
         RangeError: potentials could exceed what torch computes exactly.
     """
     network = fold(net, input_shape, timesteps, input_bits)
@@ -50,6 +56,7 @@ def export(
             layer=worst.layer,
             remedy="let the network do nothing in `forward` but call its blocks in order",
         )
+    warn_of_silence(network, report.silent, PROOF_SAMPLES)
     if path is not None:
         write(network, path)
     return network

@@ -11,12 +11,13 @@ from torch import nn
 from lava_qsnn.block._blocks import Flatten, Input, Pool, Residual
 from lava_qsnn.block._blocks import Output as OutputBlock
 from lava_qsnn.block._synaptic import Synaptic
-from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import (
     INPUT,
     TORCH_RULES,
     Connection,
     Conv,
+    Dense,
     IntegerNetwork,
     Layer,
     MemoryFree,
@@ -57,6 +58,32 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
     return network
 
 
+def refuse_another(network: IntegerNetwork, net: nn.Module) -> None:
+    """Raise DeploymentError if a deployed network was not folded from this torch network; the text says what differs."""
+    try:
+        folded = fold(net, network.input.shape, network.timesteps, min(24, network.input.bits))
+        difference = _difference(_canonical(replace(folded, input=network.input)), network)
+    except QsnnError as error:
+        difference = str(error)
+    if difference:
+        raise DeploymentError(
+            f"the torch network is not the one that this network was folded from: {difference}",
+            remedy="name the checkpoint that it was exported from",
+        )
+
+
+def _difference(one: IntegerNetwork, other: IntegerNetwork) -> str:
+    """What the first network has that the second has not, in words; nothing if they are the same."""
+    if list(one) != list(other):
+        return f"it has the layers {', '.join(one)}, and not {', '.join(other)}"
+    for mine, its in zip(one.layers, other.layers):
+        if mine.connections != its.connections:
+            return f"layer '{mine.name}' has other weights"
+        if mine.neuron != its.neuron:
+            return f"layer '{mine.name}' has other neurons: taps, thresholds or potentials"
+    return ""
+
+
 def blocks(net: nn.Module) -> Iterator[Block]:
     """The blocks of a network in the order of their data flow; DeploymentError for anything else inside.
 
@@ -89,11 +116,10 @@ def spiking_blocks(net: nn.Module) -> list[Synaptic]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the next synapse starts: a source, a pooling after it that waits to be merged, and whether it is flat."""
+    """Where the next synapse starts: a source, and a pooling after it that waits to be merged."""
 
     source: str
     pooling: Conv | None
-    flat: bool
 
 
 @dataclass
@@ -109,7 +135,7 @@ class _Graph:
     def add(self, block: Block, shortcut: _Place | None = None) -> None:
         """Add a block; `shortcut` is where its skip connection starts, if it has one."""
         if isinstance(block, Residual):
-            start = _Place(self.source, self.pooling, self.flat)
+            start = _Place(self.source, self.pooling)
             inner = list(blocks(block.blocks))
             for each in inner[:-1]:
                 self.add(each)
@@ -153,7 +179,7 @@ class _Graph:
         skip = block.deployed_skip(deployed)
         if skip is not None:
             assert shortcut is not None
-            connections.append(Connection(shortcut.source, self._merged(skip, shortcut)))
+            connections.append(Connection(shortcut.source, self._merged(skip, shortcut, into_dense=len(shape) == 1)))
         name = "output" if isinstance(block, OutputBlock) else name
         self.layers.append(Layer(name, tuple(connections), deployed.neuron.broadcast(shape[0])))
         self.pooling, self.flat = None, False
@@ -172,13 +198,16 @@ class _Graph:
             pooling = merged
         self.pooling = pooling
 
-    def _merged(self, synapse: Synapse, start: _Place) -> Synapse:
-        """A skip's synapse, with the pooling that lies before its start."""
+    def _merged(self, synapse: Synapse, start: _Place, into_dense: bool) -> Synapse:
+        """A skip's synapse, with the pooling that lies before its start; one to one, a flattened map takes a matrix."""
+        source = self._shape_of(start.source)
+        if isinstance(synapse, OneToOne) and into_dense and len(source) == 3:
+            synapse = Dense(np.diag(synapse.weight))
         if start.pooling is None:
             return synapse
         if isinstance(synapse, OneToOne):
             synapse = Conv(synapse.weight.reshape(-1, 1, 1, 1), groups=len(synapse.weight))
-        return merge(start.pooling, synapse, self._shape_of(start.source))
+        return merge(start.pooling, synapse, source)
 
     @property
     def source(self) -> str:

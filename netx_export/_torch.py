@@ -1,9 +1,10 @@
-"""The torch network as one more engine: its blocks' outputs in evaluation mode."""
+"""The torch network as one more engine: its blocks' outputs in evaluation mode, and its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,38 +12,94 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from netx_export._fold import spiking_blocks
+from lava_qsnn.errors import DeploymentError
+from netx_export._fold import blocks, spiking_blocks
 
 
-def run_torch(net: nn.Module, x: NDArray[np.integer[Any]], timesteps: int) -> tuple[list[NDArray[Any]], list[float]]:
+@dataclass(frozen=True)
+class TorchRun:
+    """What a network in torch put out.
+
+    `layers` are the outputs of the blocks that become layers, in the order they ran, (N, *shape, T) each; `scales` each
+    block's real potential per integer unit (of channel 0; readouts have one for all); `answer` is what the network
+    itself returned, or the first thing of several.
+    """
+
+    layers: list[NDArray[Any]]
+    scales: list[float]
+    answer: Any
+
+
+def run_torch(net: nn.Module, x: NDArray[np.integer[Any]], timesteps: int) -> TorchRun:
     """Run a network in evaluation mode and collect what each block that becomes a layer puts out.
 
     Args:
-        net: the network; its mode is restored.
+        net: the network, or a ModuleList of its blocks; its mode is restored.
         x: int (N, *input shape, T).
         timesteps: for which the network was folded, at least T.
-
-    Returns:
-        Outputs in the order the blocks ran, (N, *shape, T) each, and each block's real potential per integer unit
-        (of channel 0; readouts have one for all).
     """
-    outputs: list[NDArray[Any]] = []
+    layers: list[NDArray[Any]] = []
     scales: list[float] = []
 
     def keep(block: Any, _: Any, output: Any) -> None:
-        value = output[0] if isinstance(output, tuple) else output
-        outputs.append(value.detach().cpu().numpy())
+        layers.append(_first(output).detach().cpu().numpy())
         scales.append(float(block.integer_parameters(timesteps).scale[0]))
 
     hooks = [block.register_forward_hook(keep) for block in spiking_blocks(net)]
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    called = nn.Sequential(*net) if isinstance(net, nn.ModuleList) else net
     try:
         with evaluation(net), torch.no_grad():
-            net(torch.as_tensor(x.astype(np.float32), device=device))
+            answer = _first(called(torch.as_tensor(x.astype(np.float32), device=device)))
     finally:
         for hook in hooks:
             hook.remove()
-    return outputs, scales
+    return TorchRun(layers, scales, answer)
+
+
+def refuse_more_than_blocks(net: nn.Module, run: TorchRun) -> None:
+    """Raise DeploymentError unless the network returned what its last block did, or that summed over time.
+
+    A positive constant may multiply it, as the mean over time has one: it keeps the order of classes.
+    """
+    if isinstance(run.answer, torch.Tensor) and _is_reading(run.answer.detach().cpu().numpy(), run.layers[-1]):
+        return
+    raise DeploymentError(
+        "the network does not return its last block's output, nor its sum or mean over time, and what its `forward` "
+        f"does beyond its blocks would not be deployed{_outside(net)}",
+        remedy="return the output of the last block, or its sum or mean over time; what comes after belongs to the loss",
+    )
+
+
+def _is_reading(answer: NDArray[Any], last: NDArray[Any]) -> bool:
+    """Whether an answer is a positive constant times (N, *shape, T), or times its sum over time."""
+    total, size = last.sum(-1, dtype=np.float64), np.abs(last).sum(-1).max(initial=0)
+    expected = last.astype(np.float64) if answer.size == last.size else total
+    if answer.size != expected.size or len(answer) != len(last):
+        return False
+    answer, expected = answer.astype(np.float64).reshape(-1), expected.reshape(-1)
+    largest = int(np.abs(expected).argmax())
+    if expected[largest] == 0:
+        return not answer.any()
+    factor = answer[largest] / expected[largest]
+    return bool(factor > 0 and np.allclose(answer, factor * expected, rtol=1e-5, atol=1e-6 * factor * size))
+
+
+def _outside(net: nn.Module) -> str:
+    """The modules of a network that lie outside of its blocks, named, or nothing."""
+    inside = {id(module) for block in blocks(net) for module in block.modules()}
+    idle = (nn.Identity, nn.modules.dropout._DropoutNd)
+    found = [
+        f"'{name}', a {type(module).__name__}"
+        for name, module in net.named_modules()
+        if name and id(module) not in inside and not list(module.children()) and not isinstance(module, idle)
+    ]
+    return f" (outside of them: {'; '.join(found)})" if found else ""
+
+
+def _first(output: Any) -> Any:
+    """A module's output, or the first of several, as with slayer's count_log."""
+    return output[0] if isinstance(output, (tuple, list)) and output else output
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import DeploymentError
+from lava_qsnn.errors import DeploymentError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, run_reference
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
@@ -49,6 +49,11 @@ class Report:
         """Differing values over all layers of one backend."""
         return sum(row.mismatches for row in self.rows if row.backend == backend)
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The layers whose every value was 0: of neurons that never fired, or of a readout that heard nothing."""
+        return tuple(dict.fromkeys(row.layer for row in self.rows if row.spikes == 0))
+
 
 def verify(
     network: IntegerNetwork | str | os.PathLike[str],
@@ -64,11 +69,13 @@ def verify(
         x: int (N, *input shape, T).
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly is listed in
             `refused` with its reason if it was not asked for by name, and raises if it was.
-        net: the torch network the deployed one was folded from.
+        net: the torch network the deployed one was folded from, see `fold`.
         progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
 
     Raises:
         DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
+        DeploymentError: `net` is not the network that this one was folded from, or returns something else than its
+            last block's output, or its sum or mean over time.
         InputError: x does not fit the network.
         RunError: a Lava run failed.
     """
@@ -78,7 +85,7 @@ def verify(
     rows: list[Row] = []
     refused: dict[str, str] = {}
     if net is not None:
-        rows += compare_torch(network, net, x).rows
+        rows += _compare_own(network, net, x).rows
     for name in BACKENDS if backends is None else backends:
         reason = BACKENDS[name].refusal(network) if backends is None and name in BACKENDS else None
         if reason is not None:
@@ -89,25 +96,43 @@ def verify(
     return Report(tuple(rows), refused)
 
 
-def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
-    """Compare every layer of a torch network, in evaluation mode, with the reference."""
-    from netx_export._torch import run_torch  # torch is only needed where there is a torch network
+def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
+    """`compare_torch`, and if anything differs, whether that is because the two are different networks."""
+    from netx_export._fold import refuse_another
 
-    actual, scales = run_torch(net, x, network.timesteps)
-    if len(actual) != len(network):
+    try:
+        report = compare_torch(network, net, x)
+    except QsnnError:
+        refuse_another(network, net)
+        raise
+    if not report.exact:
+        refuse_another(network, net)
+    return report
+
+
+def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
+    """Compare every layer of a torch network, in evaluation mode, with the reference, and what it returns itself."""
+    from netx_export._torch import refuse_more_than_blocks, run_torch  # torch is only needed where there is a network
+
+    run = run_torch(net, x, network.timesteps)
+    if len(run.layers) != len(network):
         raise DeploymentError(
-            f"{len(actual)} of {len(network)} blocks ran in its forward pass", remedy="call every block, once, in order"
+            f"{len(run.layers)} of {len(network)} blocks ran in its forward pass",
+            remedy="call every block, once, in order",
         )
     expected = run_reference(network, x)
-    for name, scale in zip(network, scales):
+    for name, scale in zip(network, run.scales):
         if not network.layer(name).neuron.spikes:
             # Training's unit is one positive constant per readout; float32, as torch multiplied.
             expected[name] = expected[name].astype(np.float32) * np.float32(scale)  # type: ignore[assignment]
     named = {
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
-        for name, values in zip(network, actual)
+        for name, values in zip(network, run.layers)
     }
-    return Report(tuple(_compare("torch", network, expected, named)), {})
+    report = Report(tuple(_compare("torch", network, expected, named)), {})
+    if report.exact:
+        refuse_more_than_blocks(net, run)
+    return report
 
 
 def _compare(backend: str, network: IntegerNetwork, expected: Outputs, actual: Outputs) -> Iterable[Row]:

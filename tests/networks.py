@@ -54,7 +54,7 @@ def neuron_parameters(draw: st.DrawFn, norm: bool = True, longest: int = 16) -> 
         "taps": taps,
         "decay": draw(st.sampled_from([0.5, 0.8, 0.9, 1.0])),
         "tap_bits": draw(st.integers(1, 5)),
-        **({"norm": "batch"} if norm and draw(st.booleans()) else {}),
+        "norm": "batch" if norm and draw(st.booleans()) else None,
     }
 
 
@@ -115,7 +115,7 @@ def lif_parameters(draw: st.DrawFn) -> dict[str, Any]:
         "potential_range": draw(st.sampled_from([None, 1, 4])),
         "decay": 1 - 0.5 ** draw(st.integers(1, 8)),
         "reset": draw(st.sampled_from(["hard", "soft"])),
-        **({"norm": "batch"} if draw(st.booleans()) else {}),
+        "norm": "batch" if draw(st.booleans()) else None,
     }
 
 

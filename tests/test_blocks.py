@@ -176,7 +176,7 @@ def test_filtering_few_sources_is_filtering_many_currents(
 
 
 @pytest.mark.parametrize("kind", ["Dense", "Conv", "Output", "Pool", "Input"])
-def test_evaluation_needs_integers_and_says_so(kind: str) -> None:
+def test_blocks_take_integers_alike_in_training_and_evaluation(kind: str) -> None:
     blocks = {
         "Dense": block.Dense(PARAMETERS, 2, 3),
         "Conv": block.Conv(PARAMETERS, 2, 3, 2),
@@ -186,8 +186,9 @@ def test_evaluation_needs_integers_and_says_so(kind: str) -> None:
     }
     x = spikes(1, 2, 3) if kind == "Dense" else spikes(1, 2, 4, 4, 3)
     blocks[kind].eval()(x)
-    with pytest.raises(InputError, match=f"layer '{kind}': evaluation computes with integers"):
-        blocks[kind].eval()(x + 0.5)
+    for training in (True, False):
+        with pytest.raises(InputError, match=f"layer '{kind}': a block computes with integers"):
+            blocks[kind].train(training)(x + 0.5)
 
 
 def test_evaluation_refuses_what_float32_would_round() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,35 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from training import data
 from training.config import Config, from_dict, to_dict
 from training.data import Batch
 from training.models import build, spiking_blocks
+
+SILENCE_REMEDY = "lower model.neuron.threshold, or let model.neuron.norm be batch"
+
+
+class Silence:
+    """Finds the layers that never fire in an epoch of training; each once."""
+
+    def __init__(self) -> None:
+        self._highest: dict[str, Tensor] = {}
+        self._told: set[str] = set()
+
+    def note(self, rates: Mapping[str, Tensor]) -> None:
+        """Take the firing rates of one batch, scalars by layer."""
+        for name, rate in rates.items():
+            rate = rate.detach()
+            self._highest[name] = torch.maximum(self._highest.get(name, rate), rate)
+
+    def found(self) -> list[str]:
+        """The layers whose rate was 0 in every batch since the last call, without those that were named before."""
+        silent = [name for name, rate in self._highest.items() if rate == 0 and name not in self._told]
+        self._told.update(silent)
+        self._highest.clear()
+        return silent
 
 
 class Classifier(LightningModule):
@@ -39,6 +64,7 @@ class Classifier(LightningModule):
         self.config = config if isinstance(config, Config) else from_dict(config)
         self.save_hyperparameters(to_dict(self.config), logger=False)
         self.network = build(self.config.model, data.make(self.config.data).properties)
+        self.silence = Silence()
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *_: Any, **__: Any) -> Classifier:
@@ -62,6 +88,7 @@ class Classifier(LightningModule):
         options = self.config.optimizer
         with firing_rates(spiking_blocks(self.network)) as rates:
             logits = self._measure("train", batch)
+        self.silence.note(rates)
         loss = cross_entropy(logits, batch, options.label_smoothing)
         if options.spike_regulation == 0:
             return loss
@@ -79,7 +106,10 @@ class Classifier(LightningModule):
         self._measure("test", batch)
 
     def on_train_epoch_end(self) -> None:
-        """Log the learning rate that the epoch ended with."""
+        """Log the learning rate that the epoch ended with, and warn of layers that never fired in it."""
+        for name in self.silence.found():
+            problem = f"layer '{name}': none of its neurons fired in a whole epoch. Remedy: {SILENCE_REMEDY}"
+            warnings.warn(QsnnWarning(problem), stacklevel=1)
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from lava_qsnn import integer, synapse
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
+from lava_qsnn.block._input import take
 from lava_qsnn.block._synaptic import IntegerParameters, Synaptic, base
-from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError
-from lava_qsnn.frames import from_frames, to_frames
+from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.frames import check_tensor, from_frames, to_frames
 from lava_qsnn.neuron.memory_free import Readout
 from lava_qsnn.stock_hdf5 import input_arrays, write_arrays, write_flatten
 
@@ -28,10 +29,15 @@ NeuronParameters = Mapping[str, Any]
 
 
 def make_neuron(kind: Any, neuron_params: NeuronParameters | None, channels: int | None) -> Any:
-    """A neuron of a family from a block's neuron_params; ConfigurationError if they do not fit."""
+    """A neuron of a family from a block's neuron_params; ConfigurationError if they do not fit.
+
+    Where the channels are known, the norm is "batch" unless another one, or None, is asked for.
+    """
     if neuron_params is None or "threshold" not in neuron_params:
         raise ConfigurationError("neuron_params needs a `threshold`", remedy="for example {'threshold': 1.0}")
-    return _make(kind, {"channels": channels, **neuron_params})
+    parameters = {"channels": channels, **neuron_params}
+    norm = {} if parameters["channels"] is None else {"norm": "batch"}
+    return _make(kind, norm | parameters)
 
 
 def _make(kind: Any, parameters: Mapping[str, Any]) -> Any:
@@ -54,7 +60,7 @@ class Dense(Synaptic, base.AbstractDense):
     """slayer.block.cuba.Dense with quantized weights and this family's neurons: N C T to N out T.
 
     Args:
-        neuron_params: parameters of the family's Neuron; only `threshold` has no default.
+        neuron_params: parameters of the family's Neuron; only `threshold` has no default, and `norm` is "batch" here.
         in_neurons, out_neurons, weight_scale, count_log: as slayer's.
         weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
         delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
@@ -126,7 +132,7 @@ class Conv(Synaptic, base.AbstractConv):
     """slayer.block.cuba.Conv with quantized weights and this family's neurons: N C H W T to N out H' W' T.
 
     Args:
-        neuron_params: parameters of the family's Neuron; only `threshold` has no default.
+        neuron_params: parameters of the family's Neuron; only `threshold` has no default, and `norm` is "batch" here.
         in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale, count_log: as slayer's;
             pairs are (height, width).
         weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
@@ -180,7 +186,7 @@ class Pool(Synaptic, base.AbstractPool):
     window, and it is a layer of its own.
 
     Args:
-        neuron_params: None, or parameters of the family's Neuron (norm="batch" needs `channels` among them).
+        neuron_params: None, or parameters of the family's Neuron (with `channels` among them, `norm` is "batch").
         kernel_size, stride, padding, dilation, count_log: as slayer's; pairs are (height, width); stride defaults to
             the kernel's size. Unlike slayer's, windows that the border cuts are left out.
         weight_scale, weight_norm, pre_hook_fx, delay: slayer's; refused, each with its reason.
@@ -215,6 +221,7 @@ class Pool(Synaptic, base.AbstractPool):
         """(N, C, H, W, T) to (N, C, H', W', T): sums or spikes; with count_log, and their rate (None for sums)."""
         if self.neuron is not None:
             return super().forward(x)
+        x = take(x, "Pool", self.training)
         frames, timesteps = to_frames(x)
         with saved_as_bytes(x):
             y = from_frames(self.synapse.sums(frames), timesteps)
@@ -258,7 +265,7 @@ class Input(Synaptic, base.AbstractInput):
     encodes graded input as spikes: one neuron per input.
 
     Args:
-        neuron_params: None, or parameters of the family's Neuron (norm="batch" needs `channels` among them);
+        neuron_params: None, or parameters of the family's Neuron (with `channels` among them, `norm` is "batch");
             the threshold is in units of the input.
         weight, bias: slayer's; refused, as a norm does the same and folds.
         delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
@@ -286,11 +293,10 @@ class Input(Synaptic, base.AbstractInput):
 
     def forward(self, x: Tensor, skip: None = None) -> Any:  # type: ignore[override]
         """(N, C, [H, W,] T), integers as floats, to the same or to spikes; with count_log, and their rate."""
-        self.input_shape = x.shape[1:-1]
+        self.input_shape = check_tensor(x).shape[1:-1]
         if self.neuron is not None:
             return super().forward(x)
-        if not self.training and not torch.equal(x, x.round()):
-            raise InputError("evaluation computes with integers, and the input is not", layer="Input")
+        x = take(x, "Input", self.training)
         y = base.step_delay(self, x) if self.delay_shift else x
         return (y, (y > 0).float().mean()) if self.count_log else y
 

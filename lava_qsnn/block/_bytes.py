@@ -2,8 +2,9 @@
 
 A synapse's gradient needs the spikes that went in, and they are half of what a training step remembers. Blocks mark
 what they return if all of it is integers from 0 to 255; a synapse fed by such a tensor saves bytes. Other operations in
-between return tensors without the mark, which are saved as they are. So are spikes of 16 bits: to pack them costs more
-time than it is worth.
+between return tensors without the mark, which are saved as they are; one that changes a tensor in place takes it away,
+by the version that torch counts. Spikes of 16 bits are saved as they are, too: to pack them costs more time than it is
+worth.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ _MARK = "_qsnn_largest"
 
 
 def mark_bytes(x: Tensor, largest: int | None) -> None:
-    """Say of a tensor that its values are integers from 0 to `largest`; of more than 255, or None, nothing is said."""
-    if largest is not None and largest < 256:
-        setattr(x, _MARK, largest)
+    """Say of a tensor that its values are integers from 0 to `largest`; of more than 255, or None, nothing is said.
+
+    Nor of tensors of torch's inference mode, which count no versions, and are never kept for a backward pass.
+    """
+    if largest is not None and largest < 256 and not x.is_inference():
+        setattr(x, _MARK, (largest, x._version))
 
 
 def largest_byte(x: Tensor) -> int | None:
-    """What was said of it; None if nothing was."""
-    return getattr(x, _MARK, None)
+    """What was said of it; None if nothing was, or if it has been changed since."""
+    largest, version = getattr(x, _MARK, (None, None))
+    return largest if largest is not None and x._version == version else None
 
 
 def saved_as_bytes(source: Tensor) -> AbstractContextManager[Any]:

@@ -18,9 +18,10 @@ from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
+from lava_qsnn.block._input import take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
-from lava_qsnn.frames import from_frames, to_frames
-from lava_qsnn.integer import FLOAT32_LIMIT, INT32_LIMIT
+from lava_qsnn.frames import from_frames, laid_out, to_frames
+from lava_qsnn.integer import current_range, torch_violations
 from lava_qsnn.neuron._deployed import per_channel
 from lava_qsnn.neuron._history import filter_history
 from lava_qsnn.stock_hdf5 import write_layer
@@ -63,7 +64,9 @@ class Synaptic(nn.Module):
         """
         if (skip is None) != (self.skip is None):
             raise ConfigurationError("a block with a skip connection takes two tensors, others one")
-        self.timesteps = to_frames(x)[1]
+        x = take(x, type(self).__name__, self.training)
+        skip = None if skip is None else take(skip, type(self).__name__, self.training)
+        self.timesteps = x.shape[-1]
         self.source_shape = tuple(x.shape[1:-1])
         trains = self.training or self.real_weights or self.neuron.not_deployable is not None
         y = from_frames(self._train(x, skip) if trains else self._evaluate(x, skip).to(x.dtype), self.timesteps)
@@ -212,6 +215,12 @@ def _total(parts: Sequence[tuple[synapses.Quantized, Tensor, Tensor]], float32: 
     if float32:
         parts = [(of, weight.float(), source.float()) for of, weight, source in parts]
     first, *others = (_current(*part) for part in parts)
+    for other in others:
+        if other.shape != first.shape:
+            raise InputError(
+                f"its synapse gives currents of shape {tuple(first.shape[1:])}, its skip {tuple(other.shape[1:])}",
+                remedy="give the Residual a shortcut, such as synapse.Conv, that ends in the same shape",
+            )
     return sum(others, start=first)
 
 
@@ -222,7 +231,7 @@ def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
         with saved_as_bytes(source):
             return of.current(to_frames(source)[0], weight)
     current = of.current(source[..., 0], weight)
-    return current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1)
+    return laid_out(current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1))
 
 
 def _history_words(x: Tensor, taps: tuple[int, ...]) -> Tensor:
@@ -251,33 +260,15 @@ def _balance(main: synapses.Quantized, skip: synapses.Quantized) -> int:
 
 
 def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integer.Neuron, block: str) -> None:
-    """Evaluation computes in float32, exactly: on integers, and with sums up to 2^24."""
-    reach = 0.0
-    for weight, frames in parts:
-        if not frames.dtype.is_floating_point:
-            raise InputError(f"a block computes on floating-point tensors, not {frames.dtype}", remedy="call .float()")
-        if not torch.equal(frames, frames.round()):
-            raise InputError(
-                "evaluation computes with integers, and the input is not",
-                layer=block,
-                remedy="scale and round the input before the network, as the data modules of `training` do",
-            )
-        reach += float(frames.abs().max()) * _largest_sum(weight, bool((frames < 0).any())) * sum(neuron.taps)
-    if reach > FLOAT32_LIMIT:
-        raise RangeError(
-            f"potentials may reach {reach:,.0f}, beyond 2^24, the largest exact integer range of float32",
-            layer=block,
-            remedy="use a shorter history, taps of fewer bits, smaller inputs, fewer weight_bits or fewer inputs",
-        )
-    low, high = neuron.potentials(-int(reach), int(reach))
-    if isinstance(neuron, integer.QuantizedLIF) and 2**neuron.leak * max(-min(low), max(high)) > INT32_LIMIT:
-        raise RangeError(
-            "the potential's leak may exceed int32", layer=block, remedy="use fewer potential_bits or a faster decay"
-        )
+    """Evaluation computes in float32: exact by the rules that deployed networks keep, for what came in here."""
+    words = [(weight, *_words_range(source, sum(neuron.taps))) for weight, source in parts]
+    for violation in torch_violations(block, neuron, *current_range(words)):
+        raise RangeError(violation.problem, layer=violation.layer, remedy=violation.remedy)
 
 
-def _largest_sum(weight: NDArray[np.int64], signed: bool) -> int:
-    """The largest magnitude any partial sum of a channel's weights reaches, times inputs of one sign or of both."""
-    rows = weight.reshape(len(weight), -1)
-    positive, negative = rows.clip(0).sum(1), -rows.clip(None, 0).sum(1)
-    return int((positive + negative if signed else np.maximum(positive, negative)).max())
+def _words_range(source: Tensor, taps: int) -> tuple[int, int]:
+    """The least and the greatest history word of integers, no step before the first one included."""
+    if not source.numel():
+        return 0, 0
+    low, high = (int(value) for value in torch.aminmax(source))
+    return min(low, 0) * taps, max(high, 0) * taps

@@ -19,10 +19,12 @@ from lava_qsnn.integer._limits import (
     geometry_fits_lava_conv,
     quantized_potentials_fit_int32,
     refuse_violations,
+    torch_violations,
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork, Layer
 from lava_qsnn.integer._neurons import LEAKS, POTENTIAL_BITS, RESETS, MemoryFree, Neuron, QuantizedLIF, Readout
+from lava_qsnn.integer._ranges import current_range
 from lava_qsnn.integer._reference import (
     check_input,
     current,
@@ -81,6 +83,7 @@ __all__ = [
     "check_input",
     "check_tap_bits",
     "current",
+    "current_range",
     "currents_exact_in_float32",
     "currents_fit_loihi",
     "fire",
@@ -101,6 +104,7 @@ __all__ = [
     "shift_taps",
     "stock_layer",
     "tap_scale",
+    "torch_violations",
     "total_current",
     "weights_fit_lava_dense",
 ]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lava_qsnn.errors import RangeError
 from lava_qsnn.integer._network import IntegerNetwork
-from lava_qsnn.integer._neurons import QuantizedLIF
+from lava_qsnn.integer._neurons import Neuron, QuantizedLIF
 from lava_qsnn.integer._synapses import Conv, Dense, Synapse
 
 #: Integers up to 2^24 are exact in float32, and so are sums whose partial sums stay below.
 FLOAT32_LIMIT = 2**24
+FLOAT32 = "2^24, the largest exact integer range of float32"
 
 #: Loihi's u and v have 24 bits of which synaptic input is shifted up by 6: |U| <= 2^17.
 LOIHI_LIMIT = 2**17
@@ -46,23 +48,20 @@ Rule = Callable[[IntegerNetwork], Iterator[Violation]]
 
 def currents_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
     """|sum W h| <= 2^24, so that float32 arithmetic (torch, BLAS) is exact."""
-    return _currents_within(network, FLOAT32_LIMIT, "2^24, the largest exact integer range of float32")
+    for name, currents in network.current_ranges.items():
+        yield from _currents_within(name, *currents, FLOAT32_LIMIT, FLOAT32)
 
 
 def currents_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
     """|sum W h| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
-    return _currents_within(network, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+    for name, currents in network.current_ranges.items():
+        yield from _currents_within(name, *currents, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
 
 
 def quantized_potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
     """(2^k - 1) |V| < 2^31 for neurons with a stored potential, whose leak is computed in int32."""
     for layer in network.layers:
-        if isinstance(layer.neuron, QuantizedLIF) and (reach := network.reach(layer.name)) > INT32_LIMIT:
-            yield Violation(
-                layer.name,
-                f"its potential's leak may reach {reach:,}, beyond int32",
-                "use fewer potential_bits, a faster decay, fewer weight_bits or fewer inputs",
-            )
+        yield from _potential_within_int32(layer.name, layer.neuron, *network.current_ranges[layer.name])
 
 
 def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
@@ -114,15 +113,33 @@ def largest_geometry(synapse: Conv) -> int:
     return max(*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
 
 
-def _currents_within(network: IntegerNetwork, limit: int, limit_text: str) -> Iterator[Violation]:
-    for name, (low, high) in network.current_ranges.items():
-        reach = max(-int(low.min()), int(high.max()))
-        if reach > limit:
-            yield Violation(
-                name,
-                f"potentials may reach {reach:,}, beyond {limit_text}",
-                "use a shorter history, taps of fewer bits, fewer input_bits, fewer weight_bits or fewer inputs",
-            )
+def torch_violations(layer: str, neuron: Neuron, low: Any, high: Any) -> Iterator[Violation]:
+    """What of TORCH_RULES a layer breaks if its currents lie within `low` to `high`, (channels,) each."""
+    yield from _currents_within(layer, low, high, FLOAT32_LIMIT, FLOAT32)
+    yield from _potential_within_int32(layer, neuron, low, high)
+
+
+def _currents_within(layer: str, low: Any, high: Any, limit: int, limit_text: str) -> Iterator[Violation]:
+    reach = max(-int(low.min()), int(high.max()))
+    if reach > limit:
+        yield Violation(
+            layer,
+            f"potentials may reach {reach:,}, beyond {limit_text}",
+            "use a shorter history, taps of fewer bits, fewer input_bits, fewer weight_bits or fewer inputs",
+        )
+
+
+def _potential_within_int32(layer: str, neuron: Neuron, low: Any, high: Any) -> Iterator[Violation]:
+    if not isinstance(neuron, QuantizedLIF):
+        return
+    least, greatest = neuron.potentials(low, high)
+    reach = 2**neuron.leak * max(-int(least.min()), int(greatest.max()), 0)
+    if reach > INT32_LIMIT:
+        yield Violation(
+            layer,
+            f"its potential's leak may reach {reach:,}, beyond int32",
+            "use fewer potential_bits, a faster decay, fewer weight_bits or fewer inputs",
+        )
 
 
 def _synapses(network: IntegerNetwork) -> Iterator[tuple[str, Synapse]]:

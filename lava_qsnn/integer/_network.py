@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
 from lava_qsnn.integer._neurons import Bounds, Neuron, QuantizedLIF
+from lava_qsnn.integer._ranges import current_range
 from lava_qsnn.integer._synapses import OneToOne, Synapse
 from lava_qsnn.integer._values import Shape, Value
 
@@ -116,13 +113,10 @@ class IntegerNetwork(Value):
         """
         ranges = {}
         for layer in self.layers:
-            low: Any = 0
-            high: Any = 0
-            for connection in layer.connections:
-                negative, positive = _weight_sums(connection.synapse)
-                word = self.largest_word(connection.source, layer.neuron.taps)
-                low, high = low - negative * word, high + positive * word
-            ranges[layer.name] = (low, high)
+            words = (self.largest_word(connection.source, layer.neuron.taps) for connection in layer.connections)
+            ranges[layer.name] = current_range(
+                (connection.synapse.weight, 0, word) for connection, word in zip(layer.connections, words)
+            )
         return ranges
 
     @cached_property
@@ -211,10 +205,3 @@ def _check_neuron(layer: Layer, shape: Shape) -> None:
         raise DeploymentError(f"{layer.neuron.channels} thresholds do not fit {shape[0]} channels", layer=layer.name)
     if any(connection.source == layer.name for connection in layer.connections):
         raise DeploymentError("a layer cannot be its own source", layer=layer.name)
-
-
-def _weight_sums(synapse: Synapse) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Per output channel, the sum of |W| over its negative and over its positive weights, as Python integers."""
-    rows = synapse.weight.reshape(len(synapse.weight), -1).astype(np.int64)
-    negative, positive = -np.minimum(rows, 0).sum(1), np.maximum(rows, 0).sum(1)
-    return negative.astype(object), positive.astype(object)

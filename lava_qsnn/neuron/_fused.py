@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lava_qsnn.frames import laid_out
 from lava_qsnn.neuron._history import filtered
 from lava_qsnn.neuron._norm import BatchNorm
 from lava_qsnn.surrogate import BUMPS
@@ -63,6 +64,7 @@ def fused_spike(current: Tensor, timesteps: int, step: Tensor, chain: Chain, ove
         overwrite: the spikes may take the currents' memory.
     """
     chain.norm.num_batches_tracked.add_(1)
+    current = laid_out(current)
     overwrite = overwrite and not current._is_view() and not (current.is_leaf and current.requires_grad)
     result: Tensor = _FusedSpike.apply(current, step, chain.norm.weight, chain.norm.bias, chain, timesteps, overwrite)
     return result

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lava_qsnn.frames import is_channels_last
+from lava_qsnn.frames import is_channels_last, laid_out
 
 #: Beyond so many steps, with so many for each tap, adding taps one by one is faster than a product over time.
 FEW_STEPS, STEPS_PER_TAP = 64, 16
@@ -52,8 +52,12 @@ def filtered(frames: Tensor, timesteps: int, taps: Tensor, adjoint: bool = False
     """`filter_history` without gradient; its adjoint is sum_k taps[k] frames[t+k].
 
     Args:
+        frames: of any strides, as gradients may be.
         taps: (K,), K <= T.
-        out: laid out like `frames`, which it must not share memory with; None for a new tensor.
+        out: where to put the result if it lies in memory as `frames` do; must not share memory with them.
+
+    Returns:
+        `out`, or a new tensor if that is None or lies in another way.
     """
     if len(taps) == 1:
         return torch.mul(frames, taps[0], out=out)
@@ -67,9 +71,14 @@ def _multiply_over_time(frames: Tensor, timesteps: int, taps: Tensor, adjoint: b
     lag = step[None, :] - step[:, None] if adjoint else step[:, None] - step[None, :]
     reached = (lag >= 0) & (lag < len(taps))
     toeplitz = torch.where(reached, taps[lag.clamp(0, len(taps) - 1)], 0.0)
-    out = torch.empty_like(frames) if out is None else out
+    frames = laid_out(frames)
+    layout = torch.channels_last if is_channels_last(frames) else torch.contiguous_format
+    if out is None or not out.is_contiguous(memory_format=layout):
+        out = torch.empty_like(frames, memory_format=layout)
+    features = frames.shape[1:].numel()
+    # Views, never copies: what is written to a copy of `out` would be lost.
     in_time, out_in_time = (
-        (values.movedim(1, -1) if is_channels_last(frames) else values).reshape(-1, timesteps, frames[0].numel())
+        (values.movedim(1, -1) if layout == torch.channels_last else values).view(-1, timesteps, features)
         for values in (frames, out)
     )
     torch.matmul(toeplitz, in_time, out=out_in_time)

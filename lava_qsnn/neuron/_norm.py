@@ -38,6 +38,13 @@ def norm_maker(norm: NormChoice, channels: int | None) -> Callable[[], nn.Module
     return lambda: BatchNorm(channels)
 
 
+def normalize(norm: nn.Module, frames: Tensor) -> Tensor:
+    """A norm of frames (N T, C, [H, W]); norms that are not torch's get them in the order of their axes."""
+    torchs = isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    result: Tensor = norm(frames if torchs else frames.contiguous())  # slayer's take views of them
+    return result
+
+
 def evaluation_affine(norm: nn.Module | None, channels: int) -> Affine:
     """A norm in evaluation as one affine map per channel; DeploymentError if it is not one, or not finite."""
     affine = _affine(norm, channels)

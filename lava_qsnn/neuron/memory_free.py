@@ -26,7 +26,7 @@ from lava_qsnn.integer import (
 from lava_qsnn.neuron._deployed import Deployed, check_threshold, per_channel
 from lava_qsnn.neuron._fused import Chain, fused_spike
 from lava_qsnn.neuron._history import filter_history
-from lava_qsnn.neuron._norm import NormChoice, evaluation_affine, norm_maker
+from lava_qsnn.neuron._norm import NormChoice, evaluation_affine, norm_maker, normalize
 from lava_qsnn.quantize import integer_taps
 from lava_qsnn.surrogate import check_surrogate, spike
 
@@ -102,7 +102,8 @@ class Neuron(slayer.neuron.base.Neuron):
         tau_grad: its width, in units of the normalized potential.
         scale_grad: its height.
         norm: None; "batch" (or True, or one of torch's batch norm classes); or a callable that makes a norm module,
-            such as slayer's norms. It is applied to the potential, and folds into integer thresholds.
+            such as slayer's norms. It is applied to the potential, and folds into integer thresholds. Blocks that know
+            their channels take "batch" by default.
         dropout: a module applied to the potential during training, such as slayer.neuron.Dropout, or None.
         channels: number of channels, needed with norm="batch"; blocks fill it in.
     """
@@ -163,7 +164,7 @@ class Neuron(slayer.neuron.base.Neuron):
             return fused_spike(current, timesteps, step, chain, overwrite)
         potential = filter_history(current, timesteps, taps) * per_channel(step, current)
         if self.norm is not None:
-            potential = self.norm(potential)
+            potential = normalize(self.norm, potential)
         if self.drop is not None:
             potential = to_frames(self.drop(from_frames(potential, timesteps)))[0]
         return spike(potential, *surrogate)

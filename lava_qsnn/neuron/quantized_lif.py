@@ -56,7 +56,8 @@ class Neuron(slayer.neuron.base.Neuron):
         potential_range: how many thresholds the stored potential reaches at least, to either side, 1 to 64; the wider,
             the coarser its steps. None for 2 with up to 4 bits and 8 with more, which did best on spoken digits.
         surrogate, tau_grad, scale_grad: name, width and height of the surrogate gradient, see lava_qsnn.surrogate.
-        norm: None, "batch" (or True, or one of torch's batch norm classes), applied to the current of each step.
+        norm: None, "batch" (or True, or one of torch's batch norm classes), applied to the current of each step; blocks
+            that know their channels take "batch" by default.
         channels: number of channels, needed with norm="batch"; blocks fill it in.
 
     Raises:
