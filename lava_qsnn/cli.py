@@ -64,9 +64,9 @@ TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="
 
 def main() -> None:
     """Run the command; errors that a user can mend end it with one line and exit status 1."""
-    warnings.showwarning = _show_warning
     try:
-        app()
+        with _warnings_in_a_line():
+            app()
     except QsnnError as error:
         errors.print(f"[red]error:[/red] {_plain(error)}", highlight=False)
         sys.exit(1)
@@ -75,12 +75,25 @@ def main() -> None:
         sys.exit(1)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """Show a warning of this project's as one line, others as Python does."""
-    if issubclass(category, QsnnWarning):
-        errors.print(f"[yellow]warning:[/yellow] {_plain(message)}", highlight=False)
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, *place[:2], more.get("line")))
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show this project's warnings as its errors are shown, and others as Python does."""
+    as_python_does = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, QsnnWarning):
+            _warn(str(message))
+        else:
+            as_python_does(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", QsnnWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _warn(text: str) -> None:
+    errors.print(f"[yellow]warning:[/yellow] {_plain(text)}", highlight=False)
 
 
 def _plain(error: BaseException | str) -> str:
@@ -262,7 +275,7 @@ def verify(
         )
     console.print(_report_table(report))
     for name in report.silent:
-        errors.print(f"[yellow]warning:[/yellow] layer '{name}': every value was 0 on these samples", highlight=False)
+        _warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:
         raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
 
@@ -453,10 +466,10 @@ def _tell_silent_channels(network: IntegerNetwork) -> None:
 
     for layer in netx_export.describe(network):
         if layer.silent_channels:
-            said = (
-                f"{layer.silent_channels} of {layer.shape[0]} channels can never fire, for no potential reaches their"
+            _warn(
+                f"layer '{layer.name}': {layer.silent_channels} of {layer.shape[0]} channels can never fire, for no "
+                "potential reaches their thresholds"
             )
-            errors.print(f"[yellow]warning:[/yellow] layer '{layer.name}': {said} thresholds", highlight=False)
 
 
 def _report_table(report: Report) -> Table:

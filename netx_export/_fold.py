@@ -59,7 +59,7 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
 
 
 def refuse_another(network: IntegerNetwork, net: nn.Module) -> None:
-    """Raise DeploymentError if a deployed network was not folded from this torch network; the text says what differs."""
+    """Raise DeploymentError if a deployed network was not folded from this torch network; the text says why not."""
     try:
         folded = fold(net, network.input.shape, network.timesteps, min(24, network.input.bits))
         difference = _difference(_canonical(replace(folded, input=network.input)), network)

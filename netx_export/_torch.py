@@ -67,7 +67,7 @@ def refuse_more_than_blocks(net: nn.Module, run: TorchRun) -> None:
     raise DeploymentError(
         "the network does not return its last block's output, nor its sum or mean over time, and what its `forward` "
         f"does beyond its blocks would not be deployed{_outside(net)}",
-        remedy="return the output of the last block, or its sum or mean over time; what comes after belongs to the loss",
+        remedy="return the last block's output, or its sum or mean over time; what comes after belongs into the loss",
     )
 
 

@@ -95,7 +95,7 @@ def test_norms_of_slayer_and_torch_fold(norm: object) -> None:
 
 def test_a_mask_removes_synapses() -> None:
     mask = torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5
-    net = one_layer(PARAMETERS, mask=mask)
+    net = one_layer({**PARAMETERS, "threshold": 0.1}, mask=mask)
     weight = netx_export.export(net, None, (12,), 4).layers[0].connections[0].synapse.weight
     assert ((weight != 0) == mask.numpy()).all()
 

@@ -228,7 +228,8 @@ def test_the_range_of_a_potential_is_chosen_in_thresholds(reached: int) -> None:
 
 
 def test_state_is_the_potential_s_bits_and_the_spike() -> None:
-    net = nn.Sequential(block.Dense(PARAMETERS, 6, 5), block.Dense(PARAMETERS, 5, 4), block.Output(4, 2))
+    often = {**PARAMETERS, "threshold": 0.1}
+    net = nn.Sequential(block.Dense(often, 6, 5), block.Dense(often, 5, 4), block.Output(4, 2))
     network = netx_export.export(net, None, (6,), 7, input_bits=2)
     assert [netx_export.state_bits(network, name) for name in ("input", *network)] == [2, 4, 4, 0]
     assert [layer.kind for layer in netx_export.describe(network)] == ["dense"] * 3
