@@ -83,12 +83,12 @@ def convolve(
     """
     kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)
     _check_size(frames, tuple(kernel.shape[2:]), padding, dilation)
-    if any(_may_miss(*axis) for axis in zip(frames.shape[2:], kernel.shape[2:], padding, dilation)):
+    if any(may_miss(*axis) for axis in zip(frames.shape[2:], kernel.shape[2:], padding, dilation)):
         frames, padding = F.pad(frames, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
     return F.conv2d(frames, kernel, None, stride, padding, dilation, groups)
 
 
-def _may_miss(extent: int, kernel: int, padding: int, dilation: int) -> bool:
+def may_miss(extent: int, kernel: int, padding: int, dilation: int) -> bool:
     """Whether a window may lie outside of a map, or have it between two of its taps, along one axis."""
     return padding > dilation * (kernel - 1) or (padding > 0 and dilation > extent)
 

@@ -197,6 +197,49 @@ def test_evaluation_refuses_what_float32_would_round() -> None:
         dense(torch.ones(1, 40, 20))
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (torch.zeros(2, 12, 3, dtype=torch.int64), "floating-point tensors, not torch.int64.*call .float"),
+        (torch.zeros(2, 12, 3, dtype=torch.bool), "floating-point tensors, not torch.bool"),
+        (np.zeros((2, 12, 3)), "takes tensors, not ndarray"),
+        (torch.zeros(2, 3, 12), "made for 12 inputs, and the input has shape .3,. at each step.*time last"),
+        (torch.zeros(2, 2, 2, 2, 3), "made for 12 inputs"),
+        (torch.full((2, 12, 3), torch.nan), "a block computes with integers"),
+        (torch.full((2, 12, 3), torch.inf), "a block computes with integers"),
+        (torch.zeros(2, 12), "N C T or N C H W T"),
+        (torch.zeros(2, 12, 0), "at least one time step"),
+    ],
+)
+def test_what_is_no_input_is_refused_alike_in_both_modes(x: object, text: str, training: bool) -> None:
+    with pytest.raises(InputError, match=text):
+        block.Dense(PARAMETERS, 12, 7).train(training)(x)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_maps_that_do_not_fit_are_refused_alike_in_both_modes(training: bool) -> None:
+    conv, pool = block.Conv(PARAMETERS, 2, 3, 3).train(training), block.Pool(None, 3).train(training)
+    for x, text in ((spikes(1, 3, 4, 4, 2), "2 channels of maps"), (spikes(1, 2, 4), "2 channels of maps")):
+        with pytest.raises(InputError, match=text):
+            conv(x)
+    for layer in (conv, pool):
+        with pytest.raises(InputError, match="larger than maps of"):
+            layer(spikes(1, 2, 2, 2, 2))
+
+
+def test_training_passes_on_what_dropout_and_other_modules_computed() -> None:
+    torch.manual_seed(0)
+    first, last = block.Dense(PARAMETERS, 12, 7), block.Output(7, 3)
+    net = nn.Sequential(first, nn.Dropout(0.5), last)
+    net(spikes(8, 12, 5)).sum().backward()
+    assert first.synapse.weight.grad.abs().max() > 0
+    with torch.no_grad():
+        net(spikes(8, 12, 5))
+    with pytest.raises(InputError, match="in place of dropout on the input, multiply it by a mask"):
+        nn.Sequential(nn.Dropout(0.3), block.Dense(PARAMETERS, 12, 7))(spikes(8, 12, 5))
+
+
 def test_wrong_dimensions_are_refused() -> None:
     with pytest.raises(InputError, match="N C T or N C H W T"):
         block.Dense(PARAMETERS, 12, 7)(spikes(3, 12))

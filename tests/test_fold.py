@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import netx_export
-from lava_qsnn import integer
+from lava_qsnn import integer, synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
@@ -45,7 +45,8 @@ def test_blocks_may_live_in_slayers_attribute() -> None:
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.blocks = nn.ModuleList([block.Dense(PARAMETERS, 4, 3), block.Output(3, 2)])
+            torch.manual_seed(0)
+            self.blocks = nn.ModuleList([block.Dense({**PARAMETERS, "threshold": 0.1}, 4, 3), block.Output(3, 2)])
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             for each in self.blocks:
@@ -94,7 +95,7 @@ def test_norms_of_slayer_and_torch_fold(norm: object) -> None:
 
 
 def test_a_mask_removes_synapses() -> None:
-    mask = torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5
+    mask = torch.rand(6, 12, generator=torch.Generator().manual_seed(1)) < 0.5
     net = one_layer({**PARAMETERS, "threshold": 0.1}, mask=mask)
     weight = netx_export.export(net, None, (12,), 4).layers[0].connections[0].synapse.weight
     assert ((weight != 0) == mask.numpy()).all()
@@ -214,3 +215,123 @@ def test_export_leaves_the_mode_of_the_network_alone() -> None:
     netx_export.export(net, None, (12,), 4)
     assert net.training
     assert net[0].training
+
+
+class Beyond(nn.Module):
+    """Blocks, and something after them."""
+
+    def __init__(self, then: object) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        often = {**PARAMETERS, "threshold": 0.1}
+        self.blocks = nn.ModuleList([block.Dense(often, 12, 6), block.Output(6, 2)])
+        self.head = nn.Linear(2, 2)
+        self.then = then
+
+    def forward(self, x: torch.Tensor) -> object:
+        for each in self.blocks:
+            x = each(x)
+        return self.then(x, self)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda y, net: y,
+        lambda y, net: y.sum(-1),
+        lambda y, net: 3 * y.mean(-1),
+        lambda y, net: (y, torch.zeros(2)),
+    ],
+)
+def test_a_network_may_return_potentials_or_their_sum_over_time(then: object) -> None:
+    network = netx_export.export(Beyond(then), None, (12,), 4)
+    x = np.random.default_rng(0).integers(0, 2, (5, 12, 4))
+    assert netx_export.verify(network, x, ["fast"], Beyond(then)).exact
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda y, net: y.flip(1),
+        lambda y, net: -y,
+        lambda y, net: y.sum(-1) + torch.tensor([0.0, 1e-2]),
+        lambda y, net: y.sum(-1) * torch.tensor([1.0, 2.0]),
+        lambda y, net: net.head(y.sum(-1)),
+        lambda y, net: y[..., -1],
+        lambda y, net: y.sum(-1).argmax(1),
+        lambda y, net: {"logits": y},
+        lambda y, net: y[:, :1],
+    ],
+)
+def test_what_a_network_does_after_its_blocks_is_refused(then: object) -> None:
+    folded = netx_export.fold(Beyond(then), (12,), 4)
+    text = refused(Beyond(then))
+    assert "does not return its last block's output, nor its sum or mean over time" in text
+    assert "outside of them: 'head', a Linear" in text
+    with pytest.raises(DeploymentError, match="does not return its last block's output"):
+        netx_export.verify(folded, np.random.default_rng(0).integers(0, 2, (5, 12, 4)), [], Beyond(then))
+
+
+def test_a_list_of_blocks_is_a_network() -> None:
+    blocks = Beyond(None).blocks
+    assert list(netx_export.export(blocks, None, (12,), 4)) == ["dense1", "output"]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: [block.Dense(PARAMETERS, 12, 6)], "layer 'dense1' has other weights"),
+        (lambda: [block.Dense({**PARAMETERS, "threshold": 0.1}, 12, 6)], "layer 'dense1' has other neurons"),
+        (lambda: [block.Dense(PARAMETERS, 11, 6)], "11 dense inputs do not fit"),
+        (
+            lambda: [block.Dense(PARAMETERS, 12, 6), block.Output(6, 2)],
+            "it has the layers dense1, output, and not dense1",
+        ),
+    ],
+)
+def test_a_network_is_not_verified_with_the_torch_network_of_another(make: object, text: str) -> None:
+    network = netx_export.fold(one_layer(PARAMETERS), (12,), 4)
+    torch.manual_seed(0 if "other neurons" in text else 1)
+    other = nn.Sequential(*make()).eval()  # type: ignore[operator]
+    with pytest.raises(DeploymentError, match=f"not the one that this network was folded from: .*{text}.*Remedy"):
+        netx_export.verify(network, np.ones((2, 12, 4), int), [], other)
+
+
+def often(inputs: int, outputs: int) -> nn.Module:
+    return block.Dense({**PARAMETERS, "threshold": 0.05}, inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [block.Conv({**PARAMETERS, "threshold": 0.1}, 1, 4, 3), block.Flatten()],
+        [block.Conv({**PARAMETERS, "threshold": 0.1}, 1, 64, 6)],
+        [block.Conv({**PARAMETERS, "threshold": 0.1}, 1, 64, 6), block.Flatten()],
+        [block.Conv({**PARAMETERS, "threshold": 0.1}, 1, 16, 3), block.Pool(None, 2), block.Flatten()],
+    ],
+)
+def test_a_skip_from_a_flattened_map_is_one_to_one_in_its_order(first: list[nn.Module]) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(*first, block.Residual(often(64, 32), often(32, 64)), block.Output(64, 3))
+    network = netx_export.export(net, None, (1, 6, 6), 4)
+    x = np.random.default_rng(0).integers(0, 2, (3, 1, 6, 6, 4))
+    report = netx_export.verify(network, x, ["fast"], net)
+    assert report.exact
+    assert not report.silent
+
+
+def test_the_rule_for_currents_adds_channel_by_channel_in_blocks_and_networks() -> None:
+    """One channel hears the synapse alone, the other the skip alone: their largest currents never meet."""
+    dense, skip = block.Dense(PARAMETERS, 2, 2, weight_bits=8), synapse.Dense(2, 2, weight_bits=8)
+    net = nn.Sequential(block.Residual(dense, shortcut=skip, strength=1)).eval()
+    with torch.no_grad():
+        dense.synapse.weight.copy_(torch.tensor([[1.0, 1.0], [0.0, 0.0]]).reshape(2, 2, 1, 1, 1))
+        skip.weight.copy_(torch.tensor([[0.0, 0.0], [1.0, 1.0]]).reshape(2, 2, 1, 1, 1))
+    network = netx_export.fold(net, (2,), 1, 16)
+    reach = network.reach("dense1")
+    assert 2**23 < reach <= 2**24
+    largest = torch.full((1, 2, 1), float(network.input.maximum))
+    assert net(largest).shape == (1, 2, 1)
+    for beyond in (2 * largest, -2 * largest):
+        with pytest.raises(RangeError, match=r"layer 'Dense': potentials may reach [\d,]+, beyond 2\^24"):
+            net(beyond)

@@ -137,3 +137,26 @@ def test_only_what_fits_a_byte_is_marked() -> None:
     assert largest_byte(memory_free.Flatten()(y)) == 1
     assert largest_byte(y * 300) is None
     assert largest_byte(memory_free.Output((32, 32, 4), 2)(y)) is None
+
+
+@pytest.mark.parametrize("change", [nn.Dropout(0.3, inplace=True), nn.Hardtanh(-1, 0.5, inplace=True)])
+def test_what_is_changed_in_place_is_no_longer_kept_as_bytes(change: nn.Module) -> None:
+    gradients = []
+    for inplace in (True, False):
+        torch.manual_seed(0)
+        change.inplace = inplace
+        first, last = memory_free.Dense({"threshold": 0.1}, 20, 30), memory_free.Output(30, 5)
+        y = last(change(first(spikes(8, 20, 4))))
+        y.square().sum().backward()
+        gradients.append([*(p.grad for p in first.parameters()), last.synapse.weight.grad])
+    assert all(torch.equal(*pair) for pair in zip(*gradients))
+    assert gradients[0][-1].abs().max() > 0
+
+
+def test_a_mark_is_forgotten_when_what_it_says_no_longer_holds() -> None:
+    y = memory_free.Conv(NORMED, 3, 4, 1)(spikes(2, 3, 4, 4, 4))
+    assert largest_byte(y) == 1
+    y.mul_(300)
+    assert largest_byte(y) is None
+    with torch.inference_mode():
+        assert largest_byte(memory_free.Conv(NORMED, 3, 4, 1)(spikes(2, 3, 4, 4, 4))) is None

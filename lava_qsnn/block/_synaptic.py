@@ -116,8 +116,7 @@ class Synaptic(nn.Module):
 
     def _filters_sources(self, x: Tensor) -> bool:
         """Whether filtering what comes in costs less than filtering currents, and can be done."""
-        still = x.stride(-1) == 0 and x.shape[-1] > 1
-        return self.neuron.early_taps is not None and self.synapse.targets_per_source > 1 and not still
+        return self.neuron.early_taps is not None and self.synapse.targets_per_source > 1 and not _is_still(x)
 
     def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
         """Weights in units of their steps (integers unless `real_weights`), and the steps; the mask taken in."""
@@ -154,7 +153,8 @@ class Synaptic(nn.Module):
             raise DeploymentError("its weights are real, for comparison only", remedy="train without float weights")
         weight, step = self._integer_weight(self.synapse)
         # A pooling or an input has one weight for all channels, and its norm may have one gain for each.
-        channels = max(len(weight), getattr(getattr(self.neuron, "norm", None), "num_features", 1))
+        # Slayer's norms do not know theirs before they have seen an input.
+        channels = max(len(weight), getattr(getattr(self.neuron, "norm", None), "num_features", None) or 1)
         weight = np.broadcast_to(weight, (channels, *weight.shape[1:]))
         deployed = self.neuron.deploy(np.broadcast_to(step, channels), timesteps)
         skip = None
@@ -227,11 +227,16 @@ def _total(parts: Sequence[tuple[synapses.Quantized, Tensor, Tensor]], float32: 
 def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
     """Currents of all steps, frames (N T, ..), from (N, C, [H, W,] T); of a view that repeats one step, from one."""
     timesteps = source.shape[-1]
-    if timesteps == 1 or source.stride(-1):
+    if not _is_still(source):
         with saved_as_bytes(source):
             return of.current(to_frames(source)[0], weight)
     current = of.current(source[..., 0], weight)
     return laid_out(current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1))
+
+
+def _is_still(x: Tensor) -> bool:
+    """Whether it is a view that repeats one step; not if each of its steps has a gradient of its own."""
+    return x.stride(-1) == 0 and x.shape[-1] > 1 and not x.requires_grad
 
 
 def _history_words(x: Tensor, taps: tuple[int, ...]) -> Tensor:

@@ -23,8 +23,9 @@ def current_range(sources: Iterable[tuple[NDArray[Any], int, int]]) -> Bounds:
     low: Any = 0
     high: Any = 0
     for weight, least, greatest in sources:
-        rows = weight.reshape(len(weight), -1).astype(np.int64)
-        negative, positive = (rows.clip(*limits).sum(1).astype(object) for limits in ((None, 0), (0, None)))
+        rows = weight.reshape(len(weight), -1)
+        total, positive = (values.sum(1, dtype=np.int64).astype(object) for values in (rows, np.maximum(rows, 0)))
+        negative = total - positive
         low = low + negative * greatest + positive * least
         high = high + positive * greatest + negative * least
     return low, high
