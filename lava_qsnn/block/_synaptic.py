@@ -27,6 +27,9 @@ from lava_qsnn.stock_hdf5 import write_layer
 
 base: Any = slayer.block.base
 
+#: The smallest step of weights that float64 still divides by when it is divided itself, by taps and norms.
+SMALLEST_STEP = 1e-200
+
 
 @dataclass(frozen=True)
 class IntegerParameters:
@@ -166,9 +169,15 @@ class Synaptic(nn.Module):
         if not torch.isfinite(of.weight).all():
             raise DeploymentError("its weights are not finite", remedy="training diverged: lower the learning rate")
         weight, step = self._weights(of)
+        steps = step.double().cpu().numpy()
+        if not (np.isfinite(steps) & (steps >= SMALLEST_STEP)).all():
+            raise DeploymentError(
+                f"its weights have steps from {steps.min():.3g} to {steps.max():.3g}, which arithmetic does not hold",
+                remedy="rescale its weights; they may have diverged",
+            )
         weight = weight.squeeze(-1) if weight.dim() == 5 else weight
         weight = weight.flatten(1) if isinstance(of, synapses.Dense) else weight
-        return weight.cpu().numpy().astype(np.int64), step.double().cpu().numpy()
+        return weight.double().cpu().numpy().astype(np.int64), steps
 
     def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
         """The integer synapse of this block for a source of shape (C,) or (C, H, W)."""
@@ -256,6 +265,8 @@ def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integ
     for weight, frames in parts:
         if not frames.dtype.is_floating_point:
             raise InputError(f"a block computes on floating-point tensors, not {frames.dtype}", remedy="call .float()")
+        if not frames.numel():
+            raise InputError(f"there is nothing to compute in a tensor of shape {tuple(frames.shape)}", layer=block)
         if not torch.equal(frames, frames.round()):
             raise InputError(
                 "evaluation computes with integers, and the input is not",
@@ -269,8 +280,8 @@ def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integ
             layer=block,
             remedy="use a shorter history, taps of fewer bits, smaller inputs, fewer weight_bits or fewer inputs",
         )
-    low, high = neuron.potentials(-int(reach), int(reach))
-    if isinstance(neuron, integer.QuantizedLIF) and 2**neuron.leak * max(-min(low), max(high)) > INT32_LIMIT:
+    bounds = (np.array([bound], object) for bound in (-int(reach), int(reach)))
+    if isinstance(neuron, integer.QuantizedLIF) and neuron.reach(*bounds) > INT32_LIMIT:
         raise RangeError(
             "the potential's leak may exceed int32", layer=block, remedy="use fewer potential_bits or a faster decay"
         )
