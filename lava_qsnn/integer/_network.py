@@ -159,9 +159,11 @@ class IntegerNetwork(Value):
         return neuron.within(*self.current_ranges[name])
 
     def shortened(self, timesteps: int) -> IntegerNetwork:
-        """The same network for samples of at most so many steps: without the taps that they never reach."""
+        """The same network for samples of at most so many steps, without the taps that they never reach."""
+        if all(len(layer.neuron.taps) <= timesteps for layer in self.layers):
+            return self
         layers = tuple(replace(layer, neuron=layer.neuron.shortened(timesteps)) for layer in self.layers)
-        return replace(self, timesteps=min(timesteps, self.timesteps), layers=layers)
+        return replace(self, timesteps=timesteps, layers=layers)
 
     def largest_word(self, source: str, taps: tuple[int, ...]) -> int:
         """The largest history word of a source under some taps."""
@@ -182,7 +184,7 @@ class IntegerNetwork(Value):
         needed = {source for name in self for source in self.sources(name)}
         return tuple(layer.name for layer in self.layers[:-1] if layer.name not in needed)
 
-    @property
+    @cached_property
     def is_chain(self) -> bool:
         """True if each layer has one dense or convolutional connection, from the layer before it or the input."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]

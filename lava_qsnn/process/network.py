@@ -23,7 +23,7 @@ from lava_qsnn.process.memory_free import Delay, History, MemoryFree, Readout
 from lava_qsnn.process.quantized_lif import QuantizedLIF
 from lava_qsnn.process.synapses import lava_shape, synapse
 
-__all__ = ["Network", "fixed_point", "fused", "lava_shape"]
+__all__ = ["Network", "fixed_point", "fused"]
 
 
 class Network(AbstractProcess):
