@@ -3,7 +3,8 @@
     network = netx_export.export(net, "digits.net", input_shape=(64,), timesteps=4, input_bits=5)
     potentials = netx_export.simulate("digits.net", x, backend="lava")
 
-torch is imported by `export` and `fold` only, Lava by `Network`, `Stream` and the backends that run on it only.
+torch is imported by `export` and `fold` only, Lava by `Network`, `Stream`, the run configurations `fixed_point` and
+`fused`, and the backends that run on it only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from netx_export._verify import Report, Row, verify
 from netx_export._write import write
 
 if TYPE_CHECKING:
+    from lava_qsnn.process.configurations import fixed_point, fused
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
@@ -35,7 +37,9 @@ __all__ = [
     "Stream",
     "describe",
     "export",
+    "fixed_point",
     "fold",
+    "fused",
     "load",
     "plot_sample",
     "simulate",
@@ -51,7 +55,9 @@ _LATE = {
     "Network": "netx_export._network",
     "Stream": "netx_export._stream",
     "export": "netx_export._export",
+    "fixed_point": "lava_qsnn.process.configurations",
     "fold": "netx_export._fold",
+    "fused": "lava_qsnn.process.configurations",
 }
 
 

@@ -236,9 +236,6 @@ def _canonical(network: IntegerNetwork) -> IntegerNetwork:
     layers = []
     for layer in network.layers:
         if isinstance(layer.neuron, MemoryFree):
-            low, high = network.potential_ranges[layer.name]
-            # Beyond 2^24 the fold refuses the network anyway; within, these fit int64.
-            limits = (np.clip(low, -(2**61), 0).astype(np.int64), np.clip(high + 1, 1, 2**61).astype(np.int64))
-            layer = replace(layer, neuron=replace(layer.neuron, threshold=layer.neuron.threshold.clip(*limits)))
+            layer = replace(layer, neuron=replace(layer.neuron, threshold=network.thresholds(layer.name)))
         layers.append(layer)
     return replace(network, layers=tuple(layers))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork, input_message_bits
+from lava_qsnn.integer import IntegerNetwork, Shape, input_message_bits
 from lava_qsnn.process.guard import run
-from lava_qsnn.process.network import Network, fixed_point, lava_shape
+from lava_qsnn.process.network import Network, fixed_point
 from lava_qsnn.process.recording import Feed, Probe, Record, shared_array
 from netx_export._options import Options
 from netx_export._write import write
@@ -22,14 +22,15 @@ Integers = NDArray[np.int64]
 def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     """Run a batch as one Lava run, one process per synapse and per neuron; outputs by layer, (N, *shape, T)."""
     process = Network(network, x.shape[-1])
-    frames, clock = _frames(x), shared_array((1,))
+    frames, clock = _frames(x, process.inp.shape), shared_array((1,))
     feed = Feed(frames, clock)
     feed.s_out.connect(process.inp)
     stores = {name: shared_array((len(frames), *process.spikes[name].shape)) for name in options.chosen(network)}
     for name, store in stores.items():
         record = Record(store, process.depths[name])
         process.spikes[name].connect(record.s_in)
-    _run(feed, clock, len(frames) + process.latency, network, options)
+    deepest = max(process.depths[name] for name in stores)  # a dead end may be deeper than the output
+    _run(feed, clock, len(frames) + deepest, network, options)
     return {name: _samples(store, x.shape[-1]) for name, store in stores.items()}
 
 
@@ -48,8 +49,8 @@ def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
             reset_offset=1,
         )
         stock.net_config.f.close()  # it would stay open, and its file undeletable on some systems
-    frames, clock = _frames(x), shared_array((1,))
-    feed = Feed(frames.reshape(len(frames), *stock.inp.shape), clock)
+    frames, clock = _frames(x, stock.inp.shape), shared_array((1,))
+    feed = Feed(frames, clock)
     feed.s_out.connect(stock.inp)
     stores = {}
     for depth, (layer, block) in enumerate(zip(network.layers, stock.layers), 1):
@@ -82,11 +83,14 @@ def _unscaled(network: IntegerNetwork, name: str, values: Integers) -> Integers:
     return values if neuron.spikes else values * neuron.taps[0] // 64
 
 
-def _frames(x: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-    """(N, C, [H, W,] T) to frames (N T, C) or (N T, W, H, C), Lava's order."""
-    axes = (0, x.ndim - 1, *range(x.ndim - 2, 0, -1))
-    ordered = np.ascontiguousarray(x.transpose(axes), np.int32)
-    return ordered.reshape(-1, *lava_shape(x.shape[1:-1]))
+def _frames(x: NDArray[np.integer[Any]], shape: Shape) -> NDArray[np.int32]:
+    """(N, C, [H, W,] T) to frames (N T, *shape) of a port: (C,), (W, H, C) in Lava's order, or a map flattened.
+
+    Flattened maps keep training's order, C H W, as the weights do that they meet.
+    """
+    axes = range(1, x.ndim - 1) if len(shape) == 1 else range(x.ndim - 2, 0, -1)
+    ordered = np.ascontiguousarray(x.transpose(0, x.ndim - 1, *axes), np.int32)
+    return ordered.reshape(-1, *shape)
 
 
 def _samples(frames: NDArray[np.int32], timesteps: int) -> Integers:

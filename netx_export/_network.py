@@ -21,6 +21,7 @@ def Network(network: IntegerNetwork | str | os.PathLike[str], timesteps: int | N
         back; the answer leaves `out` `latency` steps later.
 
     Raises:
+        ConfigurationError: `timesteps` are more than the network's, or fewer than one.
         RangeError: Lava's fixed-point processes would not compute this network exactly.
     """
     return LavaNetwork(network if isinstance(network, IntegerNetwork) else load(network), timesteps)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer import LARGEST_COUNT, IntegerNetwork, whole
 
 #: What a message between processes can be about: all time steps of a sample, or one.
 GRAINS = ("sample", "step")
@@ -33,8 +33,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.grain not in GRAINS:
             raise ConfigurationError(f"there is no grain {self.grain!r}", remedy=f"choose one of {', '.join(GRAINS)}")
-        if self.batch is not None and (isinstance(self.batch, bool) or self.batch < 1):
-            raise ConfigurationError(f"batch is {self.batch!r}", remedy="pass a whole number, at least 1")
+        if self.batch is not None:
+            whole(self.batch, "batch", 1, LARGEST_COUNT, ConfigurationError)
 
     def chosen(self, network: IntegerNetwork) -> list[str]:
         """The names of the layers whose outputs are wanted."""

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import FileFormatError, QsnnError
 from lava_qsnn.integer import (
+    LARGEST_COUNT,
+    LONGEST_NAME,
+    MAXIMUM_HISTORY,
+    MOST_LAYERS,
     Connection,
     Conv,
     Dense,
@@ -30,7 +34,6 @@ from lava_qsnn.stock_hdf5 import network_arrays
 from netx_export._schema import (
     GROUP,
     LARGEST_EXPANSION,
-    MOST_LAYERS,
     NEURON_ARRAYS,
     NEURON_NAMES,
     SYNAPSE_NAMES,
@@ -71,8 +74,11 @@ def _network(file: h5py.File) -> IntegerNetwork:
             remedy="read it with the release that wrote it, or export it again",
         )
     network = IntegerNetwork(
-        Input(_integers(attributes, "input_shape", 1, 2**31), _integer(attributes, "input_maximum", 1, 2**31)),
-        _integer(attributes, "timesteps", 1, 2**31),
+        Input(
+            _integers(attributes, "input_shape", 1, LARGEST_COUNT),
+            _integer(attributes, "input_maximum", 1, LARGEST_COUNT),
+        ),
+        _integer(attributes, "timesteps", 1, LARGEST_COUNT),
         tuple(_layer(part) for part in _numbered(_group(group, "layer"))),
     )
     if _text(attributes, "digest") != digest(network):
@@ -188,7 +194,7 @@ def _integer(attributes: Mapping[str, Any], name: str, low: int, high: int) -> i
 
 def _integers(attributes: Mapping[str, Any], name: str, low: int, high: int) -> tuple[int, ...]:
     value = np.asarray(_attribute(attributes, name))
-    if value.ndim != 1 or value.dtype.kind not in "iu" or not 1 <= value.size <= 64:
+    if value.ndim != 1 or value.dtype.kind not in "iu" or not 1 <= value.size <= MAXIMUM_HISTORY:
         raise FileFormatError(f"its attribute '{name}' is no short list of integers")
     numbers = tuple(int(number) for number in value)
     if min(numbers) < low or max(numbers) > high:
@@ -198,6 +204,6 @@ def _integers(attributes: Mapping[str, Any], name: str, low: int, high: int) -> 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
     value = _attribute(attributes, name)
-    if not isinstance(value, bytes) or not 0 < len(value) <= 256:
+    if not isinstance(value, bytes) or not 0 < len(value) <= LONGEST_NAME:
         raise FileFormatError(f"its attribute '{name}' is no text")
     return value.decode()

@@ -39,9 +39,6 @@ NEURON_ARRAYS: dict[type, tuple[str, ...]] = {
     Readout: (),
 }
 
-#: A network of more layers or connections than this is taken for damage.
-MOST_LAYERS = 4096
-
 #: Deflate cannot expand data by more than about 1032; a dataset that claims more is taken for damage.
 LARGEST_EXPANSION = 1100
 

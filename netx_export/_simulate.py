@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn._platform import require_lava, require_netx
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_fast, run_reference
 from netx_export._options import Options
@@ -33,19 +34,30 @@ class Backend:
         summary: what it is, for tables.
         check: raises a QsnnError if the backend would not compute a network exactly.
         engine: computes a checked batch; returns at least the outputs `Options` asks for.
+        require: raises a QsnnError if what the backend runs on is not installed here.
     """
 
     summary: str
     check: Callable[[IntegerNetwork], None]
     engine: Engine
+    require: Callable[[], None] = lambda: None
 
     def refusal(self, network: IntegerNetwork) -> str | None:
-        """Why this backend cannot compute a network exactly, or None if it can."""
-        try:
-            self.check(network)
-        except QsnnError as error:
-            return str(error)
-        return None
+        """Why this backend cannot compute a network exactly, or None if it can: here, or where it is installed."""
+        return _reason(lambda: self.check(network))
+
+    def absence(self) -> str | None:
+        """Why this backend cannot run here at all, or None if it can."""
+        return _reason(self.require)
+
+
+def _reason(check: Callable[[], None]) -> str | None:
+    """The text of the QsnnError that a check raises, or None."""
+    try:
+        check()
+    except QsnnError as error:
+        return str(error)
+    return None
 
 
 def _accept(network: IntegerNetwork) -> None:
@@ -120,10 +132,14 @@ def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 BACKENDS: dict[str, Backend] = {
     "reference": Backend("numpy int64, as plain as the equations: the judge", _accept, _run_reference),
     "fast": Backend("all time steps at once, whole batches, on the CPU: for data sets", _accept, _run_fast),
-    "lava": Backend("one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava),
-    "lava-async": Backend("one Lava process per layer, no time steps", _check_asynchronous, _run_asynchronous),
-    "lava-fused": Backend("one Lava process for the whole network", _accept, _run_fused),
-    "netx": Backend("unmodified lava-dl NetX: the way to hardware", _check_netx, _run_netx),
+    "lava": Backend(
+        "one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava, require_lava
+    ),
+    "lava-async": Backend(
+        "one Lava process per layer, no time steps", _check_asynchronous, _run_asynchronous, require_lava
+    ),
+    "lava-fused": Backend("one Lava process for the whole network", _accept, _run_fused, require_lava),
+    "netx": Backend("unmodified lava-dl NetX: the way to hardware", _check_netx, _run_netx, require_netx),
 }
 
 
@@ -154,7 +170,7 @@ def simulate(
         int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer.
 
     Raises:
-        ConfigurationError: there is no such backend.
+        ConfigurationError: there is no such backend, or what it runs on is not installed.
         DeploymentError, RangeError: the backend would not compute this network exactly.
         InputError: x has the wrong dtype, shape or range.
         RunError, TimeLimitError: a Lava run failed, or did not end in time.
@@ -182,4 +198,5 @@ def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -
     if backend not in BACKENDS:
         raise ConfigurationError(f"there is no backend '{backend}'", remedy=f"choose one of {', '.join(BACKENDS)}")
     BACKENDS[backend].check(network)
+    BACKENDS[backend].require()
     return BACKENDS[backend].engine(network, check_input(network, x), options)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
-from lava_qsnn.integer import IntegerNetwork, check_input
+from lava_qsnn.integer import IntegerNetwork, check_input, whole
 from lava_qsnn.process.flow import Flow, through_layers
 from lava_qsnn.process.guard import GuardedRuntime
 from netx_export._flow import SLOTS
@@ -72,8 +72,9 @@ class Stream:
         self.network = network if isinstance(network, IntegerNetwork) else load(network)
         BACKENDS["lava-async"].check(self.network)
         self.grain, self.time_limit = grain, time_limit
-        self.timesteps = _whole("timesteps", timesteps, self.network.timesteps, self.network.timesteps)
-        self._slots = _whole("slots", slots, SLOTS[grain], 2**16)
+        most = self.network.timesteps
+        self.timesteps = whole(most if timesteps is None else timesteps, "timesteps", 1, most, ConfigurationError)
+        self._slots = whole(SLOTS[grain] if slots is None else slots, "slots", 1, 2**16, ConfigurationError)
         self._open: tuple[GuardedRuntime, Flow] | None = None
         self._stack = ExitStack()
         self._feeder: threading.Thread | None = None
@@ -207,11 +208,3 @@ class Stream:
         if self._open is None:
             raise RunError("a stream was used outside its with block", remedy="keep what uses it inside")
         return self._open
-
-
-def _whole(what: str, value: int | None, default: int, most: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise ConfigurationError(f"{what} is {value!r}", remedy=f"pass a whole number from 1 to {most}")
-    return value

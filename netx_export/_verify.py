@@ -67,12 +67,13 @@ def verify(
     Args:
         network: a deployed network, or the path of its file.
         x: int (N, *input shape, T).
-        backends: names from BACKENDS; all by default. One that cannot compute the network exactly is listed in
-            `refused` with its reason if it was not asked for by name, and raises if it was.
+        backends: names from BACKENDS; all by default. One that cannot compute the network exactly, or that is not
+            installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
         net: the torch network the deployed one was folded from, see `fold`.
         progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
 
     Raises:
+        ConfigurationError: a backend asked for by name does not exist, or is not installed.
         DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
         DeploymentError: `net` is not the network that this one was folded from, or returns something else than its
             last block's output, or its sum or mean over time.
@@ -87,7 +88,8 @@ def verify(
     if net is not None:
         rows += _compare_own(network, net, x).rows
     for name in BACKENDS if backends is None else backends:
-        reason = BACKENDS[name].refusal(network) if backends is None and name in BACKENDS else None
+        backend = BACKENDS.get(name) if backends is None else None
+        reason = None if backend is None else backend.absence() or backend.refusal(network)
         if reason is not None:
             refused[name] = reason
         else:

@@ -14,7 +14,7 @@ import pytest
 from scipy.io import wavfile
 
 import netx_export
-from lava_qsnn import cli, integer
+from lava_qsnn import _platform, cli, integer
 from netx_export._bench import sweep
 from tests.test_file import network
 from training import checkpoint
@@ -207,5 +207,10 @@ def test_the_demonstration_ends_with_no_mismatch(tmp_path: Path, capsys, monkeyp
     status, out, _ = call(capsys, monkeypatch, "verify", file, "--checkpoint", checkpoint, "--samples", 5)
     assert status == 0
     assert "torch" in out
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(_platform, "LAVA_VERSION", "0.0.1")
+        status, out, _ = call(capsys, elsewhere, "verify", file, "--checkpoint", checkpoint, "--samples", 5)
+        assert status == 0
+        assert out.count("left out:") == 4
     status, out, _ = call(capsys, monkeypatch, "run", file, "--data", "digits", "--samples", 360)
     assert "accuracy" in out

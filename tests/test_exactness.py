@@ -162,6 +162,19 @@ def conv_network(history: int, **more: object) -> nn.Sequential:
     return calibrated(blocks, (2, 12, 11), history)
 
 
+def flat_network() -> nn.Sequential:
+    """Begins with a pooling and a flatten: the input of stock NetX is flat, and its order is the weights'."""
+    torch.manual_seed(0)
+    parameters = {"threshold": 0.3, "history": 4, "norm": "batch"}
+    blocks = [
+        block.Pool(None, 2),
+        block.Flatten(),
+        block.Dense(parameters, 2 * 6 * 5, 24, weight_bits=1),
+        block.Output(24, 5),
+    ]
+    return calibrated(blocks, (2, 12, 11), 4)
+
+
 #: What these networks are exact on; NETWORKS in unmodified NetX, too.
 EXACT_ANYWHERE = {"torch", "reference", "fast", "lava", "lava-async", "lava-fused"}
 
@@ -170,6 +183,7 @@ NETWORKS = {
     "dense, K = T = 7": (dense_network(7), (20,), 7, 1),
     "dense, K = 1, T = 9": (dense_network(1), (20,), 9, 2),
     "conv, K = T = 4": (conv_network(4), (2, 12, 11), 4, 2),
+    "pool and flatten first": (flat_network(), (2, 12, 11), 4, 1),
 }
 
 

@@ -28,7 +28,7 @@ from lava_qsnn.process import memory_free
 from lava_qsnn.process.configurations import ModelsBeside
 from lava_qsnn.process.flow import Flow, through_layers, through_one
 from lava_qsnn.process.guard import GuardedRuntime, run
-from lava_qsnn.process.network import fixed_point, fused
+from netx_export import fixed_point, fused
 from tests.flows import (  # noqa: F401 - a fixture
     be_killed,
     interrupt_parent,

@@ -141,7 +141,9 @@ def test_a_layer_listens_to_so_many_others_and_no_more() -> None:
     assert netx_export.BACKENDS["lava-fused"].refusal(wide_network(17)) is None
 
 
-@pytest.mark.parametrize(("option", "problem"), [({"grain": "layer"}, "grain 'layer'"), ({"batch": 0}, "batch is 0")])
+@pytest.mark.parametrize(
+    ("option", "problem"), [({"grain": "layer"}, "grain 'layer'"), ({"batch": 0}, "batch must be an integer from 1")]
+)
 def test_options_that_make_no_sense_are_refused(option: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         netx_export.simulate(network(), samples(1), "lava-async", **option)

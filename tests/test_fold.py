@@ -14,7 +14,7 @@ import netx_export
 from lava_qsnn import integer, synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free as block
-from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from netx_export._pooling import merge
 
 PARAMETERS = {"threshold": 0.5, "history": 3}
@@ -335,3 +335,30 @@ def test_the_rule_for_currents_adds_channel_by_channel_in_blocks_and_networks() 
     for beyond in (2 * largest, -2 * largest):
         with pytest.raises(RangeError, match=r"layer 'Dense': potentials may reach [\d,]+, beyond 2\^24"):
             net(beyond)
+
+
+@pytest.mark.parametrize(("weight", "dtype"), [(3e38, torch.float32), (5e-324, torch.float64)])
+def test_steps_that_arithmetic_does_not_hold_are_refused(weight: float, dtype: torch.dtype) -> None:
+    dense = block.Dense({"threshold": 1.0}, 300, 4).to(dtype)
+    with torch.no_grad():
+        dense.synapse.weight.fill_(weight)
+    with pytest.raises(DeploymentError, match="layer 'dense1': its weights have steps from"):
+        netx_export.export(torch.nn.Sequential(dense).eval(), None, (300,), 2)
+
+
+def test_parameters_of_16_bits_deploy() -> None:
+    torch.manual_seed(0)
+    blocks = [
+        block.Dense({"threshold": 0.5, "norm": "batch"}, 9, 16, weight_bits=2),
+        block.Output(16, 3),
+    ]
+    net = torch.nn.Sequential(*blocks).bfloat16().eval()
+    network = netx_export.export(net, None, (9,), 4)  # compares every layer
+    x = np.random.default_rng(0).integers(0, 2, (8, 9, 4))
+    assert 0 < integer.run_reference(network, x)["dense1"].mean() < 1
+
+
+def test_an_empty_batch_is_refused_in_evaluation() -> None:
+    dense = block.Dense({"threshold": 1.0}, 3, 4).eval()
+    with pytest.raises(InputError, match="nothing to compute"):
+        dense(torch.zeros(0, 3, 4))

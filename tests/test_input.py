@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import numpy as np
 import pytest
 
 import netx_export
-from lava_qsnn import integer
+from lava_qsnn import _platform, integer
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 
 
@@ -109,7 +111,7 @@ def test_obstacles_to_stock_netx_are_named(taps: tuple[int, ...], weight: np.nda
 def test_layers_that_do_not_fit_are_refused_by_name() -> None:
     with pytest.raises(DeploymentError, match="layer 'dense1': weights must be|dense weights must be integers"):
         network(np.ones((2, 5)))
-    with pytest.raises(DeploymentError, match="taps must be positive"):
+    with pytest.raises(DeploymentError, match="taps must be an integer from 1 to"):
         network(np.ones((2, 5), int), taps=(1, 0))
     with pytest.raises(DeploymentError, match="timesteps"):
         network(np.ones((2, 5), int), timesteps=0)
@@ -125,3 +127,26 @@ def test_a_network_cannot_be_changed_by_accident() -> None:
         SMALL.layers[0].connections[0].synapse.weight[0, 0] = 5
     with pytest.raises(AttributeError):
         SMALL.timesteps = 9  # type: ignore[misc]
+
+
+def uninstalled(package: str) -> str:
+    raise PackageNotFoundError(package)
+
+
+def test_backends_that_are_not_installed_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_platform, "version", uninstalled)
+    report = netx_export.verify(SMALL, X)
+    assert {row.backend for row in report.rows} == {"reference", "fast"}
+    assert set(report.refused) == set(netx_export.BACKENDS) - {"reference", "fast"}
+    assert all("Lava runs on Python 3.10 only" in reason or "lava-nc" in reason for reason in report.refused.values())
+    assert report.exact
+    for name in ("lava", "lava-async", "lava-fused"):
+        with pytest.raises(ConfigurationError, match="Remedy"):
+            netx_export.verify(SMALL, X, backends=[name])
+    assert netx_export.BACKENDS["lava"].refusal(SMALL) is None  # where Lava is, it would be exact
+
+
+def test_an_older_python_leaves_lava_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_platform.sys, "version_info", (3, 11, 4))
+    assert "Lava runs on Python 3.10 only, and this is 3.11" in str(netx_export.BACKENDS["lava"].absence())
+    assert netx_export.BACKENDS["fast"].absence() is None

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
+from lava.magma.core.run_configs import Loihi1SimCfg, Loihi2SimCfg, RunConfig
 from lava.proc.dense.process import Dense as LavaDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 
 import netx_export
 from lava_qsnn import integer
-from lava_qsnn.errors import FileFormatError, RangeError, RunError
+from lava_qsnn.errors import ConfigurationError, FileFormatError, RangeError, RunError
 from lava_qsnn.process import engine
 from lava_qsnn.process.guard import GuardedRuntime, run
-from lava_qsnn.process.network import fixed_point, fused
+from netx_export import fixed_point, fused
 
 
 def network(timesteps: int = 5) -> integer.IntegerNetwork:
@@ -83,10 +83,68 @@ def test_the_run_configuration_alone_tells_how_many_processes_it_is() -> None:
     service = 1
     assert actors_during(netx_export.Network(network()), fused()) == 1 + service
     assert actors_during(netx_export.Network(network()), fixed_point()) == 1 + 2 * 3 + service  # a history, 3 pairs
-    stock = Loihi2SimCfg(select_tag="fused")
-    assert actors_during(netx_export.Network(network()), stock) == 1 + service
-    stock = Loihi2SimCfg(select_tag="fixed_pt", select_sub_proc_model=True)
-    assert actors_during(netx_export.Network(network()), stock) == 1 + 2 * 3 + service
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        Loihi1SimCfg(),
+        Loihi2SimCfg(select_tag="fixed_pt"),
+        Loihi2SimCfg(select_sub_proc_model=True),
+    ],
+)
+def test_lavas_own_run_configurations_run_it(configuration: RunConfig) -> None:
+    """Without a tag, too, by which Lava's synapses would be of floating point, and take other weights."""
+    deployed = network()
+    x = np.random.default_rng(1).integers(0, 4, (2, 2, 4, 3, 5))
+    process = netx_export.Network(deployed)
+    steps = 2 * 5 + process.latency
+    frames = x.transpose(3, 2, 1, 0, 4).reshape(3, 4, 2, 10)
+    source = Source(data=np.concatenate([frames, np.zeros((3, 4, 2, process.latency), int)], -1))
+    answers, spikes = Sink(shape=(3,), buffer=steps), Sink(shape=process.spikes["dense2"].shape, buffer=steps)
+    source.s_out.connect(process.inp)
+    process.out.connect(answers.a_in)
+    process.spikes["dense2"].connect(spikes.a_in)
+    with GuardedRuntime(process, configuration, time_limit=30) as runtime:
+        runtime.run(steps)
+        received = [sink.data.get().reshape(-1, steps) for sink in (answers, spikes)]
+    expected = netx_export.simulate_layers(deployed, x)
+    for values, name in zip(received, ("output", "dense2")):
+        depth = process.depths[name]
+        found = values[:, depth : depth + 10].reshape(-1, 2, 5).transpose(1, 0, 2)
+        assert (found == expected[name]).all()
+        assert len(np.unique(found)) > 1
+
+
+def test_spikes_inside_of_a_fused_network_cannot_be_received() -> None:
+    process, sink = netx_export.Network(network()), Sink(shape=(8,), buffer=4)
+    process.spikes["dense2"].connect(sink.a_in)
+    with pytest.raises(ConfigurationError, match="no inner processes.*fixed_point"):
+        run(process, 4, fused(), time_limit=30)
+
+
+@pytest.mark.parametrize("timesteps", [0, -1, 6, True, 2.0])
+def test_samples_are_no_longer_than_the_network_was_exported_for(timesteps: int) -> None:
+    with pytest.raises(ConfigurationError, match="timesteps must be an integer from 1 to 5"):
+        netx_export.Network(network(), timesteps)
+
+
+@pytest.mark.parametrize(
+    "name", ["inp", "out", "network", "spikes", "vars", "procs", "process_0", "a_synapse", "b ä%s"]
+)
+def test_layers_may_be_named_as_attributes_of_processes(name: str) -> None:
+    random = np.random.default_rng(5)
+    neuron = integer.MemoryFree((2, 1), [0, 1, 2])
+    layers = [
+        integer.Layer(title, (integer.Connection(source, integer.Dense(random.integers(-2, 3, (3, 3)))),), neuron)
+        for title, source in (("a", "input"), (name, "a"), ("out_", name))
+    ]
+    deployed = integer.IntegerNetwork(integer.Input((3,)), 4, tuple(layers))
+    x = random.integers(0, 2, (5, 3, 4))
+    assert set(netx_export.Network(deployed).neurons) == {"a", name, "out_"}
+    report = netx_export.verify(deployed, x, backends=["lava", "lava-async"])
+    assert report.exact
+    assert all(0 < row.spikes < row.values for row in report.rows)
 
 
 @pytest.mark.parametrize("configuration", [fixed_point, fused])
@@ -117,8 +175,8 @@ def test_a_fused_network_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch
 def test_its_state_is_the_spikes_of_the_last_steps() -> None:
     deployed = network()
     process = netx_export.Network(deployed)
-    assert process.conv1.history.shape == (2, 2, 3, 3)  # dense2 looks back two steps; W H C
-    assert process.dense2.history.shape == (1, 8)
+    assert process.neurons["conv1"].history.shape == (2, 2, 3, 3)  # dense2 looks back two steps; W H C
+    assert process.neurons["dense2"].history.shape == (1, 8)
 
 
 def test_a_batch_is_one_run_of_any_length() -> None:

@@ -28,6 +28,9 @@ from lava_qsnn.stock_hdf5 import write_layer
 
 base: Any = slayer.block.base
 
+#: The smallest step of weights that float64 still divides by when it is divided itself, by taps and norms.
+SMALLEST_STEP = 1e-200
+
 
 @dataclass(frozen=True)
 class IntegerParameters:
@@ -169,9 +172,15 @@ class Synaptic(nn.Module):
         if not torch.isfinite(of.weight).all():
             raise DeploymentError("its weights are not finite", remedy="training diverged: lower the learning rate")
         weight, step = self._weights(of)
+        steps = step.double().cpu().numpy()
+        if not (np.isfinite(steps) & (steps >= SMALLEST_STEP)).all():
+            raise DeploymentError(
+                f"its weights have steps from {steps.min():.3g} to {steps.max():.3g}, which arithmetic does not hold",
+                remedy="rescale its weights; they may have diverged",
+            )
         weight = weight.squeeze(-1) if weight.dim() == 5 else weight
         weight = weight.flatten(1) if isinstance(of, synapses.Dense) else weight
-        return weight.cpu().numpy().astype(np.int64), step.double().cpu().numpy()
+        return weight.double().cpu().numpy().astype(np.int64), steps
 
     def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
         """The integer synapse of this block for a source of shape (C,) or (C, H, W)."""

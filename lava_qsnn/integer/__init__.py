@@ -47,16 +47,19 @@ from lava_qsnn.integer._taps import (
     tap_scale,
 )
 from lava_qsnn.integer._threshold import NEVER, Affine, integer_threshold
-from lava_qsnn.integer._values import Shape
+from lava_qsnn.integer._values import LARGEST_COUNT, LONGEST_NAME, MOST_LAYERS, Shape, whole
 
 __all__ = [
     "FLOAT32_LIMIT",
     "INPUT",
     "INT32_LIMIT",
+    "LARGEST_COUNT",
     "LAVA_RULES",
     "LEAKS",
     "LOIHI_LIMIT",
+    "LONGEST_NAME",
     "MAXIMUM_HISTORY",
+    "MOST_LAYERS",
     "NEVER",
     "POTENTIAL_BITS",
     "RESETS",
@@ -107,4 +110,5 @@ __all__ = [
     "torch_violations",
     "total_current",
     "weights_fit_lava_dense",
+    "whole",
 ]

@@ -94,7 +94,7 @@ class _Stage:
     wires: tuple[_Wire, ...]
     dtype: np.dtype[Any]  # of its currents
     stored: np.dtype[Any]  # of what a neuron with a stored potential computes
-    thresholds: NDArray[np.int64]  # (channels,), within what potentials can reach
+    thresholds: NDArray[np.int64]  # (channels,), no further out than spikes take
     done: tuple[str, ...]
     tiled: Tiled | None  # computes it all, without wires
     spread: dict[int, NDArray[Any]] = field(default_factory=dict)
@@ -124,6 +124,7 @@ def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> l
 
 def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[_Stage]:
     """What to compute, in order: the layers wanted and those they need."""
+    network = network.shortened(steps)  # so that ranges, types and thresholds follow from the same taps
     needed = set(wanted)
     for layer in reversed(network.layers):
         if layer.name in needed:
@@ -131,48 +132,34 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[
     layers = [layer for layer in network.layers if layer.name in needed]
     last = {connection.source: layer.name for layer in layers for connection in layer.connections}
     return [
-        _stage(network, layer, steps, tuple(source for source, user in last.items() if user == layer.name))
-        for layer in layers
+        _stage(network, layer, tuple(source for source, user in last.items() if user == layer.name)) for layer in layers
     ]
 
 
-def _stage(network: IntegerNetwork, layer: Layer, steps: int, done: tuple[str, ...]) -> _Stage:
-    taps = layer.neuron.taps[:steps]
-    thresholds = _thresholds(network, layer)
-    tiled_layer = _tiled(network, layer, taps, thresholds)
-    wires = tuple(_wire(network, layer, connection, taps) for connection in layer.connections if tiled_layer is None)
-    # Of all partial sums, in whatever order they are added.
-    reach = sum(largest_sum(c.synapse) * network.largest_word(c.source, taps) for c in layer.connections)
+def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Stage:
+    taps = layer.neuron.taps
+    thresholds = np.zeros(1, np.int64) if isinstance(layer.neuron, Readout) else network.thresholds(layer.name)
+    tiled_layer = _tiled(network, layer, thresholds)
+    wires = tuple(_wire(network, layer, connection) for connection in layer.connections if tiled_layer is None)
+    # Of all partial sums, in whatever order they are added; and one more, the threshold that none reaches.
+    reach = 1 + sum(largest_sum(c.synapse) * network.largest_word(c.source, taps) for c in layer.connections)
     counted = all(wire.kernel.dtype.kind == "i" for wire in wires)
     dtype = _integer_dtype(reach) if counted else narrowest(reach)
-    stored = _stored_dtype(network, layer, thresholds)
+    stored = np.dtype(np.int32 if network.reach(layer.name) <= INT32_LIMIT else np.int64)
     return _Stage(layer, network.shapes[layer.name], wires, dtype, stored, thresholds, done, tiled_layer)
 
 
-def _tiled(network: IntegerNetwork, layer: Layer, taps: tuple[int, ...], thresholds: NDArray[np.int64]) -> Tiled | None:
+def _tiled(network: IntegerNetwork, layer: Layer, thresholds: NDArray[np.int64]) -> Tiled | None:
     """A layer of memory-free neurons with one connection, if the processor's matrix unit can compute it."""
-    source, synapse = layer.connections[0].source, layer.connections[0].synapse
-    graded = source != INPUT and not network.layer(source).neuron.spikes
-    if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree) or graded:
+    if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree):
         return None
-    return tiled(synapse, network.shapes[source], taps, thresholds, network.largest_word(source, (1,)))
+    source, synapse = layer.connections[0].source, layer.connections[0].synapse
+    return tiled(synapse, network.shapes[source], layer.neuron.taps, thresholds, network.largest_word(source, (1,)))
 
 
-def _thresholds(network: IntegerNetwork, layer: Layer) -> NDArray[np.int64]:
-    """Thresholds little further out than potentials get, which means the same; but a reset may subtract low ones.
-
-    Two beyond the largest potential, not one: 2^24 + 1 is 2^24 in float32.
-    """
-    if isinstance(layer.neuron, Readout):
-        return np.zeros(1, np.int64)
-    low, high = network.potential_ranges[layer.name]
-    never = np.minimum(layer.neuron.threshold, (high + 2).astype(np.int64))
-    return never if isinstance(layer.neuron, QuantizedLIF) else np.maximum(never, low.astype(np.int64))
-
-
-def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, taps: tuple[int, ...]) -> _Wire:
+def _wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> _Wire:
     """Filter on the side with fewer numbers, or on the side that lets the kernel count bits or stay in float32."""
-    source, shape = connection.source, network.shapes[connection.source]
+    source, shape, taps = connection.source, network.shapes[connection.source], layer.neuron.taps
     largest = network.largest_word(source, (1,))
     packed = packed_kernel(connection.synapse, shape) if largest == 1 else None
     if packed is not None:
@@ -301,19 +288,8 @@ def _integrate(stage: _Stage, neuron: QuantizedLIF, products: list[_Product], st
     return spikes
 
 
-def _stored_dtype(network: IntegerNetwork, layer: Layer, threshold: NDArray[np.int64]) -> np.dtype[Any]:
-    """int32 if nothing that neurons compute leaves it, rounding and reset included; int64 otherwise."""
-    neuron = layer.neuron
-    if not isinstance(neuron, QuantizedLIF):
-        return np.dtype(np.int64)
-    low, high = network.potential_ranges[layer.name]
-    potential = max(-int(low.min()), int(high.max()), 0) + max(-int(threshold.min()), int(threshold.max()))
-    largest = 2**neuron.leak * potential + 2 ** (int(neuron.potential_shift.max()) + neuron.leak)
-    return np.dtype(np.int32 if largest <= INT32_LIMIT else np.int64)
-
-
 def _integer_dtype(reach: int) -> np.dtype[Any]:
-    return np.dtype(next((dtype for dtype in (np.int16, np.int32) if reach <= np.iinfo(dtype).max - 2), np.int64))
+    return np.dtype(next((dtype for dtype in (np.int16, np.int32) if reach <= np.iinfo(dtype).max), np.int64))
 
 
 def _empty(shape: Shape, dtype: Any, frames: int = 2) -> Steps:

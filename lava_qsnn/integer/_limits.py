@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from lava_qsnn.errors import RangeError
 from lava_qsnn.integer._network import IntegerNetwork
 from lava_qsnn.integer._neurons import Neuron, QuantizedLIF
@@ -32,6 +30,9 @@ DENSE_WEIGHT_LIMIT = 127
 
 #: Lava's Conv holds kernel size, stride, padding, dilation and groups as int8.
 CONV_GEOMETRY_LIMIT = 127
+
+#: Messages between Lava's synapses and neurons have 24 bits, one of them a sign.
+MESSAGE_LIMIT = 2**23 - 1
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,29 @@ def currents_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
 
 
 def quantized_potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
-    """(2^k - 1) |V| < 2^31 for neurons with a stored potential, whose leak is computed in int32."""
+    """All that neurons with a stored potential compute is below 2^31: before their bias, after a reset, and leaking."""
     for layer in network.layers:
         yield from _potential_within_int32(layer.name, layer.neuron, *network.current_ranges[layer.name])
+
+
+def words_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
+    """History words within the messages that Lava's synapses take: 24 bits, signed."""
+    for layer in network.layers:
+        for connection in layer.connections:
+            word = network.largest_word(connection.source, layer.neuron.taps)
+            if word > MESSAGE_LIMIT:
+                yield Violation(
+                    layer.name,
+                    f"history words of '{connection.source}' may reach {word:,}, beyond {MESSAGE_LIMIT:,}, a message",
+                    "use a shorter history, taps of fewer bits or fewer input_bits",
+                )
 
 
 def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
     """Dense weights within -127 to 127, which Lava's fixed-point Dense neither clips nor truncates."""
     for layer, synapse in _synapses(network):
-        if isinstance(synapse, Dense) and (largest := int(np.abs(synapse.weight).max())) > DENSE_WEIGHT_LIMIT:
+        largest = max(-int(synapse.weight.min()), int(synapse.weight.max()))
+        if isinstance(synapse, Dense) and largest > DENSE_WEIGHT_LIMIT:
             yield Violation(
                 layer,
                 f"dense weights up to {largest} exceed {DENSE_WEIGHT_LIMIT}, the range of Lava's Dense",
@@ -90,6 +105,7 @@ def geometry_fits_lava_conv(network: IntegerNetwork) -> Iterator[Violation]:
 #: What must hold for Lava's fixed-point processes to be exact.
 LAVA_RULES: tuple[Rule, ...] = (
     currents_fit_loihi,
+    words_fit_lava_messages,
     quantized_potentials_fit_int32,
     weights_fit_lava_dense,
     geometry_fits_lava_conv,

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
-from lava_qsnn.integer._neurons import Bounds, Neuron, QuantizedLIF
+from lava_qsnn.integer._neurons import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout
 from lava_qsnn.integer._ranges import current_range
 from lava_qsnn.integer._synapses import OneToOne, Synapse
-from lava_qsnn.integer._values import Shape, Value
+from lava_qsnn.integer._values import (
+    LARGEST_COUNT,
+    LONGEST_NAME,
+    MOST_LAYERS,
+    MOST_NUMBERS,
+    REFERENCE_LIMIT,
+    Shape,
+    Value,
+    whole,
+)
 
 #: Name under which layers refer to the input of the network.
 INPUT = "input"
-
-#: int64 reference sums must not come near wrapping.
-REFERENCE_LIMIT = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +32,9 @@ class Connection(Value):
 
     source: str
     synapse: Synapse
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", str(self.source))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +47,16 @@ class Layer(Value):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "connections", tuple(self.connections))
-        if not self.name or self.name == INPUT or "/" in self.name:
-            raise DeploymentError(f"'{self.name}' is no valid layer name")
-        if not self.connections:
-            raise DeploymentError("a layer needs at least one connection", layer=self.name)
+        if not _is_name(self.name):
+            raise DeploymentError(
+                f"{self.name!r:.60} is no valid layer name",
+                remedy=f"use printable text without '/', other than '{INPUT}', up to {LONGEST_NAME} bytes",
+            )
+        object.__setattr__(self, "name", str(self.name))
+        try:
+            whole(len(self.connections), "the number of connections", 1, MOST_LAYERS)
+        except DeploymentError as error:
+            raise DeploymentError(error.problem, layer=self.name) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +67,11 @@ class Input(Value):
     maximum: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
-        if len(self.shape) not in (1, 3) or min(self.shape, default=0) < 1:
+        object.__setattr__(self, "shape", tuple(whole(n, "the input shape", 1, MOST_NUMBERS) for n in self.shape))
+        if len(self.shape) not in (1, 3):
             raise DeploymentError(f"the input shape must be (C,) or (C, H, W), not {self.shape}")
-        if not 1 <= self.maximum < 2**31:
-            raise DeploymentError(f"the input maximum must be from 1 to 2^31 - 1, not {self.maximum}")
+        whole(math.prod(self.shape), "the input's size", 1, MOST_NUMBERS)
+        object.__setattr__(self, "maximum", whole(self.maximum, "the input maximum", 1, LARGEST_COUNT))
 
     @property
     def bits(self) -> int:
@@ -83,13 +99,13 @@ class IntegerNetwork(Value):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        if isinstance(self.timesteps, bool) or not 1 <= self.timesteps < 2**31:
-            raise DeploymentError(f"timesteps must be a positive integer, not {self.timesteps!r}")
-        if not self.layers:
-            raise DeploymentError("a network needs at least one layer")
+        object.__setattr__(self, "timesteps", whole(self.timesteps, "timesteps", 1, LARGEST_COUNT))
+        whole(len(self.layers), "the number of layers", 1, MOST_LAYERS)
+        readouts = {layer.name for layer in self.layers if isinstance(layer.neuron, Readout)}
         for layer in self.layers:
-            _check_neuron(layer, self.shapes[layer.name])
-            if self.reach(layer.name) >= REFERENCE_LIMIT:
+            _check_layer(layer, self.shapes[layer.name], readouts)
+            words = [self.largest_word(connection.source, layer.neuron.taps) for connection in layer.connections]
+            if max(*words, layer.neuron.reach(*self.current_ranges[layer.name])) >= REFERENCE_LIMIT:
                 raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
 
     @cached_property
@@ -102,7 +118,9 @@ class IntegerNetwork(Value):
             found = {_connection_shape(layer, connection, shapes) for connection in layer.connections}
             if len(found) > 1:
                 raise DeploymentError(f"its connections give different shapes {sorted(found)}", layer=layer.name)
-            shapes[layer.name] = found.pop()
+            shapes[layer.name] = shape = found.pop()
+            if math.prod(shape) > MOST_NUMBERS:
+                raise DeploymentError(f"its shape {shape} has more than {MOST_NUMBERS:,} numbers", layer=layer.name)
         return shapes
 
     @cached_property
@@ -126,10 +144,20 @@ class IntegerNetwork(Value):
 
     def reach(self, name: str) -> int:
         """The largest magnitude that computing a layer's potentials can meet."""
+        return self.layer(name).neuron.reach(*self.current_ranges[name])
+
+    def thresholds(self, name: str) -> NDArray[np.int64]:
+        """The thresholds (channels,) of a layer that spikes, no further out than its spikes take; see `reach`."""
         neuron = self.layer(name).neuron
-        leak = 2**neuron.leak if isinstance(neuron, QuantizedLIF) else 1
-        low, high = self.potential_ranges[name]
-        return leak * max(-int(low.min()), int(high.max()), 0)
+        assert isinstance(neuron, (MemoryFree, QuantizedLIF))
+        return neuron.within(*self.current_ranges[name])
+
+    def shortened(self, timesteps: int) -> IntegerNetwork:
+        """The same network for samples of at most so many steps, without the taps that they never reach."""
+        if all(len(layer.neuron.taps) <= timesteps for layer in self.layers):
+            return self
+        layers = tuple(replace(layer, neuron=layer.neuron.shortened(timesteps)) for layer in self.layers)
+        return replace(self, timesteps=timesteps, layers=layers)
 
     def largest_word(self, source: str, taps: tuple[int, ...]) -> int:
         """The largest history word of a source under some taps."""
@@ -150,7 +178,7 @@ class IntegerNetwork(Value):
         needed = {source for name in self for source in self.sources(name)}
         return tuple(layer.name for layer in self.layers[:-1] if layer.name not in needed)
 
-    @property
+    @cached_property
     def is_chain(self) -> bool:
         """True if each layer has one dense or convolutional connection, from the layer before it or the input."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]
@@ -200,8 +228,20 @@ def _connection_shape(layer: Layer, connection: Connection, shapes: dict[str, Sh
         raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
 
 
-def _check_neuron(layer: Layer, shape: Shape) -> None:
+def _check_layer(layer: Layer, shape: Shape, readouts: set[str]) -> None:
     if layer.neuron.channels not in (None, shape[0]):
         raise DeploymentError(f"{layer.neuron.channels} thresholds do not fit {shape[0]} channels", layer=layer.name)
-    if any(connection.source == layer.name for connection in layer.connections):
-        raise DeploymentError("a layer cannot be its own source", layer=layer.name)
+    for connection in layer.connections:
+        if connection.source in readouts:
+            raise DeploymentError(
+                f"its source '{connection.source}' is a readout, whose potentials are no spikes",
+                layer=layer.name,
+                remedy="let it take what the readout takes",
+            )
+
+
+def _is_name(text: Any) -> bool:
+    """Whether a layer may be called so: in files, which paths lead through, and on one line of an error."""
+    if not isinstance(text, str) or not text.isprintable() or "/" in text:
+        return False
+    return text != INPUT and 1 <= len(text.encode()) <= LONGEST_NAME

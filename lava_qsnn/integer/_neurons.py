@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer._values import Value, integers
+from lava_qsnn.integer._taps import MAXIMUM_HISTORY
+from lava_qsnn.integer._values import REFERENCE_LIMIT, Value, integers, whole
 
 #: Widths of a quantized potential, in bits, and the exponents k of its leak 1/2^k.
 POTENTIAL_BITS = range(2, 17)
@@ -46,6 +47,17 @@ class _Neuron(Value):
         """The range of the potential, per channel, where that of the current is `low` to `high`."""
         return low, high
 
+    def reach(self, low: Any, high: Any) -> int:
+        """The largest magnitude that computing outputs from currents within `low` to `high` can meet.
+
+        The first number beyond the largest potential counts: it stands for thresholds that are never reached.
+        """
+        return max(-int(low.min()), int(high.max()) + 1)
+
+    def shortened(self: Some, timesteps: int) -> Some:
+        """The same neuron for samples of so many steps: without the taps that they never reach."""
+        return replace(self, taps=self.taps[:timesteps]) if len(self.taps) > timesteps else self  # type: ignore[type-var]
+
     def _arrays(self) -> dict[str, NDArray[Any]]:
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -59,10 +71,8 @@ def _channel_array(values: Any, what: str) -> NDArray[np.int64]:
 
 
 def _check_taps(taps: tuple[int, ...]) -> tuple[int, ...]:
-    taps = tuple(int(tap) for tap in taps)
-    if not taps or min(taps) < 1:
-        raise DeploymentError(f"taps must be positive integers, not {taps}")
-    return taps
+    whole(len(taps), "the number of taps", 1, MAXIMUM_HISTORY)
+    return tuple(whole(tap, "taps", 1, REFERENCE_LIMIT) for tap in taps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +90,10 @@ class MemoryFree(_Neuron):
     def __post_init__(self) -> None:
         object.__setattr__(self, "taps", _check_taps(self.taps))
         object.__setattr__(self, "threshold", _channel_array(self.threshold, "thresholds"))
+
+    def within(self, low: Any, high: Any) -> NDArray[np.int64]:
+        """Thresholds that give the same spikes for currents from `low` to `high`, no further out than that takes."""
+        return np.clip(self.threshold, low, high + 1).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +129,11 @@ class QuantizedLIF(_Neuron):
     taps: ClassVar[tuple[int, ...]] = (1,)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
-        for name, allowed in (("bits", POTENTIAL_BITS), ("leak", LEAKS), ("reset", RESETS)):
-            if getattr(self, name) not in allowed:
-                raise DeploymentError(f"the {name} of a quantized potential cannot be {getattr(self, name)!r}")
+        for name, allowed in (("bits", POTENTIAL_BITS), ("leak", LEAKS)):
+            value = whole(getattr(self, name), f"the {name} of a quantized potential", allowed[0], allowed[-1])
+            object.__setattr__(self, name, value)
+        if self.reset not in RESETS:
+            raise DeploymentError(f"the reset of a quantized potential cannot be {self.reset!r}")
         for name in ("potential_shift", "current_shift", "bias", "threshold"):
             object.__setattr__(self, name, _channel_array(getattr(self, name), f"{name} values"))
         if len({len(values) for values in self._arrays().values()}) > 1:
@@ -141,6 +157,24 @@ class QuantizedLIF(_Neuron):
         unit, gain = 2 ** self.potential_shift.astype(object), 2 ** self.current_shift.astype(object)
         bias = self.bias.astype(object)
         return unit * least + gain * low + bias, unit * greatest + gain * high + bias
+
+    def reach(self, low: Any, high: Any) -> int:
+        """As of all neurons, with the potential before its bias, after its reset, and as it leaks and is rounded."""
+        least, greatest = self.potentials(low, high)
+        bias, threshold = self.bias.astype(object), self.threshold.astype(object)
+        left = np.maximum(-least, greatest)
+        if self.reset == "soft":  # subtracting a low threshold adds
+            subtracted = np.maximum(greatest - threshold, -threshold)
+            left = np.maximum(left, np.where(threshold <= greatest, subtracted, 0))
+        half = 2 ** (self.potential_shift.astype(object) + self.leak - 1)
+        driven = np.maximum(bias - least, greatest - bias)
+        return max(int(((2**self.leak - 1) * left + half).max()), int(driven.max()), int(greatest.max()) + 1)
+
+    def within(self, low: Any, high: Any) -> NDArray[np.int64]:
+        """Thresholds that give the same for currents from `low` to `high`, no further out than that takes."""
+        least, greatest = self.potentials(low, high)
+        threshold = np.minimum(self.threshold, greatest + 1)
+        return (threshold if self.reset == "soft" else np.maximum(threshold, least)).astype(np.int64)
 
 
 Neuron = MemoryFree | QuantizedLIF | Readout

@@ -61,7 +61,7 @@ def stock_layer(network: IntegerNetwork, layer: Layer) -> StockLayer:
     if stateless or _whole_sample(network, layer):
         shift = len(neuron.taps) - 1
         return StockLayer(shift, decay, DECAY_ALL, bias=1 - neuron.threshold, threshold=0)
-    nearest = np.ceil(neuron.threshold / neuron.taps[0]).astype(np.int64)
+    nearest = neuron.threshold // neuron.taps[0] + (neuron.threshold % neuron.taps[0] > 0)
     return StockLayer(0, decay, DECAY_ALL, bias=1 - nearest, threshold=0)
 
 

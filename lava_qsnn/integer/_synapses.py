@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer._values import Shape, Value, integers
+from lava_qsnn.integer._values import LARGEST_GEOMETRY, MOST_NUMBERS, Shape, Value, integers, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,12 @@ class Conv(Value):
                 f"convolution weights must have shape (out, in / groups, height, width), not {self.weight.shape}"
             )
         for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
-            pair = tuple(int(v) for v in getattr(self, name))
-            if len(pair) != 2 or min(pair) < least:
-                raise DeploymentError(f"{name} must be two integers from {least}, not {pair}")
+            pair = tuple(whole(number, name, least, LARGEST_GEOMETRY) for number in getattr(self, name))
+            if len(pair) != 2:
+                raise DeploymentError(f"{name} must be two integers, not {pair}")
             object.__setattr__(self, name, pair)
-        if self.groups < 1 or self.weight.shape[0] % self.groups:
+        object.__setattr__(self, "groups", whole(self.groups, "groups", 1, LARGEST_GEOMETRY))
+        if self.weight.shape[0] % self.groups:
             raise DeploymentError(f"{self.weight.shape[0]} output channels do not divide into {self.groups} groups")
 
     def output_shape(self, source: Shape) -> Shape:
@@ -74,6 +75,12 @@ class Conv(Value):
             raise DeploymentError(
                 f"a kernel of {self.weight.shape[2:]} with dilation {self.dilation} is larger than its source {source}",
                 remedy="pad more, pool less, or use a smaller kernel",
+            )
+        padded = channels * math.prod(extent + 2 * pad for extent, pad in zip(source[1:], self.padding))
+        if padded > MOST_NUMBERS:
+            raise DeploymentError(
+                f"a source {source} with padding {self.padding} has {padded:,} numbers, more than {MOST_NUMBERS:,}",
+                remedy="pad less",
             )
         return (self.weight.shape[0], *size)
 

@@ -181,9 +181,10 @@ class Neuron(slayer.neuron.base.Neuron):
         """Spikes as deployed, bool, from integer currents: float32 frames (N T, C, [H, W])."""
         assert isinstance(deployed, integer.MemoryFree)
         potential = filter_history(current, timesteps, torch.tensor(deployed.taps, dtype=torch.float32))
-        # Beyond the exact range of float32, thresholds are beyond that of potentials, too: clamping changes nothing.
-        theta = torch.as_tensor(deployed.threshold.clip(-2 * FLOAT32_LIMIT, 2 * FLOAT32_LIMIT))
-        return potential >= per_channel(theta.to(potential), potential)
+        # Potentials end at 2^24, and float32 holds no 2^24 + 1: what they never reach is infinite instead.
+        limit = FLOAT32_LIMIT
+        theta = np.where(deployed.threshold > limit, np.inf, deployed.threshold.clip(-limit, limit))
+        return potential >= per_channel(torch.as_tensor(theta).to(potential), potential)
 
     @property
     def device(self) -> torch.device:

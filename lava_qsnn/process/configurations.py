@@ -26,14 +26,17 @@ class ModelsBeside:
         return isinstance(process, AbstractProcess) and bool(self._models(process))
 
     def __getitem__(self, process: AbstractProcess) -> type[AbstractProcessModel]:
-        return self._models(process)[0]
+        model = self._models(process)[0]
+        if "fused" in model.tags:
+            process.refuse_observers()
+        return model
 
     def _models(self, process: AbstractProcess) -> list[type[AbstractProcessModel]]:
         kind = type(process)
         if not kind.__module__.startswith(PACKAGE):
             return []
         beside = vars(sys.modules[kind.__module__]).values()
-        models = [model for model in beside if getattr(model, "implements_process", None) is kind]
+        models = [model for model in beside if issubclass(getattr(model, "implements_process", None) or object, kind)]
         return [model for tag in self.tags for model in models if tag in model.tags]
 
 

@@ -39,7 +39,7 @@ class LayerEngine:
         sources = [network.shapes[connection.source] for connection in layer.connections]
         self.shape = network.shapes[layer.name]
         low, high = network.current_ranges[layer.name]
-        dtype = integer.narrowest(max(-int(low.min()), int(high.max())))
+        dtype = integer.narrowest(max(-int(low.min()), int(high.max()) + 1))
         taps = layer.neuron.taps
         on_currents = sum(map(np.prod, sources)) >= np.prod(self.shape)
         self.histories = [HistoryFilter(() if on_currents else taps, dtype) for _ in sources]
@@ -178,13 +178,13 @@ class EventDense:
 def neuron(network: integer.IntegerNetwork, layer: integer.Layer) -> Callable[[np.ndarray, bool], np.ndarray]:
     """A function from potentials or currents (samples, steps, *shape), and whether samples begin, to outputs."""
     axes = len(network.shapes[layer.name])
-    if isinstance(layer.neuron, integer.QuantizedLIF):
-        return StoredPotential(layer.neuron, axes, network.reach(layer.name))
     if isinstance(layer.neuron, integer.Readout):
         return lambda potentials, first: potentials.astype(np.int64)
-    low, high = network.potential_ranges[layer.name]
-    threshold = integer.per_channel(_reachable(layer.neuron.threshold, low, high), axes)
-    return lambda potentials, first: potentials >= threshold
+    threshold, reach = network.thresholds(layer.name), network.reach(layer.name)
+    if isinstance(layer.neuron, integer.QuantizedLIF):
+        return StoredPotential(layer.neuron, threshold, axes, reach)
+    compared = integer.per_channel(threshold, axes).astype(integer.narrowest(reach))
+    return lambda potentials, first: potentials >= compared
 
 
 class StoredPotential:
@@ -192,14 +192,13 @@ class StoredPotential:
 
     Args:
         neuron: the integers of its channels.
+        threshold: of its channels, no further out than its spikes take.
         axes: of the population, 1 or 3.
         reach: the largest magnitude that computing its potential can meet.
     """
 
-    def __init__(self, neuron: integer.QuantizedLIF, axes: int, reach: int) -> None:
-        threshold = np.minimum(neuron.threshold, reach + 1)  # What is above is never reached, either.
-        largest = 2 * reach + 2**neuron.leak * max(0, -int(threshold.min()))
-        self.dtype = np.dtype(np.int32 if largest <= integer.INT32_LIMIT else np.int64)
+    def __init__(self, neuron: integer.QuantizedLIF, threshold: np.ndarray, axes: int, reach: int) -> None:
+        self.dtype = np.dtype(np.int32 if reach <= integer.INT32_LIMIT else np.int64)
         self.threshold = self._spread(threshold, axes)
         self.bias = self._spread(neuron.bias, axes)
         self.shift = self._spread(neuron.potential_shift, axes)
@@ -224,12 +223,3 @@ class StoredPotential:
 
     def _spread(self, values: np.ndarray, axes: int) -> np.ndarray:
         return integer.per_channel(values, axes).astype(self.dtype)
-
-
-def _reachable(threshold: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Thresholds as numbers that compare exactly with potentials from low to high, in the potentials' own type."""
-    dtype = integer.narrowest(max(-int(low.min()), int(high.max())))
-    if dtype == np.int64:
-        return threshold
-    always, never = threshold <= low.astype(np.int64), threshold > high.astype(np.int64)
-    return np.select([always, never], [-np.inf, np.inf], threshold.astype(dtype)).astype(dtype)

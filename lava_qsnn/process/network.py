@@ -14,20 +14,16 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.proc.conv.process import Conv as LavaConv
-from lava.proc.dense.process import Dense as LavaDense
-from lava.utils.weightutils import SignMode
 
 from lava_qsnn import integer
+from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.process.configurations import fixed_point, fused
 from lava_qsnn.process.engine import NetworkEngine, one_thread
-from lava_qsnn.process.memory_free import Delay, History, MemoryFree, OneToOne, Readout
+from lava_qsnn.process.memory_free import Delay, History, MemoryFree, Readout
 from lava_qsnn.process.quantized_lif import QuantizedLIF
+from lava_qsnn.process.synapses import lava_shape, synapse
 
-#: Messages inside are integers, which Lava's synapses take as graded spikes of this many bits.
-MESSAGE_BITS = 24
-
-__all__ = ["Network", "fixed_point", "fused", "lava_shape"]
+__all__ = ["Network", "fixed_point", "fused"]
 
 
 class Network(AbstractProcess):
@@ -47,66 +43,84 @@ class Network(AbstractProcess):
         latency: time steps from input to output.
         spikes: for each layer, by name, the OutPort of its spikes (or potentials), one depth of latency each.
         depths: for each layer, by name, the latency of its spikes.
+        neurons: for each layer, by name, the process of its neurons, for its Vars.
 
-    On the run configuration `fused()` one process computes all of it, at the same latency; before the first answer
-    it sends zeros, and there are no inner processes whose ports (`spikes`) or Vars could be used.
+    Any run configuration that takes fixed-point models runs it: `fixed_point()`, or Lava's own with the tag `fixed_pt`
+    or none. On `fused()` one process computes all of it, at the same latency; before the first answer it sends zeros,
+    and there are no inner processes whose `spikes` or Vars could be used.
 
     Raises:
+        ConfigurationError: more time steps than the network has, or fewer than one.
         RangeError: potentials or weights exceed what Lava's fixed-point processes compute exactly.
     """
 
     def __init__(self, network: integer.IntegerNetwork, timesteps: int | None = None) -> None:
-        super().__init__(network=network, timesteps=timesteps or network.timesteps)
+        steps = network.timesteps if timesteps is None else timesteps
+        super().__init__(network=network, timesteps=steps)
         integer.refuse_violations(network, integer.LAVA_RULES, "Lava's fixed-point processes")
         self.network = network
-        self.timesteps = timesteps or network.timesteps
+        self.timesteps = integer.whole(steps, "timesteps", 1, network.timesteps, ConfigurationError)
         self.depths = _depths(network)
         self.latency = self.depths[network.output.name]
         self.spikes: dict[str, OutPort] = {}
+        self.neurons: dict[str, AbstractProcess] = {}
         self._words: dict[tuple[str, tuple[int, ...]], OutPort] = {}
-        self._inner: dict[str, AbstractProcess] = {}
+        self._inner: list[AbstractProcess] = []
         self._entries: list[InPort] = []
         self.inp = InPort(shape=lava_shape(network.input.shape))
         for layer in network.layers:
             self._build(layer)
         self.out = OutPort(shape=self.spikes[network.output.name].shape)
+        self._connected = self._connections()
 
-    def open(self) -> dict[str, AbstractProcess]:
+    def open(self) -> list[AbstractProcess]:
         """Lead the ports to the inner processes, and return these and all that else is connected to them.
 
         Until the network's model is chosen nothing leads inside, so that a fused network has no inner processes.
         """
         outside = find_processes(self)
-        found = [other for process in self._inner.values() for other in find_processes(process)]
-        inside = {other.name: other for other in found if other not in outside}
+        found = [other for process in self._inner for other in find_processes(process)]
         for entry in self._entries:
             self.inp.connect(entry)
         self.spikes[self.network.output.name].connect(self.out)
-        return inside
+        return [other for other in dict.fromkeys(found) if other not in outside]
+
+    def refuse_observers(self) -> None:
+        """Raise ConfigurationError if `spikes` were connected: in a fused network, nothing would ever send them."""
+        if self._connections() != self._connected:
+            raise ConfigurationError(
+                "a fused network has no inner processes whose spikes could be received",
+                remedy="run it on fixed_point(), or connect its port `out` only",
+            )
+
+    def _connections(self) -> int:
+        """How many ports its layers' spikes are led to."""
+        return sum(len(port.out_connections) for port in self.spikes.values())
 
     def _add(self, name: str, process: AbstractProcess) -> None:
-        setattr(self, name, process)
-        self._inner[name] = process
+        process.name = name  # It is for error texts.
+        self._inner.append(process)
 
     def _build(self, layer: integer.Layer) -> None:
         shape, depth = lava_shape(self.network.shapes[layer.name]), self.depths[layer.name]
         if isinstance(layer.neuron, integer.MemoryFree):
             targets = [other for other in self.network.layers if layer.name in _sources(other)]
             taps = targets[0].neuron.taps if targets else (1,)
-            neuron = MemoryFree(shape, layer.neuron.threshold, taps, self.timesteps, depth)
+            neuron = MemoryFree(shape, self.network.thresholds(layer.name), taps, self.timesteps, depth)
             self._words[layer.name, taps] = neuron.h_out
         elif isinstance(layer.neuron, integer.QuantizedLIF):
-            neuron = QuantizedLIF(shape, layer.neuron, self.timesteps, depth)
+            neuron = QuantizedLIF(shape, layer.neuron, self.network.thresholds(layer.name), self.timesteps, depth)
             self._words[layer.name, (1,)] = neuron.s_out  # a history of one step is the spike itself
         else:
             neuron = Readout(shape)
         self._add(layer.name, neuron)
+        self.neurons[layer.name] = neuron
         self.spikes[layer.name] = neuron.s_out
         for index, connection in enumerate(layer.connections):
-            synapse = _synapse(connection.synapse, self.network.shapes[connection.source])
-            self._add(f"{layer.name}_synapse{index or ''}", synapse)
-            self._connect(connection, layer, synapse)
-            synapse.a_out.connect(neuron.a_in)
+            process = synapse(connection.synapse, self.network.shapes[connection.source])
+            self._add(f"{layer.name}_synapse{index or ''}", process)
+            self._connect(connection, layer, process)
+            process.a_out.connect(neuron.a_in)
 
     def _connect(self, connection: integer.Connection, layer: integer.Layer, synapse: AbstractProcess) -> None:
         """Lead the history words of a connection's source to its synapse, at the time the layer expects them."""
@@ -142,10 +156,16 @@ class NetworkModel(AbstractSubProcessModel):
     """The network as its constructor built it: one process per synapse and per neuron."""
 
     def __init__(self, proc: AbstractProcess) -> None:
-        self.__dict__.update(proc.open())
+        self.__dict__.update({f"process_{index}": process for index, process in enumerate(proc.open())})
 
 
-@implements(proc=Network, protocol=LoihiProtocol)
+class FusedNetwork(Network):
+    """A Network of one process. It is never made: where Lava's own run configurations look for models of Network,
+    they should find but one, which all of them choose; the model below is chosen by `fused()` alone.
+    """
+
+
+@implements(proc=FusedNetwork, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fused")
 class PyNetworkModel(PyLoihiProcessModel):
@@ -172,11 +192,6 @@ class PyNetworkModel(PyLoihiProcessModel):
         self.held[oldest] = outputs[self.network.output.name][0, 0].transpose()
 
 
-def lava_shape(shape: integer.Shape) -> integer.Shape:
-    """(C,) or (C, H, W) to Lava's (C,) or (W, H, C)."""
-    return tuple(reversed(shape))
-
-
 def _sources(layer: integer.Layer) -> list[str]:
     return [connection.source for connection in layer.connections]
 
@@ -186,27 +201,3 @@ def _depths(network: integer.IntegerNetwork) -> dict[str, int]:
     for layer in network.layers:
         depths[layer.name] = 1 + max(depths[source] for source in _sources(layer))
     return depths
-
-
-def _synapse(synapse: integer.Synapse, source: integer.Shape) -> AbstractProcess:
-    if isinstance(synapse, integer.OneToOne):
-        return OneToOne(lava_shape(source), synapse.weight)
-    if isinstance(synapse, integer.Dense):
-        # Lava truncates the lowest bit of mixed-sign weights: doubled weights and an exponent of -1 keep it.
-        return LavaDense(
-            weights=synapse.weight.astype(np.int32) << 1,
-            weight_exp=-1,
-            num_weight_bits=8,
-            sign_mode=SignMode.MIXED,
-            num_message_bits=MESSAGE_BITS,
-        )
-    # Lava flips kernels, and its axes are W H C.
-    return LavaConv(
-        weight=synapse.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),
-        input_shape=lava_shape(source),
-        stride=synapse.stride[::-1],
-        padding=synapse.padding[::-1],
-        dilation=synapse.dilation[::-1],
-        groups=synapse.groups,
-        num_message_bits=MESSAGE_BITS,
-    )

@@ -22,13 +22,21 @@ class QuantizedLIF(AbstractProcess):
     Args:
         shape: of the population, Lava's order, channels last.
         neuron: the integers of its channels.
+        threshold: of its channels, within int32; `integer.IntegerNetwork.thresholds`.
         timesteps: T, steps per sample.
         depth: synapses between the network's input and this process.
 
     Ports: `a_in` and `s_out`, both of `shape`, int32.
     """
 
-    def __init__(self, shape: tuple[int, ...], neuron: integer.QuantizedLIF, timesteps: int, depth: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        neuron: integer.QuantizedLIF,
+        threshold: np.ndarray,
+        timesteps: int,
+        depth: int,
+    ) -> None:
         super().__init__(
             shape=shape,
             timesteps=timesteps,
@@ -43,7 +51,7 @@ class QuantizedLIF(AbstractProcess):
         self.potential_shift = _spread(neuron.potential_shift, shape)
         self.current_shift = _spread(neuron.current_shift, shape)
         self.bias = _spread(neuron.bias, shape)
-        self.threshold = _spread(neuron.threshold, shape)
+        self.threshold = _spread(threshold, shape)
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...]) -> Var:

@@ -1,0 +1,92 @@
+"""Lava's own synapses on integers: Dense and Conv with their fixed-point models, and with no others.
+
+Lava's processes have models of floating point, too, which take weights in another sense and which a run configuration
+without a tag would choose. Where there is one model, every run configuration means it.
+"""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.conv import utils
+from lava.proc.conv.models import AbstractPyConvModel
+from lava.proc.conv.process import Conv as LavaConv
+from lava.proc.dense.models import AbstractPyDenseModelBitAcc
+from lava.proc.dense.process import Dense as LavaDense
+from lava.utils.weightutils import SignMode
+
+from lava_qsnn import integer
+from lava_qsnn.process.memory_free import OneToOne
+
+#: Messages are integers, which Lava's synapses take as graded spikes of this many bits.
+MESSAGE_BITS = 24
+
+
+class Dense(LavaDense):
+    """Lava's Dense of integer weights (out, in), -127 to 127.
+
+    Lava truncates the lowest bit of mixed-sign weights: doubled weights and an exponent of -1 keep it.
+    """
+
+    def __init__(self, weight: np.ndarray) -> None:
+        super().__init__(
+            weights=weight.astype(np.int32) << 1,
+            weight_exp=-1,
+            num_weight_bits=8,
+            sign_mode=SignMode.MIXED,
+            num_message_bits=MESSAGE_BITS,
+        )
+
+
+class Conv(LavaConv):
+    """Lava's Conv, which flips kernels, and whose axes are W H C: a deployed convolution of a source (C, H, W)."""
+
+    def __init__(self, conv: integer.Conv, source: integer.Shape) -> None:
+        super().__init__(
+            weight=conv.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),
+            input_shape=lava_shape(source),
+            stride=conv.stride[::-1],
+            padding=conv.padding[::-1],
+            dilation=conv.dilation[::-1],
+            groups=conv.groups,
+            num_message_bits=MESSAGE_BITS,
+        )
+
+
+def synapse(of: integer.Synapse, source: integer.Shape) -> AbstractProcess:
+    """The process of a deployed synapse, whose source has the shape (C,) or (C, H, W)."""
+    if isinstance(of, integer.OneToOne):
+        return OneToOne(lava_shape(source), of.weight)
+    return Dense(of.weight) if isinstance(of, integer.Dense) else Conv(of, source)
+
+
+def lava_shape(shape: integer.Shape) -> integer.Shape:
+    """(C,) or (C, H, W) to Lava's (C,) or (W, H, C)."""
+    return tuple(reversed(shape))
+
+
+@implements(proc=Dense, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDenseModel(AbstractPyDenseModelBitAcc):
+    """Fixed-point model of Dense: Lava's."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+
+
+@implements(proc=Conv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyConvModel(AbstractPyConvModel):
+    """Fixed-point model of Conv: Lava's."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    a_buf: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    weight: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def clamp_precision(self, x: np.ndarray) -> np.ndarray:
+        return utils.signed_clamp(x, bits=MESSAGE_BITS)
