@@ -2,9 +2,9 @@
 
     python -m tests.mutate_files --count 100000 --seed 1
 
-Each mutant must be refused by an error of the project's own, or load as the network that was written. If one does neither,
-the command ends with 1 and keeps it in the folder that it names. If one takes more than 256 MB or does not end, neither
-does the command end well.
+Each mutant must be refused by an error of the project's own, or load as the network that was written. If one does
+neither, the command ends with 1 and keeps it in the folder that it names. If one takes over 256 MB or does not end, the
+command does not end well, either.
 """
 
 from __future__ import annotations

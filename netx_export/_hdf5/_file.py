@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -13,13 +13,13 @@ from lava_qsnn.errors import FileFormatError
 from netx_export._hdf5._bytes import NOWHERE, Blocks, Cursor, damage, foreign
 from netx_export._hdf5._contents import AGAIN, Contents
 from netx_export._hdf5._heap import ATTRIBUTES, LINKS, listed
-from netx_export._hdf5._links import members
-from netx_export._hdf5._values import LARGEST_EXPANSION, array, attributes
+from netx_export._hdf5._links import link
+from netx_export._hdf5._values import LARGEST_EXPANSION, array, attribute
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 #: Bytes of the largest file, and groups within groups.
-LARGEST_FILE, DEEPEST = 2**31, 8
+LARGEST_FILE, DEEPEST = 2**31, 5
 
 #: Beyond so many bytes of arrays, a file may hold so many times its size.
 BELIEVED, BELIEVED_EXPANSION = 2**27, 64
@@ -31,6 +31,7 @@ OF_GROUPS = {LINK_INFO, LINK}
 SILENT = {0x00, 0x05, 0x0A, 0x16}
 
 Messages = dict[int, list[Cursor]]
+Part = TypeVar("Part")
 
 
 def read_contents(path: str | os.PathLike[str]) -> Contents:
@@ -76,7 +77,7 @@ class _File:
             self._keep(address, path)
             return
         messages = dict(self._messages(address))
-        named = attributes(self._listed(messages, ATTRIBUTE_INFO, ATTRIBUTE, ATTRIBUTES), path)
+        named = self._named(messages, ATTRIBUTE, ATTRIBUTE_INFO, ATTRIBUTES, attribute)
         if set(messages) <= OF_ARRAYS:
             self._array(messages, address, path)
             if named:
@@ -99,16 +100,19 @@ class _File:
         self.contents.arrays[path], self.contents.stored[path] = self.arrays[address]
 
     def _group(self, messages: Messages, path: str, depth: int) -> None:
-        links = self._listed(messages, LINK_INFO, LINK, LINKS)
-        for name, address in members(links).items():
+        for name, address in self._named(messages, LINK, LINK_INFO, LINKS, link).items():
             self._visit(address, f"{path}/{name}" if path else name, depth + 1)
 
-    def _listed(self, messages: Messages, about: int, kind: int, tree: int) -> list[Cursor]:
-        """The messages of a kind, of which there may be many: in the header, or where another message says."""
-        inline, info = messages.pop(kind, []), messages.pop(about, [])
-        if len(info) > 1 or (kind == LINK and not info):
-            raise damage("an object says twice, or nowhere, where its parts are")
-        return listed(info[0], inline, tree, self.blocks) if info else inline
+    def _named(
+        self, messages: Messages, kind: int, about: int, tree: int, read: Callable[[Cursor], tuple[str, Part]]
+    ) -> dict[str, Part]:
+        """The links or the attributes of an object, few in its header, or many where a message about them says."""
+        parts, info = [read(message) for message in messages.pop(kind, [])], messages.pop(about, [])
+        for message in info:
+            parts += listed(message, tree, read, self.blocks)
+        if len(dict(parts)) != len(parts) or len(info) > 1 or (kind == LINK and not info):
+            raise damage("an object has two parts of one name, or nothing that says where they are")
+        return dict(parts)
 
     def _messages(self, address: int) -> Messages:
         """The messages of an object's header, version 2 (IV.A.1.b), by type."""

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import TypeVar
 
 from netx_export._hdf5._bytes import NOWHERE, Blocks, Cursor, damage, foreign
+from netx_export._hdf5._lookup3 import lookup3
 
-#: Kinds of B-trees, by what they list: bytes of a record, of what comes before the place in the heap, and of the place.
+Part = TypeVar("Part")
+
+#: Kinds of B-trees, by what they list: bytes of a record, its place in the heap, and the hash of its name.
 LINKS, ATTRIBUTES = 5, 8
-RECORDS = {LINKS: (11, 4, 7), ATTRIBUTES: (17, 0, 8)}
+RECORDS = {LINKS: (11, slice(4, 11), slice(0, 4)), ATTRIBUTES: (17, slice(0, 8), slice(13, 17))}
 
 #: Messages of one object, B-trees' depth, and rows of a heap.
 MOST_MESSAGES, DEEPEST_TREE, MOST_ROWS = 2**13, 4, 64
 
 
-def listed(info: Cursor, inline: list[Cursor], kind: int, blocks: Blocks) -> list[Cursor]:
-    """The messages of one kind, LINKS or ATTRIBUTES, of an object.
+def listed(
+    info: Cursor, kind: int, read: Callable[[Cursor], tuple[str, Part]], blocks: Blocks
+) -> Iterator[tuple[str, Part]]:
+    """The links or the attributes of an object that are not in its header, each with its name.
 
     Args:
         info: where they are: version, flags, and the addresses of a heap and a B-tree (IV.A.2.c, IV.A.2.v).
-        inline: those in the header, none if there is a heap.
         kind: LINKS or ATTRIBUTES.
+        read: the name and the part from a message.
         blocks: of the file.
     """
     info.expect("version of a list", 0)
@@ -29,12 +35,14 @@ def listed(info: Cursor, inline: list[Cursor], kind: int, blocks: Blocks) -> lis
     heap, tree = info.integer(8), info.integer(8)
     info.end()
     if heap == NOWHERE and tree == NOWHERE:
-        return inline
-    if inline:
-        raise damage("a part of its members, or attributes, is in two places")
-    _, before, width = RECORDS[kind]
-    places = [record[before : before + width] for record in _records(blocks, tree, kind)]
-    return _Heap(blocks, heap, width).taken(places)
+        return
+    _, place, hashed = RECORDS[kind]
+    messages = _Heap(blocks, heap, place.stop - place.start)
+    for record in _records(blocks, tree, kind):
+        name, part = read(messages.taken(Cursor(record[place])))
+        if lookup3(name.encode()) != int.from_bytes(record[hashed], "little"):
+            raise damage(f"'{name}' is listed as something else")
+        yield name, part
 
 
 def _records(blocks: Blocks, address: int, kind: int) -> Iterator[memoryview]:
@@ -103,19 +111,8 @@ class _Heap:
         self.starts = [0, *accumulate(self.sizes)]
         self.direct: dict[int, memoryview] = {}
 
-    def taken(self, places: list[memoryview]) -> list[Cursor]:
-        """What lies at some places."""
-        return [self._object(Cursor(place)) for place in places]
-
-    def _rows(self, root: int, rows: int, width: int, first: int) -> tuple[list[int], list[int]]:
-        """Sizes and addresses of the direct blocks: two rows of the first size, then each twice the last one's."""
-        sizes = [first << max(0, row - 1) for row in range(rows) for _ in range(width)]
-        block = self.blocks.read(root, 17 + self.offset + 8 * len(sizes), b"FHIB")
-        block.expect("version of a heap's block", 0)
-        block.bytes(8 + self.offset)  # where the heap is, and the offset of the block
-        return sizes, [block.integer(8) for _ in sizes]
-
-    def _object(self, place: Cursor) -> Cursor:
+    def taken(self, place: Cursor) -> Cursor:
+        """What lies at a place."""
         place.expect("kind of a place in a heap", 0)  # an object in a block, neither a huge nor a tiny one
         offset, length = place.integer(self.offset), place.integer(2)
         index = next((number for number, end in enumerate(self.starts[1:]) if offset < end), None)
@@ -124,3 +121,11 @@ class _Heap:
         if index not in self.direct:
             self.direct[index] = self.blocks.heap(self.children[index], self.sizes[index], 13 + self.offset)
         return Cursor(Cursor(self.direct[index][offset - self.starts[index] :]).bytes(length))
+
+    def _rows(self, root: int, rows: int, width: int, first: int) -> tuple[list[int], list[int]]:
+        """Sizes and addresses of the direct blocks: two rows of the first size, then each twice the last one's."""
+        sizes = [first << max(0, row - 1) for row in range(rows) for _ in range(width)]
+        block = self.blocks.read(root, 17 + self.offset + 8 * len(sizes), b"FHIB")
+        block.expect("version of a heap's block", 0)
+        block.bytes(8 + self.offset)  # where the heap is, and the offset of the block
+        return sizes, [block.integer(8) for _ in sizes]

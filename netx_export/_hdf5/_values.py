@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netx_export._hdf5._bytes import NOWHERE, Cursor, damage, foreign
-from netx_export._hdf5._contents import Arrays
 
 #: Bytes that deflate can make of one.
 LARGEST_EXPANSION = 1100
@@ -154,12 +153,3 @@ def _numbers(data: memoryview, dtype: np.dtype[Any], shape: Shape) -> NDArray[An
     if dtype.kind == "b" and not set(bytes(data)) <= {0, 1}:
         raise damage("a bool is neither true nor false")
     return values
-
-
-def attributes(messages: list[Cursor], path: str) -> Arrays:
-    """The attributes of a group or an array, by name."""
-    pairs = [attribute(message) for message in messages]
-    named = dict(pairs)
-    if len(named) != len(pairs):
-        raise damage(f"'{path}' has two attributes of one name")
-    return named
