@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,6 @@ import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import QsnnError
 from netx_export._hdf5._lookup3 import lookup3
-from netx_export._schema import digest
 
 #: Blocks of HDF5's metadata by their signatures.
 SIGNATURES = rb"\x89HDF\r\n\x1a\n|OHDR|OCHK|FRHP|FHDB|FHIB|FSHD|FSSE|BTHD|BTLF|BTIN"
@@ -88,7 +87,7 @@ def _blocks(content: bytes) -> Iterator[Block]:
 
 
 def mutant(subject: Subject, random: np.random.Generator) -> bytes:
-    """The file with one to three changes, three quarters of them in its metadata, its checksums and digest mended."""
+    """The file with one to three changes, three quarters of them in its metadata, its checksums mended."""
     content = bytearray(subject.content)
     changes = (_flip, _number, _copy, _redirect)
     for _ in range(random.integers(1, 4)):
@@ -129,11 +128,6 @@ def _redirect(content: bytearray, place: int, subject: Subject, random: np.rando
     found = content.find(one.to_bytes(8, "little"), place)
     if found >= 0:
         content[found : found + 8] = other.to_bytes(8, "little")
-
-
-def with_new_digest(content: bytes, subject: Subject, changed: integer.IntegerNetwork) -> bytes:
-    """The file with the digest of another network, as somebody would write it who means it."""
-    return _mended(bytearray(content.replace(digest(subject.network).encode(), digest(changed).encode())), subject)
 
 
 def subjects(folder: Path) -> list[Subject]:
@@ -214,9 +208,9 @@ def _wide() -> integer.IntegerNetwork:
     return integer.IntegerNetwork(integer.Input((7,), 31), 1, (_layer("wide", "input", synapse, neuron),))
 
 
-def judge(count: int, seed: int, folder: Path) -> collections.Counter[str]:
+def judge(known: Sequence[Subject], count: int, seed: int, folder: Path) -> collections.Counter[str]:
     """The verdicts on some mutants, by number; those that are neither refused nor equal stay in the folder."""
-    known, verdicts = subjects(folder), collections.Counter[str]()
+    verdicts = collections.Counter[str]()
     for number in range(count):
         one = known[number % len(known)]
         content = mutant(one, np.random.default_rng([seed, number]))
@@ -237,10 +231,11 @@ def main() -> int:
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, resource.RLIM_INFINITY))
+    known = subjects(folder)
     verdicts, start = collections.Counter[str](), time.monotonic()
     for number in track(range(0, chosen.count, PART)):
         signal.alarm(SECONDS)
-        verdicts += judge(min(PART, chosen.count - number), chosen.seed + number // PART, folder)
+        verdicts += judge(known, min(PART, chosen.count - number), chosen.seed + number // PART, folder)
     print(f"{dict(verdicts)} in {time.monotonic() - start:.0f} s; folder {folder}")
     return 0 if set(verdicts) <= {"refused", "equal"} else 1
 

@@ -18,8 +18,8 @@ from netx_export._hdf5._values import LARGEST_EXPANSION, array, attribute
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-#: Bytes of the largest file, and groups within groups.
-LARGEST_FILE, DEEPEST = 2**31, 5
+#: Bytes of the largest file, and names in the longest path.
+LARGEST_FILE, DEEPEST = 2**31, 6
 
 #: Beyond so many bytes of arrays, a file may hold so many times its size.
 BELIEVED, BELIEVED_EXPANSION = 2**27, 64
@@ -76,18 +76,20 @@ class _File:
         if address in self.arrays:
             self._keep(address, path)
             return
-        messages = dict(self._messages(address))
+        if address in self.groups or depth > DEEPEST:
+            raise foreign(f"its group '{path}' lies in itself, or too deep")
+        messages = self._messages(address)
         named = self._named(messages, ATTRIBUTE, ATTRIBUTE_INFO, ATTRIBUTES, attribute)
         if set(messages) <= OF_ARRAYS:
             self._array(messages, address, path)
             if named:
                 self.contents.attributes[path] = named
-        elif set(messages) <= OF_GROUPS and address not in self.groups and depth <= DEEPEST:
+        elif set(messages) <= OF_GROUPS:
             self.groups.add(address)
             self.contents.attributes[path] = named
             self._group(messages, path, depth)
         else:
-            raise foreign(f"its '{path}' is neither a group nor an array, or lies too deep, or in itself")
+            raise foreign(f"its '{path}' is neither a group nor an array")
 
     def _array(self, messages: Messages, address: int, path: str) -> None:
         if any(len(found) > 1 for found in messages.values()) or not OF_ARRAYS - {0x0B} <= set(messages):

@@ -134,18 +134,14 @@ def _unfiltered(stored: memoryview, filters: list[int], size: int, dtype: np.dty
     stream = zlib.decompressobj()
     try:
         data = stream.decompress(stored, size)
+        more = stream.decompress(stream.unconsumed_tail, 1)  # its end may be still unread
     except zlib.error as error:
         raise damage(f"an array is not compressed as it says ({error})") from None
-    if len(data) != size or not _ended(stream):
+    if len(data) != size or more or not stream.eof or stream.unused_data:
         raise damage("an array is longer or shorter than it says")
     if SHUFFLE in filters:  # the first bytes of all numbers, then the second ones, ..
         data = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
     return memoryview(data)
-
-
-def _ended(stream: Any) -> bool:
-    """Whether a stream that has given all we want has no more; its end may be still unread."""
-    return not stream.decompress(stream.unconsumed_tail, 1) and stream.eof and not stream.unused_data
 
 
 def _numbers(data: memoryview, dtype: np.dtype[Any], shape: Shape) -> NDArray[Any]:
