@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+#: Characters of the longest part of an error's text; whatever a file holds, its error can be read.
+LONGEST_PART = 1500
+
+
+def printable(text: str) -> str:
+    """A text on one line, of at most LONGEST_PART characters, the middle of a longer one left out.
+
+    What a terminal would obey or hide (control characters, escape sequences, marks that turn the direction of
+    writing round, halves of surrogate pairs) is written as Python writes it, such as \\x1b.
+    """
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _cut(text))
+    return _cut(shown)
+
+
+def _cut(text: str) -> str:
+    half = LONGEST_PART // 2 - 5
+    return text if len(text) <= LONGEST_PART else f"{text[:half]} [..] {text[-half:]}"
+
 
 class QsnnError(Exception):
-    """Base of every error this project raises on purpose.
+    """Base of every error this project raises on purpose. Its text is one printable line.
 
     Args:
         problem: what is wrong and which limit it breaks, one sentence without a final stop.
@@ -12,10 +32,12 @@ class QsnnError(Exception):
         remedy: what the user can do about it, one sentence without a final stop.
     """
 
+    one_line: ClassVar[bool] = True
+
     def __init__(self, problem: str, *, layer: str | None = None, remedy: str | None = None) -> None:
-        self.problem = problem
-        self.layer = layer
-        self.remedy = remedy
+        self.problem = printable(problem) if self.one_line else problem
+        self.layer = layer if layer is None else printable(layer)
+        self.remedy = remedy if remedy is None else printable(remedy)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -57,7 +79,9 @@ class FileFormatError(QsnnError, ValueError):
 
 
 class RunError(QsnnError, RuntimeError):
-    """A Lava run failed; the text carries the traceback of the process that failed."""
+    """A Lava run failed; the text carries the traceback of the process that failed, line by line."""
+
+    one_line = False
 
 
 class TimeLimitError(RunError, TimeoutError):

@@ -32,7 +32,7 @@ def layer_arrays(network: IntegerNetwork, layer: Layer) -> Arrays:
         raise DeploymentError("stock NetX has no skip connections", layer=layer.name)
     (connection,) = layer.connections
     stock, synapse = stock_layer(network, layer), connection.synapse
-    weight = synapse.weight.astype(np.int64) << stock.weight_shift
+    weight = smallest(synapse.weight, stock.weight_shift)
     if isinstance(synapse, Conv):
         kind: Arrays = {
             "type": _text("conv"),
@@ -43,14 +43,14 @@ def layer_arrays(network: IntegerNetwork, layer: Layer) -> Arrays:
             "padding": np.array(synapse.padding),
             "dilation": np.array(synapse.dilation),
             "groups": np.array(synapse.groups),
-            "weight": smallest(weight[..., None]),
+            "weight": weight[..., None],
         }
     else:
         kind = {
             "type": _text("dense"),
             "inFeatures": np.array(weight.shape[1]),
             "outFeatures": np.array(weight.shape[0]),
-            "weight": smallest(weight),
+            "weight": weight,
         }
     if stock.bias is not None:
         kind["bias"] = smallest(stock.bias)
@@ -87,13 +87,13 @@ def network_arrays(network: IntegerNetwork) -> Arrays:
     return {f"{index}/{path}": array for index, arrays in enumerate(groups) for path, array in arrays.items()}
 
 
-def smallest(values: NDArray[Any]) -> NDArray[Any]:
-    """The same integers in the smallest signed integer type that holds them."""
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    for dtype in (np.int8, np.int16, np.int32):
-        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return values.astype(dtype)
-    return values.astype(np.int64)
+def smallest(values: NDArray[Any], shift: int = 0) -> NDArray[Any]:
+    """The integers, times 2^shift, in the smallest signed integer type that holds them."""
+    low, high = (int(values.min()) << shift, int(values.max()) << shift) if values.size else (0, 0)
+    types = (np.int8, np.int16, np.int32)
+    fitting = (dtype for dtype in types if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max)
+    fitted: NDArray[Any] = values.astype(next(fitting, np.int64))
+    return fitted << shift
 
 
 def write_arrays(group: h5py.Group, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -116,12 +116,11 @@ def _write(group: h5py.Group, path: str, array: NDArray[Any]) -> None:
     if array.nbytes < COMPRESS_FROM_BYTES:
         group.create_dataset(path, data=array)
         return
+    options = {"chunks": array.shape, "compression": "gzip", "compression_opts": 9}
     if array.dtype.itemsize > 1:
-        group.create_dataset(path, data=array, compression="gzip", compression_opts=9, shuffle=True)
+        group.create_dataset(path, data=array, shuffle=True, **options)
         return
-    dataset = group.create_dataset(
-        path, array.shape, array.dtype, chunks=array.shape, compression="gzip", compression_opts=9
-    )
+    dataset = group.create_dataset(path, array.shape, array.dtype, **options)
     dataset.id.write_direct_chunk((0,) * array.ndim, _deflate(array.tobytes()))
 
 

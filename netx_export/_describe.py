@@ -20,6 +20,8 @@ from lava_qsnn.integer import (
     Shape,
     Synapse,
 )
+from netx_export._hdf5 import read_contents
+from netx_export._schema import GROUP
 from netx_export._silence import silent_channels
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
@@ -81,18 +83,14 @@ def weight_bits(synapse: Synapse) -> int:
 
 
 def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[str, int]:
-    """Bytes that the weights alone take in a network's file: by layer."""
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        group = file["lava_qsnn/layer"]
-        return {
-            layer.name: sum(
-                group[f"{index}/connection/{number}/weight"].id.get_storage_size()
-                for number in range(len(layer.connections))
-            )
-            for index, layer in enumerate(network.layers)
-        }
+    """Bytes that the weights alone take in a network's file: by layer. Errors as `load`."""
+    stored = read_contents(path).stored
+    return {
+        layer.name: sum(
+            stored[f"{GROUP}/layer/{index}/connection/{number}/weight"] for number in range(len(layer.connections))
+        )
+        for index, layer in enumerate(network.layers)
+    }
 
 
 def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,180 +29,166 @@ from lava_qsnn.integer import (
     Readout,
     Synapse,
 )
-from lava_qsnn.stock_hdf5 import network_arrays
-from netx_export._schema import (
-    GROUP,
-    LARGEST_EXPANSION,
-    NEURON_ARRAYS,
-    NEURON_NAMES,
-    SYNAPSE_NAMES,
-    VERSION,
-    digest,
-)
+from netx_export._encode import encode
+from netx_export._hdf5 import AGAIN, Contents, differences, read_contents
+from netx_export._schema import GROUP, NEURON_ARRAYS, NEURON_NAMES, STOCK, SYNAPSE_NAMES, VERSION
 
 
 def load(path: str | os.PathLike[str]) -> IntegerNetwork:
     """Read a network from a file that `export` wrote.
 
+    The HDF5 library, which some files can end or stall, never sees it; see `netx_export._hdf5`.
+
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is no HDF5, is damaged or truncated, is a NetX file of another origin, or of another
-            version. Nothing in a file is executed, and no memory is taken on its word alone.
+            version, or holds anything but what `export` writes for its network. Nothing in a file is executed, no
+            memory is taken on its word alone, and no file ends this process or keeps it waiting.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
     try:
-        with h5py.File(path, "r") as file:
-            return _network(file)
+        return _decode(read_contents(path))
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read: {error.strerror}") from None
     except FileFormatError as error:
         raise FileFormatError(f"'{path}': {error.problem}", layer=error.layer, remedy=error.remedy) from None
     except QsnnError as error:
-        raise FileFormatError(f"'{path}' holds no valid network: {error}") from error
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise FileFormatError(f"'{path}' is damaged or no HDF5 file ({error})", remedy="export it again") from error
+        raise FileFormatError(f"'{path}' holds no valid network: {error}") from None
 
 
-def _network(file: h5py.File) -> IntegerNetwork:
-    group = _group(file, GROUP, "export it with netx_export.export; other NetX files hold no memory-free network")
-    attributes = group.attrs
-    version = _integer(attributes, "version", 0, 2**31)
+def _decode(contents: Contents) -> IntegerNetwork:
+    """The network of this project's group; everything else in the file must say the same, word for word."""
+    if GROUP not in contents.attributes:
+        remedy = "export it with netx_export.export; other NetX files hold no memory-free network"
+        raise FileFormatError(f"it has no group '{GROUP}'", remedy=remedy)
+    group = _Group(contents, GROUP, Counter(path.rpartition("/")[0] for path in contents.attributes))
+    version = group.integer("version")
     if version != VERSION:
         raise FileFormatError(
             f"its format is version {version}, this release reads version {VERSION}",
             remedy="read it with the release that wrote it, or export it again",
         )
     network = IntegerNetwork(
-        Input(
-            _integers(attributes, "input_shape", 1, LARGEST_COUNT),
-            _integer(attributes, "input_maximum", 1, LARGEST_COUNT),
-        ),
-        _integer(attributes, "timesteps", 1, LARGEST_COUNT),
-        tuple(_layer(part) for part in _numbered(_group(group, "layer"))),
+        Input(group.integers("input_shape"), group.integer("input_maximum")),
+        group.integer("timesteps"),
+        tuple(_layer(part) for part in group.members("layer")),
     )
-    if _text(attributes, "digest") != digest(network):
-        raise FileFormatError("its numbers do not match its digest: it is damaged", remedy="export it again")
-    if bool(_integer(attributes, "stock_exact", 0, 1)) != network.stock_exact:
-        raise FileFormatError("what it says about stock NetX is not true", remedy="export it again")
-    _check_stock(_group(file, "layer"), network)
+    _refuse_difference(contents, encode(network))
     return network
 
 
-def _check_stock(group: h5py.Group, network: IntegerNetwork) -> None:
-    """The stock part says the same network, so that both readers of one file see one truth."""
-    for path, expected in network_arrays(network).items():
-        stored = _array(group, path, "iubS")
-        if not np.array_equal(stored, expected):
-            raise FileFormatError(f"its stock part differs from its network at layer/{path}", remedy="export it again")
+def _refuse_difference(stored: Contents, expected: Contents) -> None:
+    """Both readers of a file see one truth: the stock part, and what stock NetX is told besides, are the network's."""
+    different = list(differences(stored, expected))
+    if f"{GROUP}/@digest" in different:
+        raise FileFormatError("its numbers do not match its digest: it is damaged", remedy=AGAIN)
+    for path in different:
+        if path.startswith(f"{STOCK}/"):
+            raise FileFormatError(f"its stock part differs from its network at {path}", remedy=AGAIN)
+        raise FileFormatError(f"what it says at {path or '/'} is not what the file of its network says", remedy=AGAIN)
 
 
-def _layer(group: h5py.Group) -> Layer:
-    attributes = group.attrs
-    neuron: Neuron
-    taps = _integers(attributes, "taps", 1, 2**63)
-    kind = _text(attributes, "neuron")
+class _Group:
+    """One group of a file's contents, whose parts are asked for by name and type."""
+
+    def __init__(self, contents: Contents, path: str, sizes: Counter[str]) -> None:
+        self.contents, self.path, self.sizes = contents, path, sizes
+        if path not in contents.attributes:
+            raise FileFormatError(f"it has no group '{path}'", remedy=AGAIN)
+
+    def members(self, name: str) -> list[_Group]:
+        """The groups 0, 1, .. in a group of this one."""
+        place = f"{self.path}/{name}"
+        return [_Group(self.contents, f"{place}/{index}", self.sizes) for index in range(self.sizes[place])]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Signed integers."""
+        path = f"{self.path}/{name}"
+        if path not in self.contents.arrays:
+            raise FileFormatError(f"it has no array '{path}'", remedy=AGAIN)
+        array = self.contents.arrays[path]
+        if array.dtype.kind != "i":
+            raise FileFormatError(f"'{path}' holds {array.dtype}, not signed integers")
+        return array
+
+    def integer(self, name: str) -> int:
+        value = self._attribute(name)
+        if value.shape or value.dtype.kind not in "iu":
+            raise self._refusal(name, value, "an integer")
+        return int(value)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        value = self._attribute(name)
+        if value.ndim != 1 or value.dtype.kind not in "iu":
+            raise self._refusal(name, value, "a list of integers")
+        return tuple(int(number) for number in value)
+
+    def text(self, name: str) -> str:
+        value = self._attribute(name)
+        if value.shape or value.dtype.kind != "S":
+            raise self._refusal(name, value, "a text")
+        try:
+            return bytes(value[()]).decode()
+        except UnicodeDecodeError:
+            raise self._refusal(name, value, "a text") from None
+
+    def _attribute(self, name: str) -> NDArray[Any]:
+        attributes = self.contents.attributes[self.path]
+        if name not in attributes:
+            raise FileFormatError(f"it lacks the attribute '{name}' of '{self.path}'", remedy=AGAIN)
+        return attributes[name]
+
+    def _refusal(self, name: str, value: NDArray[Any], wanted: str) -> FileFormatError:
+        shown = f"{value.dtype} of shape {value.shape}" if value.size > 1 else repr(value.tolist())[:64]
+        return FileFormatError(f"its attribute '{name}' of '{self.path}' is {shown}, not {wanted}")
+
+
+def _layer(group: _Group) -> Layer:
+    connections = tuple(_connection(part) for part in group.members("connection"))
+    return Layer(group.text("name"), connections, _neuron(group))
+
+
+def _neuron(group: _Group) -> Neuron:
+    kind, taps = group.text("neuron"), group.integers("taps")
     if kind == NEURON_NAMES[MemoryFree]:
-        neuron = MemoryFree(taps, _array(group, "threshold").astype(np.int64))
-    elif kind == NEURON_NAMES[QuantizedLIF]:
-        neuron = QuantizedLIF(
-            bits=_integer(attributes, "bits", 0, 64),
-            leak=_integer(attributes, "leak", 0, 64),
-            reset=_text(attributes, "reset"),
-            **{name: _array(group, name).astype(np.int64) for name in NEURON_ARRAYS[QuantizedLIF]},
+        return MemoryFree(taps, group.array("threshold").astype(np.int64))
+    if kind == NEURON_NAMES[QuantizedLIF]:
+        return QuantizedLIF(
+            bits=group.integer("bits"),
+            leak=group.integer("leak"),
+            reset=group.text("reset"),
+            **{name: group.array(name).astype(np.int64) for name in NEURON_ARRAYS[QuantizedLIF]},
         )
-    elif kind == NEURON_NAMES[Readout]:
-        neuron = Readout(taps)
-    else:
-        raise FileFormatError(f"there is no neuron '{kind}'")
-    connections = tuple(_connection(part) for part in _numbered(_group(group, "connection")))
-    return Layer(_text(attributes, "name"), connections, neuron)
+    if kind == NEURON_NAMES[Readout]:
+        return Readout(taps)
+    raise FileFormatError(f"there is no neuron '{kind}'")
 
 
-def _connection(group: h5py.Group) -> Connection:
-    attributes = group.attrs
-    shift = _integer(attributes, "weight_shift", 0, 31)
-    weight = _array(group, "weight").astype(np.int64)
-    if ((weight >> shift) << shift != weight).any():
-        raise FileFormatError(f"its weights are no multiples of 2^{shift}")
-    weight >>= shift
-    synapse: Synapse
-    kind = _text(attributes, "synapse")
+def _connection(group: _Group) -> Connection:
+    return Connection(group.text("source"), _synapse(group))
+
+
+def _synapse(group: _Group) -> Synapse:
+    weight, kind = _weight(group), group.text("synapse")
     if kind == SYNAPSE_NAMES[Dense]:
-        synapse = Dense(weight)
-    elif kind == SYNAPSE_NAMES[OneToOne]:
-        synapse = OneToOne(weight)
-    elif kind == SYNAPSE_NAMES[Conv]:
-        weight = weight.reshape(weight.shape[:4])
-        stride, padding, dilation = (_integers(attributes, key, 0, 2**31) for key in ("stride", "padding", "dilation"))
-        synapse = Conv(weight, stride, padding, dilation, _integer(attributes, "groups", 1, 2**31))  # type: ignore[arg-type]
-    else:
-        raise FileFormatError(f"there is no synapse '{kind}'")
-    return Connection(_text(attributes, "source"), synapse)
+        return Dense(weight)
+    if kind == SYNAPSE_NAMES[OneToOne]:
+        return OneToOne(weight)
+    if kind == SYNAPSE_NAMES[Conv]:
+        if weight.ndim > 4:  # stock NetX has an axis of depth, of one
+            weight = weight.reshape(weight.shape[:4])
+        stride, padding, dilation = (group.integers(name) for name in ("stride", "padding", "dilation"))
+        return Conv(weight, stride, padding, dilation, group.integer("groups"))  # type: ignore[arg-type]
+    raise FileFormatError(f"there is no synapse '{kind}'")
 
 
-def _group(parent: h5py.Group, name: str, remedy: str = "export it again") -> h5py.Group:
-    child = _child(parent, name)
-    if not isinstance(child, h5py.Group):
-        raise FileFormatError(f"it has no group '{name}' in '{parent.name}'", remedy=remedy)
-    return child
-
-
-def _child(parent: h5py.Group, name: str) -> Any:
-    """What lies under a name, reached by hard links only: a file never makes us read other files."""
-    for part in name.split("/"):
-        if not isinstance(parent, h5py.Group) or not isinstance(parent.get(part, getlink=True), h5py.HardLink):
-            return None
-        parent = parent[part]
-    return parent
-
-
-def _numbered(parent: h5py.Group) -> list[h5py.Group]:
-    if not 1 <= len(parent) <= MOST_LAYERS:
-        raise FileFormatError(f"'{parent.name}' has {len(parent)} members; 1 to {MOST_LAYERS} make sense")
-    return [_group(parent, str(index)) for index in range(len(parent))]
-
-
-def _array(parent: h5py.Group, name: str, kinds: str = "iu") -> NDArray[Any]:
-    """A dataset's array, after its dtype, its links and its size were checked."""
-    dataset = _child(parent, name)
-    where = f"{parent.name}/{name}"
-    if not isinstance(dataset, h5py.Dataset):
-        raise FileFormatError(f"it has no array '{where}'", remedy="export it again")
-    if dataset.dtype.kind not in kinds:
-        raise FileFormatError(f"'{where}' holds {dataset.dtype}, not integers")
-    if dataset.is_virtual or dataset.external or dataset.compression not in (None, "gzip"):
-        raise FileFormatError(f"'{where}' is stored in a way this project never writes")
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > LARGEST_EXPANSION * max(stored, 1):
-        raise FileFormatError(f"'{where}' claims {dataset.nbytes:,} bytes out of {stored:,} stored")
-    return np.asarray(dataset[()])
-
-
-def _attribute(attributes: Mapping[str, Any], name: str) -> Any:
-    if name not in attributes:
-        raise FileFormatError(f"it lacks the attribute '{name}'", remedy="export it again")
-    return attributes[name]
-
-
-def _integer(attributes: Mapping[str, Any], name: str, low: int, high: int) -> int:
-    value = _attribute(attributes, name)
-    if np.ndim(value) or np.asarray(value).dtype.kind not in "iub" or not low <= int(value) <= high:
-        raise FileFormatError(f"its attribute '{name}' is {value!r}, not an integer from {low} to {high}")
-    return int(value)
-
-
-def _integers(attributes: Mapping[str, Any], name: str, low: int, high: int) -> tuple[int, ...]:
-    value = np.asarray(_attribute(attributes, name))
-    if value.ndim != 1 or value.dtype.kind not in "iu" or not 1 <= value.size <= MAXIMUM_HISTORY:
-        raise FileFormatError(f"its attribute '{name}' is no short list of integers")
-    numbers = tuple(int(number) for number in value)
-    if min(numbers) < low or max(numbers) > high:
-        raise FileFormatError(f"its attribute '{name}' has numbers outside {low} to {high}")
-    return numbers
-
-
-def _text(attributes: Mapping[str, Any], name: str) -> str:
-    value = _attribute(attributes, name)
-    if not isinstance(value, bytes) or not 0 < len(value) <= LONGEST_NAME:
-        raise FileFormatError(f"its attribute '{name}' is no text")
-    return value.decode()
+def _weight(group: _Group) -> NDArray[Any]:
+    shift, stored = group.integer("weight_shift"), group.array("weight")
+    if not 0 <= shift < 32:
+        raise FileFormatError(f"its attribute 'weight_shift' of '{group.path}' is {shift}, not from 0 to 31")
+    weight = stored >> shift
+    if shift and (weight << shift != stored).any():
+        raise FileFormatError(f"its weights in '{group.path}' are no multiples of 2^{shift}")
+    return weight

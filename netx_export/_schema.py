@@ -14,6 +14,12 @@
         connection/<j>/             one group per connection
             @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
             weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
+
+A file holds this and nothing else. Its reader takes the network from this project's group, and refuses the file unless
+everything in it, the stock part included, is what that network's file holds (`netx_export._encode`).
+
+The digest finds damage; it is no signature. Whoever changes a file can compute it anew, so a file that loads is a
+network, and whole, but not by that one that you trust. Sign files, or their checksums, where that matters.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.integer import Conv, Dense, IntegerNetwork, MemoryFree, Neuron, OneToOne, QuantizedLIF, Readout
 
-GROUP = "lava_qsnn"
+GROUP, STOCK = "lava_qsnn", "layer"
 VERSION = 1
 
 NEURON_NAMES: dict[type, str] = {MemoryFree: "memory_free", QuantizedLIF: "quantized_lif", Readout: "readout"}
@@ -38,9 +44,6 @@ NEURON_ARRAYS: dict[type, tuple[str, ...]] = {
     QuantizedLIF: ("threshold", "bias", "potential_shift", "current_shift"),
     Readout: (),
 }
-
-#: Deflate cannot expand data by more than about 1032; a dataset that claims more is taken for damage.
-LARGEST_EXPANSION = 1100
 
 
 def neuron_arrays(neuron: Neuron) -> dict[str, NDArray[np.int64]]:

@@ -7,29 +7,32 @@ import tempfile
 from pathlib import Path
 
 import h5py
-import numpy as np
 
-from lava_qsnn.integer import Conv, IntegerNetwork, Layer, QuantizedLIF, input_message_bits, stock_layer
-from lava_qsnn.stock_hdf5 import network_arrays, smallest, write_arrays
-from netx_export._schema import GROUP, NEURON_NAMES, SYNAPSE_NAMES, VERSION, digest, neuron_arrays
+from lava_qsnn.errors import DeploymentError, FileFormatError
+from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.stock_hdf5 import write_arrays
+from netx_export._encode import encode
+from netx_export._hdf5 import Arrays, Contents, differences, read_contents
 
 
 def write(network: IntegerNetwork, path: str | os.PathLike[str]) -> None:
-    """Write a network to a NetX HDF5 file, all or nothing: to the side first, then renamed.
+    """Write a network to a NetX HDF5 file, all or nothing: to the side first, read back, then renamed.
 
     Args:
         network: any deployed network; equal networks give equal bytes.
         path: the file, replaced if it exists.
 
     Raises:
+        DeploymentError: no file can hold the network: it is too large, or its numbers are.
         OSError: the folder does not exist or cannot be written.
     """
-    path = Path(path)
+    contents, path = encode(network), Path(path)
     handle, side = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:
         with h5py.File(side, "w", libver="v110") as file:
-            _write_network(file, network)
+            _write_contents(file, contents)
+        _read_back(side, contents)
         os.chmod(side, 0o666 & ~_umask())
         os.replace(side, path)
     except BaseException:
@@ -43,52 +46,31 @@ def _umask() -> int:
     return mask
 
 
-def _write_network(file: h5py.File, network: IntegerNetwork) -> None:
-    stock = file.create_group("layer")
-    write_arrays(stock, network_arrays(network))
-    group = file.create_group(GROUP)
-    group.attrs.update(
-        {
-            "version": VERSION,
-            "timesteps": network.timesteps,
-            "input_shape": network.input.shape,
-            "input_maximum": network.input.maximum,
-            "stock_exact": network.stock_exact,
-            "stock_obstacles": _text("\n".join(network.stock_obstacles)),
-            "input_message_bits": input_message_bits(network),
-            "reset_interval": network.timesteps,
-            "reset_offset": 1,
-            "digest": _text(digest(network)),
-        }
-    )
-    weights = iter([dataset["weight"] for dataset in _in_order(stock) if "weight" in dataset])
-    for index, layer in enumerate(network.layers):
-        _write_layer(group.create_group(f"layer/{index}"), network, layer)
-        if network.is_chain:
-            group[f"layer/{index}/connection/0/weight"] = next(weights)
+def _read_back(side: str, contents: Contents) -> None:
+    try:
+        wrong = next(differences(read_contents(side), contents), None)
+        if wrong is None:
+            return
+        problem = f"'{wrong}' is read back as something else"
+    except FileFormatError as error:
+        problem = error.problem
+    raise DeploymentError(f"no file can hold this network: {problem}", remedy="use fewer or smaller layers")
 
 
-def _in_order(group: h5py.Group) -> list[h5py.Group]:
-    return [group[str(index)] for index in range(len(group))]
-
-
-def _write_layer(group: h5py.Group, network: IntegerNetwork, layer: Layer) -> None:
-    group.attrs.update({"name": _text(layer.name), "neuron": _text(NEURON_NAMES[type(layer.neuron)])})
-    group.attrs["taps"] = np.array(layer.neuron.taps, np.uint64)
-    if isinstance(layer.neuron, QuantizedLIF):
-        group.attrs.update({"bits": layer.neuron.bits, "leak": layer.neuron.leak, "reset": _text(layer.neuron.reset)})
-    write_arrays(group, {name: smallest(array) for name, array in neuron_arrays(layer.neuron).items()})
-    for index, connection in enumerate(layer.connections):
-        synapse = connection.synapse
-        part = group.create_group(f"connection/{index}")
-        part.attrs.update({"source": _text(connection.source), "synapse": _text(SYNAPSE_NAMES[type(synapse)])})
-        part.attrs["weight_shift"] = stock_layer(network, layer).weight_shift if network.is_chain else 0
-        if isinstance(synapse, Conv):
-            part.attrs.update({name: getattr(synapse, name) for name in ("stride", "padding", "dilation", "groups")})
-        if not network.is_chain:
-            write_arrays(part, {"weight": smallest(synapse.weight)})
-
-
-def _text(value: str) -> np.bytes_:
-    """Text of fixed length: HDF5 spends 4 KiB on the first of variable length."""
-    return np.bytes_(value.encode())
+def _write_contents(file: h5py.File, contents: Contents) -> None:
+    """Each group with its attributes and arrays; an array with several paths is written once."""
+    places: dict[int, str] = {}
+    members: dict[str, Arrays] = {group: {} for group in contents.attributes}
+    for path, array in contents.arrays.items():
+        group, _, name = path.rpartition("/")
+        members[group][name] = array
+    for group, arrays in members.items():
+        place = file.require_group(group or "/")
+        for name, value in contents.attributes[group].items():
+            place.attrs[name] = value
+        for name, array in arrays.items():
+            if id(array) in places:
+                place[name] = file[places[id(array)]]
+            else:
+                write_arrays(place, {name: array})
+                places[id(array)] = f"{group}/{name}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -12,7 +14,8 @@ import pytest
 
 import netx_export
 from lava_qsnn import integer
-from lava_qsnn.errors import FileFormatError, QsnnError
+from lava_qsnn.errors import DeploymentError, FileFormatError, QsnnError
+from netx_export._schema import digest
 
 RANDOM = np.random.default_rng(0)
 
@@ -131,8 +134,13 @@ def test_flipped_bytes_are_refused_or_harmless(path: Path, tmp_path: Path) -> No
     assert refused > 50
 
 
-def _set(name: str, value: object) -> Callable[[h5py.File], None]:
-    return lambda file: file["lava_qsnn"].attrs.__setitem__(name, value)
+def edited(path: Path, change: Callable[[h5py.File], object]) -> None:
+    with h5py.File(path, "r+", libver=("v110", "v110")) as file:
+        change(file)
+
+
+def _set(name: str, value: object, group: str = "lava_qsnn") -> Callable[[h5py.File], None]:
+    return lambda file: file[group].attrs.__setitem__(name, value)
 
 
 def _replace(path: str, value: object) -> Callable[[h5py.File], None]:
@@ -143,21 +151,22 @@ def _replace(path: str, value: object) -> Callable[[h5py.File], None]:
     return change
 
 
+def _add(path: str, value: object) -> Callable[[h5py.File], None]:
+    return lambda file: file.__setitem__(path, value)
+
+
 def _claim(path: str, shape: tuple[int, ...]) -> Callable[[h5py.File], None]:
     """An array that claims a size of which nothing is stored."""
 
     def change(file: h5py.File) -> None:
         del file[path]
-        file.create_dataset(path, shape, "i1", chunks=(1,) * (len(shape) - 1) + (4096,), compression="gzip")
+        file.create_dataset(path, shape, "i1", chunks=shape, compression="gzip")
 
     return change
 
 
-def _link(path: str, link: object) -> Callable[[h5py.File], None]:
-    return _replace(path, link)
-
-
-THRESHOLD = "lava_qsnn/layer/0/threshold"
+LAYER = "lava_qsnn/layer/0"
+THRESHOLD = f"{LAYER}/threshold"
 WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
 
 
@@ -165,32 +174,113 @@ WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
     ("change", "text"),
     [
         (lambda file: file.__delitem__("lava_qsnn"), "no group 'lava_qsnn'"),
-        (lambda file: file.__delitem__("layer"), "no group 'layer'"),
+        (lambda file: file.__delitem__("layer"), "stock part differs"),
         (lambda file: file.__delitem__(WEIGHT), "no array"),
-        (lambda file: file.__delitem__("lava_qsnn/layer/1"), "no group '1'"),
+        (lambda file: file.__delitem__("lava_qsnn/layer/1"), "no group 'lava_qsnn/layer/1'"),
         (lambda file: file["lava_qsnn"].attrs.__delitem__("timesteps"), "lacks the attribute 'timesteps'"),
         (_set("version", 2), "version 2"),
-        (_set("version", "one"), "'version'"),
-        (_set("timesteps", 2**40), "'timesteps'"),
+        (_set("version", np.bytes_(b"one")), "'version'"),
+        (_set("timesteps", [4, 4]), "'timesteps' of 'lava_qsnn' is int64 of shape (2,), not an integer"),
+        (_set("timesteps", 2**40), "timesteps must be a positive integer"),
         (_set("timesteps", 5), "digest"),
-        (_set("input_shape", np.array([2.0, 4.0, 4.0])), "'input_shape'"),
-        (_set("stock_exact", False), "stock NetX"),
-        (_replace(THRESHOLD, np.array([2.0, -3.0, 5.0])), "not integers"),
+        (_set("input_shape", 2), "'input_shape'"),
+        (_set("taps", np.bytes_(b"1"), LAYER), "'taps'"),
+        (_set("neuron", 3, LAYER), "'neuron'"),
+        (_set("neuron", np.bytes_(b"\xff\xfe"), LAYER), "not a text"),
+        (_set("weight_shift", -1, f"{LAYER}/connection/0"), "not from 0 to 31"),
+        (_set("weight_shift", 5, f"{LAYER}/connection/0"), "no multiples of 2^5"),
+        (_set("stock_exact", False), "lava_qsnn/@stock_exact"),
         (_replace(THRESHOLD, np.array([2, -3, 5, 6])), "thresholds do not fit"),
         (_replace(THRESHOLD, np.array([2, -3, 6])), "digest"),
-        (_replace("layer/3/bias", np.zeros(40, int)), "stock part differs"),
-        (_replace("layer/1/neuron/vThMant", 7), "stock part differs"),
-        (_claim(WEIGHT, (2**20, 2**24)), "claims"),
-        (_link(THRESHOLD, h5py.ExternalLink("other.net", "/x")), "no array"),
-        (_link("lava_qsnn/layer/0", h5py.SoftLink("/layer/0")), "no group '0'"),
+        (_replace(THRESHOLD, np.array([2, -3, 5]).astype(np.uint64)), "holds uint64, not signed integers"),
+        (_replace(WEIGHT, np.array(8)), "dense weights must have shape"),
+        (_claim(WEIGHT, (2**20, 2**11)), "claims"),
+        (_add("lava_qsnn/note", 1), "what it says at lava_qsnn/note"),
     ],
 )
 def test_a_file_that_lies_is_refused_with_its_name(path: Path, change: Callable[[h5py.File], None], text: str) -> None:
-    with h5py.File(path, "r+") as file:
-        change(file)
+    edited(path, change)
     with pytest.raises(FileFormatError, match="network.net") as caught:
         netx_export.load(path)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (_replace("layer/3/bias", np.zeros(40, int)), "layer/3/bias"),
+        (_replace("layer/1/neuron/vThMant", 7), "layer/1/neuron/vThMant"),
+        (_replace("layer/1/neuron/gradedSpike", True), "layer/1/neuron/gradedSpike"),
+        (_replace("layer/1/neuron/gradedSpike", 0), "layer/1/neuron/gradedSpike"),  # not even as another kind
+        (_add("layer/4/bias", np.ones(5, int)), "layer/4/bias"),  # on the readout
+        (_add("layer/1/delay", np.zeros(3, int)), "layer/1/delay"),
+        (_add("layer/1/neuron/messageBits", 24), "layer/1/neuron/messageBits"),
+        (lambda file: file.copy("layer/4", "layer/5"), "layer/5"),
+        (lambda file: file.create_group("layer/1/synapse"), "layer/1/synapse"),
+        (_set("exponent", 3, "layer/1"), "layer/1/@exponent"),
+        (_set("exponent", 3, "layer/1/shape"), "layer/1/shape"),
+        (_set("note", 3, "/"), "/@note"),
+        (_add("simulation/Ts", 2), "simulation"),
+        (_set("input_message_bits", 3), "lava_qsnn/@input_message_bits"),
+        (_set("reset_interval", 5), "lava_qsnn/@reset_interval"),
+        (_set("reset_offset", 0), "lava_qsnn/@reset_offset"),
+        (_set("stock_obstacles", np.bytes_(b"none")), "lava_qsnn/@stock_obstacles"),
+    ],
+)
+def test_a_stock_part_that_says_anything_else_is_refused(
+    path: Path, change: Callable[[h5py.File], None], place: str
+) -> None:
+    edited(path, change)
+    with pytest.raises(FileFormatError, match="stock part differs|what it says at") as caught:
+        netx_export.load(path)
+    assert f"at {place}" in str(caught.value)
+
+
+def test_a_digest_computed_anew_makes_no_second_truth(path: Path) -> None:
+    """The digest is no signature: whoever changes a number can make it right. The stock part still tells."""
+    written, threshold = netx_export.load(path), np.arange(40) - 19
+    first, second, last = written.layers
+    neuron = replace(second.neuron, threshold=threshold)
+    changed = replace(written, layers=(first, replace(second, neuron=neuron), last))
+
+    def change(file: h5py.File) -> None:
+        _replace("lava_qsnn/layer/1/threshold", threshold.astype(np.int8))(file)
+        file["lava_qsnn"].attrs["digest"] = np.bytes_(digest(changed).encode())
+
+    edited(path, change)
+    with pytest.raises(FileFormatError, match="stock part differs from its network at layer/3/bias"):
+        netx_export.load(path)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31mred\x1b[0m", "a\0b", "\u202egnp.exe", "x" * 20_000])
+@pytest.mark.parametrize(("name", "group"), [("name", LAYER), ("neuron", LAYER), ("source", f"{LAYER}/connection/0")])
+def test_errors_are_one_printable_line_whatever_a_file_says(path: Path, name: str, group: str, text: str) -> None:
+    edited(path, _set(name, np.bytes_(text.encode()), group))
+    with pytest.raises(FileFormatError) as caught:
+        netx_export.load(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 4000
+
+
+def test_what_no_file_can_hold_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+    monkeypatch.setattr("netx_export._hdf5._file.LARGEST_FILE", 1000)
+    with pytest.raises(DeploymentError, match="no file can hold this network: its .* bytes exceed 1,000"):
+        netx_export.write(network(), path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["network.net"]
+
+
+def test_a_network_of_many_layers_is_written_and_read(tmp_path: Path) -> None:
+    names = ["input", *(f"layer {number}" for number in range(100))]
+    layers = tuple(
+        integer.Layer(name, (integer.Connection(source, dense(3, 3)),), integer.MemoryFree((2, 1), np.arange(3)))
+        for source, name in pairwise(names)
+    )
+    deep = integer.IntegerNetwork(integer.Input((3,)), 9, layers)
+    netx_export.write(deep, tmp_path / "deep.net")
+    assert len("\n".join(deep.stock_obstacles)) > 4000  # more than is written of them
+    assert netx_export.load(tmp_path / "deep.net") == deep
 
 
 def test_no_other_hdf5_file_is_taken_for_a_network(tmp_path: Path) -> None:

@@ -289,3 +289,71 @@ def test_a_resumed_checkpoint_cannot_name_files_to_remove(scheme: str, tmp_path:
 def test_a_checkpoint_of_the_default_configuration_is_small(trained: Path) -> None:
     assert trained.stat().st_size < 100_000
     assert isinstance(read_checkpoint(trained)[0], Config)
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _circle() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def _laughs() -> list[Any]:
+    value: list[Any] = [1]
+    for _ in range(12):
+        value = [value] * 9
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (_circle(), "a part of it lies in itself"),
+        (_nested(150), "nested more than 32 deep"),
+        (_nested(31), "nested more than 32 deep"),
+        (_laughs(), "more than 100,000 entries"),
+        (list(range(100_000)), "more than 100,000 entries"),
+        ("x" * 2**20, "exceed 1,048,576"),
+        ({(1, 2): 3}, "a key in it is neither a text nor a number"),
+    ],
+)
+@pytest.mark.parametrize("place", ["loops", "hyper_parameters"])
+def test_contents_without_end_are_refused(
+    place: str, value: Any, text: str, copy: Path, reading: Callable[[Path], Any]
+) -> None:
+    resaved(copy, lambda contents: contents[place].update(value=value))
+    with pytest.raises(FileFormatError) as caught:
+        reading(copy)
+    assert text in str(caught.value)
+
+
+def test_as_many_layers_as_nobody_has_are_refused(copy: Path) -> None:
+    resaved(copy, lambda contents: contents["hyper_parameters"]["model"].update(hidden=[8] * 50_000))
+    with pytest.raises(FileFormatError, match="model has more than 10,000 entries"):
+        restore(copy)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}" + b"(" + b")\x85" * 100_000 + b"K\x01s.",  # a key of tuples in tuples, which is never hashed
+        b"\x80\x02)" + b"\x85" * 200_000 + b".",
+        b"\x80\x02" + b"]" * 500 + b"a" * 499 + b".",
+        b"\x80\x02(" + b")\x85" * 50_000 + b"cbuiltins\nset\n.",
+        b"\x80\x04\x8f(K\x01\x90.",  # a set
+        b"\x80\x02\x8b\x00\x00\x08\x00" + b"\xff" * 2**19 + b".",  # an integer of half a megabyte
+        b"\x80\x02(X\x07\x00\x00\x00storage))))tQ.",
+        b"\x80\x02K\x012.",  # an opcode that torch.save never writes
+    ],
+)
+def test_pickles_that_would_end_or_stall_their_reader_are_refused(content: bytes, copy: Path) -> None:
+    rewritten(copy, lambda name, old: content if name.endswith("data.pkl") else old)
+    with pytest.raises(FileFormatError) as caught:
+        read_checkpoint(copy)
+    assert str(caught.value).isprintable()

@@ -204,3 +204,74 @@ def test_reading_a_configuration_needs_no_torch() -> None:
     root = Path(__file__).parent.parent
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert result.stdout.strip() == "False"
+
+
+def _laughs(lines: int) -> str:
+    steps = (f"  a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]" for number in range(1, lines))
+    return "trainer:\n  options:\n  " + "\n  ".join(["  a0: &a0 [1]", *steps])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (_laughs(30), "it has an alias, *a0: write out"),
+        ("a: &a {b: 1}\nc: {<<: [*a, *a]}", "it has an alias"),
+        ("&a [*a]", "it has an alias"),
+        ("[" * 10_000, "nested more than 16 deep"),
+        ("{a: " * 17 + "1" + "}" * 17, "nested more than 16 deep"),
+        ("seed: 1\n" * 10_000, "more than 32,768 characters"),
+        ("seed: " + "1" * 6000, "is not YAML"),
+        ("seed: 0x" + "f" * 6000, "seed must lie from 0 to 4294967295, not be a huge number"),
+        ("seed: " + "1:" * 3000 + "1.5", "a value in it is not what it is said to be"),
+        ("seed: !!timestamp x", "a value in it is not"),
+        ("seed: !!int ''", "a value in it is not"),
+        ("seed: !!python/object/apply:os.getcwd []", "is not YAML"),
+        ("seed: true", "seed must be an integer, not True"),
+        ("1: 2", "there is no key '1'"),
+        ("model: {neuron: {threshold: .nan}}", "model.neuron.threshold must be a finite number"),
+        ("model: {hidden: [" + "8, " * 2000 + "8]}", "model.hidden must have at most 256 entries, not 2,001"),
+        ("model: {hidden: [true]}", "model.hidden must be a list of integers"),
+        ("trainer: {options: {1: 2}}", "trainer.options must be a dictionary"),
+    ],
+)
+def test_hostile_yaml_is_one_clear_error(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(path)
+    assert reason in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_no_file_is_read_beyond_what_a_configuration_needs() -> None:
+    with pytest.raises(ConfigurationError, match="more than 32,768 characters"):
+        load_config("/dev/zero")
+
+
+def _in_itself() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["a"] = [value]
+    return value
+
+
+def _many() -> list[Any]:
+    value: list[Any] = [1]
+    for _ in range(60):
+        value = [value] * 9
+    return value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("trainer", {"options": _in_itself()}, "a part of trainer lies in itself"),
+        ("trainer", {"options": {"a": _many()}}, "the parts of trainer are nested more than 16 deep"),
+        ("trainer", {"options": {str(n): [1] * 100 for n in range(200)}}, "trainer has more than 10,000 entries"),
+        ("model", {"hidden": [8] * 100_000}, "model has more than 10,000 entries"),
+        ("model", {"hidden": [8] * 257}, "model.hidden must have at most 256 entries"),
+    ],
+)
+def test_dictionaries_without_end_are_refused(key: str, value: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        from_dict({key: value})
+    assert text in str(caught.value)

@@ -13,22 +13,36 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from lava_qsnn.errors import ConfigurationError, FileFormatError
+from training._tree import check_tree
 from training.config import Config, from_dict
 from training.module import Classifier
 
 Contents = dict[str, Any]
 
 #: Bytes of the largest checkpoint, and of the largest pickle in one, that are read.
-LARGEST_FILE, LARGEST_PICKLE = 2**32, 2**24
+LARGEST_FILE, LARGEST_PICKLE = 2**32, 2**20
+
+#: Dictionaries, lists, numbers and texts in a pickle, each counted wherever it is used, and how deep they are nested.
+MOST_ENTRIES, DEEPEST = 10**5, 32
+
+#: What pickles of such things are made of; torch.save writes no other opcodes.
+OPCODES = (
+    pickle.PROTO + pickle.STOP + pickle.MARK + pickle.GLOBAL + pickle.REDUCE + pickle.BUILD + pickle.BINPERSID,
+    pickle.BINPUT + pickle.LONG_BINPUT + pickle.BINGET + pickle.LONG_BINGET,
+    pickle.EMPTY_DICT + pickle.SETITEM + pickle.SETITEMS + pickle.EMPTY_LIST + pickle.APPEND + pickle.APPENDS,
+    pickle.EMPTY_TUPLE + pickle.TUPLE + pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3,
+    pickle.NONE + pickle.NEWTRUE + pickle.NEWFALSE + pickle.BINUNICODE,
+    pickle.BININT + pickle.BININT1 + pickle.BININT2 + pickle.LONG1 + pickle.BINFLOAT,
+)
 
 #: Entries that versions of torch add to an archive, and no reader needs.
 NOTES = (".data/serialization_id", ".format_version", ".storage_alignment")
@@ -183,26 +197,48 @@ def _check_names(roots: tuple[str, ...], names: tuple[str, ...]) -> None:
 def _check_pickle(entries: Mapping[str, bytes]) -> None:
     if len(entries["data.pkl"]) > LARGEST_PICKLE:
         raise FileFormatError(f"its pickle's {len(entries['data.pkl']):,} bytes exceed {LARGEST_PICKLE:,}")
-    _Inspector(entries).load()
+    try:
+        check_tree("it", _Inspector(entries).load(), _parts, MOST_ENTRIES, DEEPEST)
+    except ConfigurationError as error:
+        raise FileFormatError(error.problem) from None
 
 
 class _Inert:
-    """Stands for whatever a pickle names: it can be called and filled, and does nothing."""
+    """Stands for a dictionary, and for whatever a pickle names: it can be called and filled, and only remembers."""
 
-    def __init__(self, *_: Any) -> None:
-        pass
+    def __init__(self, *parts: Any) -> None:
+        self.parts = list(parts)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        pass
+        # A dictionary would hash its keys: that of tuples in tuples goes as deep as they do, without any limit.
+        if not isinstance(key, (str, int, float, type(None))):
+            raise FileFormatError("a key in it is neither a text nor a number")
+        self.parts += [key, value]
+
+    def __setstate__(self, state: Any) -> None:
+        self.parts.append(state)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    if isinstance(value, _Inert):
+        return value.parts
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 # The pure Python unpickler: the one in C fills memory up to the largest number that a pickle gives for a memo.
 class _Inspector(pickle._Unpickler):
-    """Goes through a pickle without executing it; refuses names off the list, and lengths that do not fit."""
+    """Goes through a pickle without executing it; refuses names and opcodes off the lists, and wrong lengths."""
+
+    dispatch: ClassVar[dict[int, Any]] = {code: pickle._Unpickler.dispatch[code] for code in b"".join(OPCODES)}
 
     def __init__(self, entries: Mapping[str, bytes]) -> None:
         super().__init__(io.BytesIO(entries["data.pkl"]))
         self.entries = entries
+
+    def load_empty_dictionary(self) -> None:
+        self.stack.append(_Inert())  # type: ignore[attr-defined]
+
+    dispatch[pickle.EMPTY_DICT[0]] = load_empty_dictionary
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in STORAGES:
@@ -213,6 +249,8 @@ class _Inspector(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> _Inert:
         _, storage, key, _, length = pid
+        if not (isinstance(storage, str) and isinstance(key, str) and isinstance(length, int)):
+            raise FileFormatError("it has a storage without a type, a name or a length")
         if length * STORAGES[storage] != len(self.entries[f"data/{key}"]):
             raise FileFormatError(f"its storage '{key}' is not as long as it says")
         return _Inert()

@@ -11,7 +11,7 @@ import os
 import reprlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,8 +20,15 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 
 from lava_qsnn.errors import ConfigurationError
+from training._tree import check_tree
 
 Part = TypeVar("Part", bound="_Part")
+
+#: Characters of the longest YAML text, numbers in the longest list.
+LONGEST_YAML, LONGEST_LIST = 2**15, 256
+
+#: Values in the largest dictionary, and how deep values are nested.
+MOST_VALUES, DEEPEST = 10**4, 16
 
 
 def _bounded(default: Any, low: float, high: float) -> Any:
@@ -207,8 +214,8 @@ def load_config(path_or_name: str | os.PathLike[str]) -> Config:
     """
     text, place = _read(path_or_name)
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = _from_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{place} is not YAML: {reason}") from None
     return from_dict({} if content is None else content)
@@ -268,9 +275,40 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigurationError(f"'{text}' is not KEY=VALUE", remedy="write for example trainer.max_epochs=3")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigurationError(f"{key.strip()}: {reprlib.repr(value)} is not a YAML value") from None
+        return key.strip(), _from_yaml(value)
+    except (yaml.YAMLError, ValueError):
+        raise ConfigurationError(f"{key.strip()}: {_shown(value)} is not a YAML value") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Values that are written out, and not too deep. A few lines of aliases to aliases would stand for millions."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"it has an alias, *{self.peek_event().anchor}: write out what it stands for")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"its values are nested more than {DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _from_yaml(text: str) -> Any:
+    """The value that a YAML text stands for.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or more than a configuration needs.
+        ValueError: a number or a date in it is none.
+    """
+    if len(text) > LONGEST_YAML:
+        raise yaml.YAMLError(f"it has more than {LONGEST_YAML:,} characters")
+    try:
+        return yaml.load(text, _Loader)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # of tags that do not fit their values
+        raise yaml.YAMLError(f"a value in it is not what it is said to be ({error})") from None
 
 
 def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
@@ -278,7 +316,8 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
     if name in shipped():
         return resources.files("training").joinpath("configs").joinpath(f"{name}.yaml").read_text("utf-8"), name
     try:
-        return Path(name).read_text("utf-8"), name
+        with open(name, encoding="utf-8") as file:
+            return file.read(LONGEST_YAML + 1), name
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
@@ -291,7 +330,7 @@ def _part(kind: type[Part], key: str, content: Any) -> Part:
     names = [entry.name for entry in fields(kind)]
     if not isinstance(content, Mapping):
         raise ConfigurationError(
-            f"{key or 'a configuration'} must have keys, not be {reprlib.repr(content)}",
+            f"{key or 'a configuration'} must have keys, not be {_shown(content)}",
             remedy=f"its keys are {', '.join(names)}",
         )
     for name in content:
@@ -302,6 +341,7 @@ def _part(kind: type[Part], key: str, content: Any) -> Part:
 
 def _converted(key: str, value: Any, annotation: Any) -> Any:
     """`value` as the annotated type: nothing is guessed, but integers pass for floats and lists for tuples."""
+    check_tree(key, value, _members, MOST_VALUES, DEEPEST)
     if is_dataclass(annotation):
         assert isinstance(annotation, type)
         assert issubclass(annotation, _Part)
@@ -311,7 +351,7 @@ def _converted(key: str, value: Any, annotation: Any) -> Any:
         if accepted:
             return result
     wanted = " or ".join(_name(choice) for choice in _alternatives(annotation))
-    raise ConfigurationError(f"{key} must be {wanted}, not {reprlib.repr(value)}")
+    raise ConfigurationError(f"{key} must be {wanted}, not {_shown(value)}")
 
 
 def _accept(value: Any, annotation: Any) -> tuple[bool, Any]:
@@ -339,13 +379,22 @@ def _accept_float(value: Any) -> tuple[bool, Any]:
 
 
 def _refuse_out_of_range(key: str, value: Any, limits: tuple[float, float] | None) -> None:
+    if isinstance(value, tuple) and len(value) > LONGEST_LIST:
+        raise ConfigurationError(f"{key} must have at most {LONGEST_LIST} entries, not {len(value):,}")
     for number in value if isinstance(value, tuple) else (value,):
         if limits is not None and number is not None and not limits[0] <= number <= limits[1]:
-            raise ConfigurationError(f"{key} must lie from {limits[0]} to {limits[1]}, not be {reprlib.repr(number)}")
+            raise ConfigurationError(f"{key} must lie from {limits[0]} to {limits[1]}, not be {_shown(number)}")
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python writes no integers of more than some thousand digits
+        return "a huge number"
 
 
 def _name(annotation: Any) -> str:
@@ -361,6 +410,12 @@ def _name(annotation: Any) -> str:
         types.NoneType: "null",
     }
     return names[get_origin(annotation) or annotation]
+
+
+def _members(value: Any) -> Sequence[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _is_plain(value: Any) -> bool:
