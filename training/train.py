@@ -25,6 +25,7 @@ from training._folder import replaced, reserved
 from training.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from training.config import Config, override, to_dict, to_yaml
 from training.module import Classifier
+from training.target import TargetWatch, check_before_training
 
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
@@ -130,6 +131,7 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     seed_everything(config.seed, verbose=False)
     samples = data.make(config.data, config.seed)
     classifier = Classifier(config)
+    check_before_training(config.model, classifier.network, samples.properties)
     start = time.perf_counter()
     try:
         trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
@@ -217,7 +219,7 @@ def _callbacks(folder: Path, shows: bool) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [best, last, _ProgressBar()] if shows else [best, last]
+    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
 
 
 class _ProgressBar(RichProgressBar):
@@ -248,7 +250,7 @@ def _fixed(config: Config) -> dict[str, Any]:
     """What must not change on resuming, by dotted key."""
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
-    free = ("data.folder", "data.download", "data.cache")
+    free = ("data.folder", "data.download", "data.cache", "model.target")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 
