@@ -75,6 +75,7 @@ def worst_case(net: nn.Module) -> nn.Module:
             module.quantized = partial(_same, result)  # type: ignore[method-assign]
         elif isinstance(module, Taps) and module.family == "learned":
             nn.init.constant_(module.value, 2**module.bits - 1)
+            nn.init.constant_(module.value[:1], 2**module.bits - 2)  # equal ones would be divided by what they are
     return worst
 
 
