@@ -1,20 +1,27 @@
-# make demo: train, export, run, verify on real digits. make test: everything that is checked. Both set themselves up.
+# make demo: train, export, run, verify on real digits. make test: all checks but the long ones. Both set themselves up.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.10 || echo python3)
 STAMP := $(VENV)/.ready
+WORKERS := 2
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test quick lint format lock setup clean
+.PHONY: demo test test-long quick lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
 
+# Files are tested beside each other, each by one process from its first to its last test: what a test counts, children,
+# handles and signals, is its own process's.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) -m "not long"
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest $(PARALLEL) -m long
 
 quick: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not long"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -169,10 +169,15 @@ def settings(timesteps: int, grid: Grid) -> list[Setting]:
     return found + [replace(setting, regulated=True) for setting in chosen]
 
 
+def _base(data: str) -> Config:
+    """A shipped configuration with the experiment's network, which may be one that not all backends run."""
+    return override(load_config(data), {**NETWORKS[data], "model.target": "any"})
+
+
 def measure(data: str, setting: Setting, seed: int, changes: dict[str, Any], folder: Path, threads: int) -> Row:
     """Train, export, and count."""
     torch.set_num_threads(threads)
-    config = override(load_config(data), {**NETWORKS[data], **changes, **setting.changes(), "seed": seed})
+    config = override(_base(data), {**changes, **setting.changes(), "seed": seed})
     place = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
     if place.exists():  # an interrupted run's
         place = Path(f"{place}-{time.time_ns()}")
@@ -389,7 +394,7 @@ def main(
 def _train_missing(
     data: str, changes: dict[str, Any], seeds: int, grid: str, workers: int, path: Path, runs: Path, console: Console
 ) -> None:
-    config = override(load_config(data), {**NETWORKS[data], **changes})
+    config = override(_base(data), changes)
     known = {(_setting_of(row), row.seed, row.network, row.epochs) for row in read(path) if row.data == data}
     wanted = [
         (setting, seed)

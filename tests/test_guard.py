@@ -11,12 +11,13 @@ import importlib.util
 import math
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ from lava_qsnn.errors import ConfigurationError, RunError, TimeLimitError
 from lava_qsnn.process import guard
 from lava_qsnn.process._actors import interrupts_deferred
 from lava_qsnn.process.guard import GuardedRuntime, run
-from tests.faulty.processes import Pair, Sink, Source, Unimplemented
+from tests.faulty.processes import ORPHAN, Pair, Sink, Source, Unimplemented
 
-PROMPT = 5.0  # Seconds within which each failure has to be raised.
+PATIENCE = 300.0  # Seconds after which a test is taken to hang, on however busy a machine.
 
 
 class ByProtocol(RunConfig):
@@ -115,10 +116,34 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def promptness() -> Iterator[None]:
-    start = time.monotonic()
+    """Ends a test that hangs."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"it hangs, for {PATIENCE:g} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     yield
-    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # processes that wait for each core
-    assert time.monotonic() - start < PROMPT * crowd
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def late(start: Callable[[float], object], place: str) -> str:
+    """The error of a run that never ends, given so little time that it ends at some place, and no less."""
+    for exponent in range(-1, 8):
+        with pytest.raises(TimeLimitError) as caught:
+            start(2.0**exponent)
+        if re.search(place, str(caught.value)):
+            return str(caught.value)
+    raise AssertionError(f"it does not reach '{place}': {caught.value}")
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for an event."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 class TestHealthyRun:
@@ -198,13 +223,17 @@ class TestHealthyRun:
 
     def test_progress_is_told_the_seconds_since_the_start(self) -> None:
         told: list[float] = []
-        source, _ = network("sleep_briefly")
+
+        def listen(seconds: float) -> None:
+            told.append(seconds)
+            if len(told) == 3:
+                raise LookupError("enough")
+
+        source, _ = network("never_end")
         start = time.monotonic()
-        run(source, 3, LOIHI, progress=told.append)
-        assert len(told) >= 2
-        assert told == sorted(told)
-        assert told[0] >= 0.1
-        assert told[-1] <= time.monotonic() - start
+        with pytest.raises(LookupError, match="enough"):
+            run(source, 3, LOIHI, progress=listen)
+        assert 0.1 <= told[0] < told[1] < told[2] <= time.monotonic() - start
 
     def test_an_error_in_progress_ends_the_run(self) -> None:
         def fail(seconds: float) -> None:
@@ -292,6 +321,8 @@ class TestFailingModel:
         source, _ = network(failure, name="culprit", **options)
         with pytest.raises(RunError) as caught:
             run(source, 10, LOIHI)
+        if failure == "leave_a_child_and_die":
+            os.kill(ORPHAN.value, signal.SIGKILL)  # The run has not waited for it: it is there.
         text = str(caught.value)
         assert text.startswith("the process model SourceModel of process 'culprit' (Source) ")
         for part in FAILURES[failure]:
@@ -344,7 +375,8 @@ class TestFailingModel:
         source, _ = network("raise_error")
         with pytest.raises(RunError, match="upside down"), GuardedRuntime(source, LOIHI) as runtime:
             runtime.start()
-            time.sleep(0.1)
+            culprit = psutil.Process(actor("SourceModel").pid)
+            until(lambda: not is_alive(culprit))
 
     def test_reading_a_var_of_a_dead_process_is_an_error(self) -> None:
         source, sink = network()
@@ -378,35 +410,30 @@ class TestFailingModel:
 @pytest.mark.usefixtures("promptness")
 class TestTimeLimit:
     def test_it_tells_the_limit_the_place_and_the_remedy(self) -> None:
-        source, _ = network("never_end", name="culprit")
-        with pytest.raises(TimeLimitError) as caught:
-            run(source, 10, LOIHI, time_limit=2.0)
-        text = str(caught.value)
-        assert "time limit of 2 s" in text
+        text = late(
+            lambda limit: run(network("never_end", name="culprit")[0], 10, LOIHI, time_limit=limit), "in run_spk"
+        )
+        assert re.search(r"time limit of [0-9.]+ s", text)
         assert "the steps to be run" in text
         assert "SourceModel of process 'culprit' (Source): File " in text
-        assert "in run_spk" in text
         assert "Remedy: raise time_limit" in text
 
     def test_processes_that_wait_for_each_other_are_all_named(self) -> None:
-        sinks = [Sink("first"), Sink("second")]
-        sources = [Source("never_end", name="silent"), Source(name="healthy")]
-        for source, sink in zip(sources, sinks, strict=True):
-            source.output.connect(sink.input)
-        sources[1].output.connect(sinks[0].input)
-        with pytest.raises(TimeLimitError) as caught:
-            run(sources[0], 10, LOIHI, time_limit=2.0)
-        text = str(caught.value)
-        assert "'silent'" in text
-        assert "'first'" in text
+        def start(limit: float) -> None:
+            sinks = [Sink("first"), Sink("second")]
+            sources = [Source("never_end", name="silent"), Source(name="healthy")]
+            for source, sink in zip(sources, sinks, strict=True):
+                source.output.connect(sink.input)
+            sources[1].output.connect(sinks[0].input)
+            run(sources[0], 10, LOIHI, time_limit=limit)
+
+        text = late(start, r"'silent'[\s\S]*'first'|'first'[\s\S]*'silent'")
         assert "'healthy'" not in text
         assert "runtime service" not in text
 
     def test_it_covers_the_building_of_the_models(self) -> None:
-        source, _ = network("never_end", step=0)
-        with pytest.raises(TimeLimitError, match="the process models to be built") as caught:
-            run(source, 10, LOIHI, time_limit=0.5)
-        assert "in __init__" in str(caught.value)
+        text = late(lambda limit: run(network("never_end", step=0)[0], 10, LOIHI, time_limit=limit), "in __init__")
+        assert "the process models to be built" in text
 
     def test_it_covers_the_compiler(self) -> None:
         source, _ = network()
@@ -414,15 +441,17 @@ class TestTimeLimit:
             run(source, 10, LOIHI, time_limit=1e-6)
 
     def test_it_covers_the_stop(self) -> None:
-        source, _ = network("never_end", step=1)
-        runtime = GuardedRuntime(source, LOIHI, time_limit=2.0)
-        with pytest.raises(TimeLimitError, match="in run_spk"), runtime:
-            runtime.start()
+        def start(limit: float) -> None:
+            with GuardedRuntime(network("never_end", step=1)[0], LOIHI, time_limit=limit) as runtime:
+                runtime.start()
+
+        late(start, "in run_spk")
 
     def test_a_process_that_ends_without_an_answer_to_the_stop_is_named(self) -> None:
-        source, _ = network("exit_without_error", step=-1)
-        with pytest.raises(TimeLimitError, match="SourceModel.*: ended"):
-            run(source, 3, LOIHI, time_limit=1.0)
+        late(
+            lambda limit: run(network("exit_without_error", step=-1)[0], 3, LOIHI, time_limit=limit),
+            "SourceModel.*: ended",
+        )
 
     def test_a_process_that_ignores_signals_is_ended_too(self) -> None:
         source, _ = network("never_end_whatever_the_signal")
@@ -585,11 +614,13 @@ class TestExternalPipes:
             extractor.receive()
 
     def test_sending_to_a_network_that_does_not_read_ends_with_the_time_limit(self) -> None:
-        injector, _ = bridge()
-        runtime = GuardedRuntime(injector, LOIHI, time_limit=2.0)
-        with pytest.raises(TimeLimitError, match="room in channel"), runtime:
-            while True:
-                injector.send(np.zeros(2))
+        def start(limit: float) -> None:
+            injector, _ = bridge()
+            with GuardedRuntime(injector, LOIHI, time_limit=limit):
+                while True:
+                    injector.send(np.zeros(2))
+
+        late(start, "room in channel")
 
     def test_after_the_end_the_pipes_are_gone(self) -> None:
         injector, extractor = bridge()
@@ -639,7 +670,7 @@ from tests.test_guard import LOIHI, GuardedRuntime, RunError, network, run
 def tell(*words):
     print(*words, flush=True)
 
-def attempt(failure, *, time_limit=5.0, **options):
+def attempt(failure, *, time_limit=60.0, **options):
     try:
         run(network(failure, **options)[0], 10, LOIHI, time_limit=time_limit)
     except RunError as error:
@@ -680,7 +711,7 @@ def actors_of(child: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def all_end(processes: list[psutil.Process]) -> bool:
     """Whether all end soon; a zombie has ended, and only waits for its foster parent."""
-    end = time.monotonic() + PROMPT
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and any(map(is_alive, processes)):
         time.sleep(0.01)
     return not any(map(is_alive, processes))
@@ -707,13 +738,10 @@ class TestProgram:
         ],
         ids=["after success", "after failures", "inside the block"],
     )
-    def test_it_ends_at_once_and_quietly(self, text: str, told: str) -> None:
-        with program(f"{text}\ntell('end', time.monotonic())") as child:
-            output, errors = child.communicate(timeout=30.0)
-        ended = time.monotonic()
-        *words, _, last = output.split()
-        assert words == told.split()
-        assert ended - float(last) < 2.0
+    def test_it_ends_quietly(self, text: str, told: str) -> None:
+        with program(text) as child:
+            output, errors = child.communicate(timeout=PATIENCE)
+        assert output.split() == told.split()
         assert child.returncode == 0
         assert errors == ""
 
@@ -727,7 +755,7 @@ class TestProgram:
         with program("with GuardedRuntime(network()[0], LOIHI) as r: start(r); r.wait()") as child:
             actors = actors_of(child)
             os.killpg(child.pid, signal.SIGINT)
-            _, errors = child.communicate(timeout=30.0)
+            _, errors = child.communicate(timeout=PATIENCE)
             assert all_end(actors)
         assert errors.count("Traceback") == 1
         assert errors.endswith("KeyboardInterrupt\n")
@@ -743,6 +771,6 @@ tell('done')
         with program(text) as child:
             actors_of(child)
             os.killpg(child.pid, signal.SIGINT)
-            output, errors = child.communicate(timeout=30.0)
+            output, errors = child.communicate(timeout=PATIENCE)
         assert output.split() == ["noted", "done"]
         assert errors == ""

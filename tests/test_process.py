@@ -22,6 +22,7 @@ from lava_qsnn.errors import ConfigurationError, FileFormatError, RangeError, Ru
 from lava_qsnn.process import engine
 from lava_qsnn.process.guard import GuardedRuntime, run
 from netx_export import fixed_point, fused
+from tests.test_guard import PATIENCE
 
 
 def network(timesteps: int = 5) -> integer.IntegerNetwork:
@@ -63,7 +64,7 @@ def test_it_answers_frames_after_its_latency(tmp_path: Path, configuration: Call
     source.s_out.connect(process.inp)
     process.out.connect(actuator.s_in)
     actuator.a_out.connect(sink.a_in)
-    with GuardedRuntime(sink, configuration(), time_limit=30) as runtime:
+    with GuardedRuntime(sink, configuration(), time_limit=PATIENCE) as runtime:
         runtime.run(steps)
         received = sink.data.get()
     expected = netx_export.simulate(deployed, x)
@@ -74,7 +75,7 @@ def test_it_answers_frames_after_its_latency(tmp_path: Path, configuration: Call
 
 def actors_during(process: AbstractProcess, configuration: RunConfig) -> int:
     others = set(multiprocessing.active_children())
-    with GuardedRuntime(process, configuration, time_limit=30) as runtime:
+    with GuardedRuntime(process, configuration, time_limit=PATIENCE) as runtime:
         runtime.run(2)
         return len(set(multiprocessing.active_children()) - others)
 
@@ -158,7 +159,7 @@ def test_it_may_be_part_of_a_loop(configuration: Callable[[], RunConfig]) -> Non
     constant.s_out.connect(process.inp)
     process.out.connect(process.inp)
     process.out.connect(sink.a_in)
-    with GuardedRuntime(sink, configuration(), time_limit=4) as runtime:
+    with GuardedRuntime(sink, configuration(), time_limit=PATIENCE) as runtime:
         runtime.run(8)
         assert sink.data.get()[0].tolist() == [0, 2, 6, 14, 30, 62, 126, 254]
 
@@ -169,7 +170,7 @@ def test_a_fused_network_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(engine.LayerEngine, "__call__", fail)
     with pytest.raises(RunError, match=r"PyNetworkModel of process[\s\S]*upside down"):
-        run(netx_export.Network(network()), 4, fused(), time_limit=30)
+        run(netx_export.Network(network()), 4, fused(), time_limit=PATIENCE)
 
 
 def test_its_state_is_the_spikes_of_the_last_steps() -> None:
@@ -219,7 +220,7 @@ def test_a_run_that_takes_too_long_is_ended_with_advice() -> None:
 
 def test_a_sink_forgotten_is_no_hang() -> None:
     process = netx_export.Network(network())
-    run(process, 4, fixed_point(), time_limit=30)  # inputs that nobody feeds are zeros
+    run(process, 4, fixed_point(), time_limit=PATIENCE)  # inputs that nobody feeds are zeros
 
 
 def test_lava_runs_where_a_start_method_was_chosen_before() -> None:

@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 import netx_export
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
+from lava_qsnn.process import engine
+from lava_qsnn.process.recording import shared_array
 from tests.flows import (  # noqa: F401 - a fixture
     be_killed,
     break_engine,
@@ -27,7 +30,7 @@ from tests.flows import (  # noqa: F401 - a fixture
     samples,
     sleep_for_ever,
 )
-from tests.test_guard import actor, actors_of, all_end, program, promptness  # noqa: F401 - a fixture
+from tests.test_guard import PATIENCE, actor, actors_of, all_end, program, promptness, until  # noqa: F401 - a fixture
 from tests.test_process import network
 
 pytestmark = pytest.mark.lava
@@ -46,6 +49,20 @@ def endless(grain: str) -> Iterator[np.ndarray]:
 
 def expected(x: np.ndarray, grain: str) -> list[np.ndarray]:
     return list(items(netx_export.simulate(network(), x), grain))
+
+
+def watch_layers(monkeypatch: pytest.MonkeyPatch, count: int) -> np.ndarray:
+    """Bytes that Python and numpy hold after each sample: a row for each layer, which it fills, and an empty one."""
+    shapes = [network().shapes[name] for name in network()]
+    held = shared_array((len(shapes) + 1, count), np.int64)
+    compute, calls = engine.LayerEngine.__call__, itertools.count()
+
+    def watched(self: engine.LayerEngine, *arguments: Any) -> Any:
+        held[shapes.index(self.shape), next(calls)] = tracemalloc.get_traced_memory()[0]
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(engine.LayerEngine, "__call__", watched)
+    return held
 
 
 @pytest.mark.usefixtures("promptness")
@@ -73,7 +90,7 @@ class TestHealthyStream:
 
         def live() -> Iterator[np.ndarray]:
             yield x[0]
-            assert answered.wait(4)
+            assert answered.wait(PATIENCE)
             yield x[1]
 
         with netx_export.Stream(network()) as stream:
@@ -127,7 +144,7 @@ class TestHealthyStream:
 
         def live() -> Iterator[np.ndarray]:
             yield samples(1)[0]
-            thought.wait(4)
+            thought.wait(PATIENCE)
             yield samples(1)[0]
 
         with netx_export.Stream(network()) as stream:
@@ -167,27 +184,34 @@ class TestSlowConsumer:
     def test_input_that_finds_no_room_is_told_and_does_no_harm(self) -> None:
         x = samples(60)
         put = 0
-        with netx_export.Stream(network(), slots=2, time_limit=0.2) as stream:
+        with netx_export.Stream(network(), slots=2) as stream:
             with pytest.raises(TimeLimitError, match=r"no room for more input.*take answers"):
                 for sample in x:
-                    stream.put(sample)
+                    stream.put(sample, time_limit=0.2)
                     put += 1
-            answers = [stream.get(2.0) for _ in range(put)]
-            stream.put(x[put], 2.0)
-            answers.append(stream.get(2.0))
+            answers = [stream.get() for _ in range(put)]
+            stream.put(x[put])
+            answers.append(stream.get())
         assert (np.array(answers) == np.array(expected(x[: put + 1], "sample"))).all()
 
-    def test_2000_samples_take_no_more_memory_than_200(self) -> None:
-        others, sizes = set(psutil.Process().children(recursive=True)), []
-        with netx_export.Stream(network()) as stream:
-            actors = set(psutil.Process().children(recursive=True)) - others
-            everyone = [psutil.Process(), *actors]
-            stream.feed(itertools.islice(endless("sample"), 2000))
-            for count, _ in enumerate(stream, 1):
-                if count % 200 == 0:
-                    sizes.append(sum(process.memory_full_info().uss for process in everyone))
-        assert len(sizes) == 10
-        assert max(sizes) < sizes[0] + 2**21
+    def test_a_long_run_holds_no_more_than_a_short_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Memory that Python and numpy hold, in this process and in that of each layer, and the handles of this one."""
+        count, window = 1200, 300
+        held, handles = watch_layers(monkeypatch, count), []
+        tracemalloc.start()
+        try:
+            with netx_export.Stream(network()) as stream:
+                stream.feed(itertools.islice(endless("sample"), count))
+                for number, _ in enumerate(stream):
+                    held[-1, number] = tracemalloc.get_traced_memory()[0]
+                    if number % window == 0:
+                        handles.append((os.listdir("/proc/self/fd"), threading.active_count()))
+        finally:
+            tracemalloc.stop()
+        growth = held[:, -window:].min(1) - held[:, window : 2 * window].min(1)
+        assert (held > 0).all()
+        assert (growth < 8 * (count - 2 * window)).all(), "the smallest object takes 16 bytes a sample"
+        assert handles[1:] == handles[1:2] * 3
 
 
 @pytest.mark.usefixtures("promptness")
@@ -202,8 +226,9 @@ class TestFaults:
     def test_a_process_that_raises_while_nobody_looks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         break_engine(monkeypatch, raise_error, 2)
         with pytest.raises(RunError, match="upside down"), netx_export.Stream(network()) as stream:
+            crowd = len(multiprocessing.active_children())
             stream.feed(endless("sample"))
-            time.sleep(0.3)
+            until(lambda: len(multiprocessing.active_children()) < crowd)
 
     def test_a_process_that_is_killed_by_itself_or_another(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(RunError, match="'dense2'.*SIGKILL"), netx_export.Stream(network()) as stream:
@@ -321,7 +346,7 @@ with stream:
         text = self.TEXT.replace("with stream:", "stream.__enter__()\nif True:").replace("pass", "break")
         with program(text) as child:
             actors = actors_of(child)
-            _, errors = child.communicate(timeout=30.0)
+            _, errors = child.communicate(timeout=PATIENCE)
             assert all_end(actors)
         assert (child.returncode, errors) == (0, "")
 
@@ -329,6 +354,6 @@ with stream:
         with program(self.TEXT) as child:
             actors = actors_of(child)
             os.killpg(child.pid, signal.SIGINT)
-            _, errors = child.communicate(timeout=30.0)
+            _, errors = child.communicate(timeout=PATIENCE)
             assert all_end(actors)
         assert errors.endswith("KeyboardInterrupt\n")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import signal
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ import netx_export
 from lava_qsnn.block import memory_free
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from training import curves, data
-from training.checkpoint import read_checkpoint, restore
-from training.config import Config, Model, Neuron, from_dict, load_config, override, shipped
+from training.checkpoint import CheckedIO, read_checkpoint, restore, trained_epochs
+from training.config import Config, Model, Neuron, from_dict, load_config, override
 from training.data import Properties
 from training.models import MODELS, build, float_twin, neuron_parameters, spiking_blocks
 from training.module import Classifier, warm_cosine
@@ -62,6 +63,7 @@ def test_a_short_training_learns(result: Result) -> None:
 def test_what_a_training_leaves_behind(result: Result) -> None:
     folder = result.last.parent
     assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock",
         "best.ckpt",
         "config.yaml",
         "curves.png",
@@ -168,6 +170,56 @@ def test_resuming_something_else_is_refused(changes: dict[str, Any], text: str, 
     assert text in str(error.value)
 
 
+def test_a_folder_is_one_training_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second: list[str] = []
+
+    def train_another(self: Classifier) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            train(QUICK, tmp_path, progress=False)
+        second.append(str(caught.value))
+
+    monkeypatch.setattr(Classifier, "on_train_epoch_start", train_another)
+    once = override(QUICK, {"trainer.max_epochs": 1})
+    train(once, tmp_path, progress=False)
+    assert len(second) == 1
+    assert f"another training writes to the folder '{tmp_path}'. Remedy: choose another one" in second[0]
+    monkeypatch.undo()
+    assert load_config(tmp_path / "config.yaml") == once, "the second one has written nothing"
+    (tmp_path / "last.ckpt").unlink()
+    (tmp_path / "best.ckpt").unlink()
+    train(once, tmp_path, progress=False)  # a lock that nobody holds means nothing
+
+
+def test_ctrl_c_in_a_program_of_one_s_own_is_a_keyboard_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Classifier) -> None:
+        if self.current_epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(QUICK, tmp_path, progress=False)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert trained_epochs(tmp_path / "last.ckpt") == 1
+
+
+def test_a_checkpoint_is_replaced_in_one_step(result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(result.last.read_bytes())
+
+    def stop_midway(contents: object, file: IO[bytes]) -> None:
+        file.write(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", stop_midway)
+    with pytest.raises(KeyboardInterrupt):
+        CheckedIO(tmp_path).save_checkpoint({}, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert path.read_bytes() == result.last.read_bytes()
+
+
 def test_a_finished_training_is_not_overwritten(result: Result) -> None:
     before = result.last.read_bytes()
     with pytest.raises(ConfigurationError, match="holds a training already"):
@@ -252,16 +304,6 @@ def test_the_twin_is_a_copy() -> None:
         for parameter in twin.parameters():
             parameter.add_(1.0)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-
-
-@pytest.mark.parametrize("name", shipped())
-def test_shipped_configurations_build_and_deploy(name: str) -> None:
-    classifier = Classifier(load_config(name))
-    given = data.make(classifier.config.data).properties
-    network = netx_export.fold(classifier.network, given.input_shape, given.timesteps, given.input_bits)
-    assert network.shapes["output"] == (10,)
-    if classifier.config.model.name == "mlp" and given.timesteps <= 7:
-        assert network.stock_exact
 
 
 @pytest.mark.parametrize(

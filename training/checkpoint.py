@@ -22,6 +22,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from lava_qsnn.errors import ConfigurationError, FileFormatError
+from training._folder import replaced
 from training._tree import check_tree
 from training.config import Config, from_dict
 from training.module import Classifier
@@ -138,7 +139,7 @@ def load(path: str | os.PathLike[str]) -> Contents:
 
 
 class CheckedIO(TorchCheckpointIO):
-    """How Lightning reads and removes checkpoints: through `load`, and in one folder only.
+    """How Lightning writes checkpoints, in one step; reads them, by `load`; and removes them, in one folder only.
 
     Args:
         folder: of the training.
@@ -147,6 +148,14 @@ class CheckedIO(TorchCheckpointIO):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder.resolve()
+
+    def save_checkpoint(self, checkpoint: Contents, path: Any, storage_options: Any = None) -> None:
+        # Lightning's own way writes to a temporary folder, and copies from there if that is another device.
+        if storage_options is not None:
+            raise TypeError("there are no storage_options for checkpoints that are files")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replaced(Path(path)) as side, side.open("wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Contents:
         return load(path)

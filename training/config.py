@@ -120,6 +120,8 @@ class Model(_Part):
 
     Args:
         name: a key of training.models.MODELS.
+        target: whose limits the network has to keep, see training.target: of "lava"; of "netx", which are those and
+            more; or of "any", which are those of whatever can be deployed.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
         hidden: widths of the dense spiking layers.
@@ -134,6 +136,7 @@ class Model(_Part):
     key: ClassVar[str] = "model"
 
     name: str = "mlp"
+    target: Literal["any", "lava", "netx"] = "any"
     channels: tuple[int, ...] = _bounded((), 1, 2**12)
     blocks: tuple[int, ...] = _bounded((), 1, 2**8)
     hidden: tuple[int, ...] = _bounded((128, 128), 1, 2**16)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import netx_export
 from lava_qsnn.integer import IntegerNetwork
 from training import data
+from training._folder import reserved
 from training.checkpoint import restore
 from training.config import load_config, override
 from training.train import train
@@ -53,7 +54,15 @@ def demonstrate(folder: Path, announce: Announce, epochs: int | None = None) -> 
         folder: for everything that is written; an earlier demonstration in it is replaced.
         announce: told each step before it starts.
         epochs: of both trainings; the shipped configuration's by default.
+
+    Raises:
+        ConfigurationError: another demonstration writes to the folder.
     """
+    with reserved(folder):
+        return _demonstrate(folder, announce, epochs)
+
+
+def _demonstrate(folder: Path, announce: Announce, epochs: int | None) -> Demonstration:
     torch.set_num_threads(1)  # a network this small is slower on several, much slower on a busy machine
     config = load_config("digits")
     config = override(config, {"trainer.max_epochs": epochs or config.trainer.max_epochs})

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from lava_qsnn.errors import ConfigurationError
 from training import curves, data
+from training._folder import replaced, reserved
 from training.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from training.config import Config, override, to_dict, to_yaml
 from training.module import Classifier
+from training.target import TargetWatch, check_before_training
 
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
@@ -76,11 +77,12 @@ def train(
     """Train a network and measure it.
 
     With several devices, each process calls this function: `trainer.strategy: ddp` starts the running script, or the
-    running command, once more per device. In a notebook, use `ddp_notebook`.
+    running command, once more per device. In a notebook, use `ddp_notebook`. Ctrl-C ends it with KeyboardInterrupt, and
+    the checkpoints are those of the last epoch that was finished.
 
     Args:
         config: what to train; see training.config.
-        folder: for checkpoints, logs and curves; one that holds another training already is refused.
+        folder: for checkpoints, logs and curves; refused if it holds another training, or one writes to it now.
         resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
             and where the data are may have changed.
         float_weights: train the twin with real weights, as `model.float_weights: true`.
@@ -94,30 +96,50 @@ def train(
         config = override(config, {"model.float_weights": True})
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
-    if resume is None and getattr(rank_zero_only, "rank", 0) == 0 and (folder / "last.ckpt").exists():
+    with _quiet():
+        trainer = _trainer(config, folder, progress)
+        with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
+            if trainer.is_global_zero:
+                _begin(config, folder, resume)
+            return _run(trainer, config, folder, resume, first)
+
+
+def _begin(config: Config, folder: Path, resume: Any) -> None:
+    """Write the configuration, unless the folder holds a training that this one does not go on from."""
+    if resume is None and any((folder / name).exists() for name in ("best.ckpt", "last.ckpt")):
         raise ConfigurationError(
             f"the folder '{folder}' holds a training already", remedy="choose another one, or resume its last.ckpt"
         )
-    with _quiet():
-        trainer = _trainer(config, folder, progress)
-        if trainer.is_global_zero:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.yaml").write_text(to_yaml(config), "utf-8")
-        return _run(trainer, config, folder, resume, first)
+    with replaced(folder / "config.yaml") as file:
+        file.write_text(to_yaml(config), "utf-8")
+
+
+@contextmanager
+def _ended_with(trainer: Trainer) -> Iterator[None]:
+    """If the block fails, end the processes that Lightning has started with it; Ctrl-C is no exit, as Lightning's."""
+    try:
+        yield
+    except BaseException as error:
+        for process in getattr(trainer.strategy.launcher, "procs", []):
+            process.kill()
+        if isinstance(error, SystemExit) and trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int) -> Result:
     seed_everything(config.seed, verbose=False)
     samples = data.make(config.data, config.seed)
     classifier = Classifier(config)
+    check_before_training(config.model, classifier.network, samples.properties)
     start = time.perf_counter()
     try:
         trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
-    finally:
-        seconds = time.perf_counter() - start
-        if trainer.is_global_zero and _logs(folder):
-            title = f"{config.model.name} on {config.data.name}"
-            curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
+    except Exception:  # an interruption waits for no picture
+        _draw(trainer, config, folder)
+        raise
+    seconds = time.perf_counter() - start
+    _draw(trainer, config, folder)
     best, last = folder / "best.ckpt", folder / "last.ckpt"
     if not best.exists():
         raise ConfigurationError("no epoch was validated", remedy="let trainer.options leave room for validation")
@@ -136,6 +158,12 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         curves=folder / "curves.png",
         logs=_logs(folder),
     )
+
+
+def _draw(trainer: Trainer, config: Config, folder: Path) -> None:
+    if trainer.is_global_zero and _logs(folder):
+        title = f"{config.model.name} on {config.data.name}"
+        curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
 
 
 def _meet(trainer: Trainer) -> None:
@@ -191,7 +219,7 @@ def _callbacks(folder: Path, shows: bool) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [best, last, _ProgressBar()] if shows else [best, last]
+    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
 
 
 class _ProgressBar(RichProgressBar):
@@ -222,7 +250,7 @@ def _fixed(config: Config) -> dict[str, Any]:
     """What must not change on resuming, by dotted key."""
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
-    free = ("data.folder", "data.download", "data.cache")
+    free = ("data.folder", "data.download", "data.cache", "model.target")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 

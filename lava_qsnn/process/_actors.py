@@ -179,16 +179,19 @@ def place(stack: list[str]) -> str | None:
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back where it would lose the number of a new process or cut the clean-up short."""
-    replaced = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or replaced is None:
-        yield  # Other threads are not interrupted; None is a handler that Python could not put back.
+    """Hold signals back where their handlers would lose the number of a new process or cut the clean-up short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Other threads are not interrupted.
         return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
     deferred: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: deferred.append(number))
+    for number in replaced:
+        signal.signal(number, lambda number, frame: deferred.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, replaced)
-        if deferred:
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        if deferred:  # The first one: its handler may raise, and then there is no second.
+            signal.raise_signal(deferred[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+#: The process that `leave_a_child_and_die` has left, for whoever has to end it.
+ORPHAN = multiprocessing.Value("i", 0, lock=False)
 
 
 class Source(AbstractProcess):
@@ -232,9 +236,11 @@ def crash(model: PyLoihiProcessModel) -> None:
 
 
 def leave_a_child_and_die(model: PyLoihiProcessModel) -> None:
-    if os.fork() == 0:  # It inherits every file descriptor, the pipe of the reports included.
-        time.sleep(6.0)
+    orphan = os.fork()
+    if orphan == 0:  # It inherits every file descriptor, the pipe of the reports included.
+        time.sleep(100.0)
         os._exit(0)
+    ORPHAN.value = orphan
     kill_itself(model)
 
 

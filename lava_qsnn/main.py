@@ -1,0 +1,89 @@
+"""The entry of the command: when a signal ends it, one line, the signal's exit status, and nothing left behind."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+
+#: Seconds that the command has to leave its blocks after a signal; then it is ended where it stands.
+GRACE = 1.5
+
+#: What ends the command, and what it says then.
+SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+#: Taken by the thread that says it.
+_UNSAID = threading.Lock()
+
+
+class Interruption(BaseException):
+    """A signal asks for the end. No KeyboardInterrupt: libraries catch that, and exit in ways of their own."""
+
+
+def main() -> None:
+    """Run the command; after Ctrl-C or SIGTERM, from the first import on, end it with status 128 + the signal's."""
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # it is ending
+        sys.unraisablehook = lambda _: None  # an interruption that was lost in a callback is no news
+        received.append(number)
+        raise Interruption
+
+    def leave() -> None:
+        if received:
+            with suppress(OSError, ValueError):  # nobody reads any more
+                sys.stdout.flush()
+            os._exit(128 + received[0])  # taking the interpreter apart may take seconds
+
+    atexit.register(leave)  # the first one is called last
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, for one, wants that kept
+            signal.signal(number, interrupt)
+    _guard_the_end()
+    try:
+        from lava_qsnn import cli  # its imports can be interrupted, too
+
+        cli.main()
+    except BaseException:  # what a library makes of an interruption may be any error
+        if not received:
+            raise
+    if received:
+        _say(received[0])
+
+
+def _guard_the_end() -> None:
+    """End the process by force if it has not ended some time after a signal.
+
+    Python acts on signals between two of its own steps: a long computation in C, or a wait for another process, would
+    keep the command from ending, and an interruption inside of a callback is lost.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_end_after_a_signal, args=[reading], name="lava-qsnn signals", daemon=True).start()
+
+
+def _end_after_a_signal(reading: int) -> None:
+    while (number := os.read(reading, 1)[0]) not in SIGNALS:
+        pass
+    time.sleep(GRACE)
+    if "multiprocessing.process" in sys.modules:  # an import here might wait for one that was interrupted
+        for child in sys.modules["multiprocessing.process"].active_children():
+            child.kill()
+    _say(number)
+    os._exit(128 + number)
+
+
+def _say(number: int) -> None:
+    """One line on stderr, once, from the first of several processes."""
+    if os.environ.get("LOCAL_RANK", "0") == "0" and _UNSAID.acquire(blocking=False):
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{SIGNALS[signal.Signals(number)]}\n")
+            sys.stderr.flush()
