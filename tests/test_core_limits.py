@@ -309,9 +309,9 @@ class TestNetworks:
             integer.Layer("a", (), integer.Readout((1,)))
         with pytest.raises(DeploymentError, match="two layers have the same name"):
             chain(layer("a", [[1]]), layer("a", [[1]]))
-        with pytest.raises(DeploymentError, match="different shapes"):
-            two = integer.OneToOne(np.ones(1, int)), integer.Dense(np.ones((2, 1), int))
-            chain(integer.Layer("a", tuple(integer.Connection("input", each) for each in two), integer.Readout((1,))))
+        one_and_two = layer("b", np.ones((2, 2), int), source="a", input=integer.Dense(np.ones((1, 1), int)))
+        with pytest.raises(DeploymentError, match="layer 'b': its connections give different shapes"):
+            chain(layer("a", [[1], [1]], integer.MemoryFree((1,), [1, 1])), one_and_two)
         with pytest.raises(DeploymentError, match="2 thresholds do not fit 1 channels"):
             chain(layer("a", [[1]], integer.MemoryFree((1,), [1, 2])))
 
