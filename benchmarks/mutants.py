@@ -49,7 +49,7 @@ MODULES = [
 #: Files with the tests that judge: without Lava, and quick.
 TESTS = (
     *("threshold", "kernels", "unmerge", "input", "quantize", "fold", "quantized_lif", "blocks", "file", "fast"),
-    *("exactness", "core_limits", "stock_limits", "file_limits", "fold_limits", "engine_limits"),
+    *("exactness", "core_limits", "stock_limits", "quantize_limits", "file_limits", "fold_limits", "engine_limits"),
 )
 
 #: Every verdict, line by line; the last one on a mutant counts.
