@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +62,9 @@ GOAL = 0.95
 
 #: Processor seconds that a test may take with a fault in it: so many, and so many times those without. Then it hangs.
 PATIENCE = (5.0, 10.0)
+
+#: Processor seconds of tests, the fastest first, by which a mutant is found, or has survived.
+BUDGET = 10.0
 
 Record = dict[tuple[str, str], dict[str, Any]]
 
@@ -115,7 +119,9 @@ class Judge:
         some = set(self.items) if mutant.imported else {test for line in mutant.lines for test in lines.get(line, ())}
         before = self.record.get((mutant.module, mutant.name), {}).get("test", "")
         likely = [before, *self.finders.get(mutant.scope, [])]
-        return sorted(some, key=lambda test: (test not in likely, test != before, self.seconds[test]))
+        order = sorted(some, key=lambda test: (test not in likely, test != before, self.seconds[test]))
+        spent = accumulate(self.seconds[test] for test in order)
+        return [test for test, total in zip(order, spent) if total <= BUDGET]
 
     def _verdict(self, mutant: Mutant, tests: list[str]) -> tuple[str, str]:
         """Run tests in a child until one fails: what became of the mutant, and by which test."""
