@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -54,7 +56,8 @@ class Mutant:
     statement: str
     lines: range
     imported: bool  # the statement runs when its module is imported
-    code: CodeType  # of the whole module
+    source: str  # of the module, without the fault
+    number: int  # of the fault among those of the module
 
     @property
     def name(self) -> str:
@@ -64,7 +67,7 @@ class Mutant:
         """Put the fault into the module as it is loaded. There is no way back: fork before."""
         module = sys.modules[self.module]
         namespace = {"__name__": self.module, "__file__": module.__file__}
-        exec(self.code, namespace)
+        exec(_code(self.source, self.number), namespace)
         *path, names = self.scope.split(".")
         old, new = module, SimpleNamespace(**namespace)
         for part in path:
@@ -96,19 +99,31 @@ def _function(member: Any) -> Any:
     return inspect.unwrap(member)
 
 
+def _code(source: str, number: int) -> CodeType:
+    """A module with one of its faults."""
+    tree = ast.parse(source)
+    next(islice(_all_faults(tree), number, None))
+    return compile(ast.fix_missing_locations(tree), "<mutant>", "exec")
+
+
 def mutants(module: str, source: str) -> list[Mutant]:
     """All mutants of a module: operators swapped, numbers changed, signs dropped, conditions turned."""
-    tree, seen, found = ast.parse(source), dict[str, int](), list[Mutant]()
-    for scope, statement in _statements(tree.body, ()):
+    seen, found = Counter[str](), list[Mutant]()
+    for number, (scope, statement) in enumerate(_all_faults(ast.parse(source))):
+        text = _header(statement)
+        seen[f"{scope}: {text}"] += 1
+        if seen[f"{scope}: {text}"] > 1:
+            text += f"  # {seen[f'{scope}: {text}']}"
         imported = isinstance(statement, Function) or "()" not in scope
-        for _ in _faults(statement, imported):
-            text = _header(statement)
-            name = f"{scope}: {text}"
-            seen[name] = seen.get(name, 0) + 1
-            text += f"  # {seen[name]}" if seen[name] > 1 else ""
-            code = compile(ast.fix_missing_locations(tree), module, "exec")
-            found.append(Mutant(module, scope.replace("()", ""), text, _lines(statement), imported, code))
+        found.append(Mutant(module, scope.replace("()", ""), text, _lines(statement), imported, source, number))
     return found
+
+
+def _all_faults(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """Put every fault of a module into its tree in turn; each with its scope and its statement."""
+    for scope, statement in _statements(tree.body, ()):
+        for _ in _faults(statement):
+            yield scope, statement
 
 
 def _statements(body: list[ast.stmt], path: tuple[str, ...]) -> Iterator[tuple[str, ast.stmt]]:
@@ -134,7 +149,7 @@ def _targets(statement: ast.stmt) -> list[str]:
     return [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
-def _faults(node: ast.AST, imported: bool) -> Iterator[None]:
+def _faults(node: ast.AST) -> Iterator[None]:
     """Put every fault into a statement in turn, and take it out again."""
     for field, value in ast.iter_fields(node):
         if field in LEFT_ALONE:
@@ -147,7 +162,7 @@ def _faults(node: ast.AST, imported: bool) -> Iterator[None]:
                 _put(node, field, index, fault)
                 yield
                 _put(node, field, index, child)
-            yield from _faults(child, imported)
+            yield from _faults(child)
 
 
 def _put(node: ast.AST, field: str, index: int, child: ast.AST) -> None:
@@ -174,7 +189,7 @@ def _replacements(node: ast.AST, field: str) -> Iterator[ast.AST]:
 
 def _header(statement: ast.stmt) -> str:
     """A statement in one line, without its body and its decorators."""
-    lines = ast.unparse(statement).splitlines()
+    lines = ast.unparse(statement).splitlines()  # of Python 3.10, which puts targets that are tuples in brackets
     return next(line for line in lines if not line.startswith("@")) if hasattr(statement, "body") else lines[0]
 
 

@@ -12,6 +12,7 @@ import pytest
 from lava_qsnn import integer
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.integer import NEVER, Affine, integer_threshold
+from tests.test_threshold import fires
 
 
 def chain(*layers: integer.Layer, inputs: int = 1, maximum: int = 1, timesteps: int = 1) -> integer.IntegerNetwork:
@@ -118,10 +119,54 @@ class TestThresholds:
         assert NEVER == 2**62
 
     @pytest.mark.parametrize("large", [2.0**20, 2.0**40])
-    def test_large_terms_that_cancel_are_decided_exactly(self, large: float) -> None:
-        """Estimates are off by more than 1 there: only exact arithmetic knows on which side of 3 the crossing lies."""
+    def test_large_terms_that_cancel(self, large: float) -> None:
         for offset, expected in ((0.0, 3), (math.ulp(large), 4), (-math.ulp(large), 3)):
             assert threshold(1.0, -large, 1.0, 0.0, 1.0, large + 3.0 + offset) == (1, expected)
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    @pytest.mark.parametrize(
+        "numbers",
+        [
+            # Found by trying: float64 puts the crossing on the wrong side of an integer, by one unit in its last place.
+            (
+                1.5530095119306e-06,
+                0.0,
+                1.1528084038646845e-12,
+                -1686897.8025532872,
+                1.8242482090877836e-06,
+                1686897.8025532872,
+            ),
+            (
+                1528338.4132180223,
+                0.0,
+                1490428905325.722,
+                -1.9220655738923817e18,
+                1581236.6206574691,
+                1.9220655738923817e18,
+            ),
+            (
+                1.0836135774068644e-09,
+                0.0,
+                1.2083689196972325,
+                -947.0143509371544,
+                1.4003206565499031,
+                947.0143509371544,
+            ),
+            (1.3364970764772806, -952309263039.5645, 1.0685586934570521, 0.0, 1.823318021229677, 1231251665089.1597),
+            (1.897337939072902, -1109604829912.3777, 1.1603738280780371, 0.0, 1.543311592257159, 1954402758719.9453),
+            # Terms so large that the estimate is off by many integers.
+            (1.7, -1.2e18, 2.3, 0.0, 1.0, 1.7 * 1.2e18 / 2.3**0.5),
+            (0.3, -1.1e21, 0.7, 0.0, 1e3, 0.3 * 1.1e21 / 0.7**0.5),
+        ],
+    )
+    def test_what_an_estimate_gets_wrong_is_decided_exactly(self, numbers: tuple[float, ...], sign: int) -> None:
+        gain, mean, variance, bias, scale, least = numbers
+        gain, mean = sign * gain, sign * mean
+        assert threshold(gain, mean, variance, bias, scale, least)[0] == sign
+        theta = threshold(gain, mean, variance, bias, scale, least)[1]
+        assert abs(theta) < NEVER
+        fired = [fires(sign * U, gain, mean, variance, bias, Fraction(scale), least) for U in (theta - 1, theta)]
+        assert fired == [False, True]
 
     def test_identity_changes_nothing(self) -> None:
         sign, theta = integer_threshold(Affine.identity(3), np.array([1.0, 0.5, 2.0]), Fraction(1, 2), 2.0)
