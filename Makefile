@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.10 || echo python3)
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test quick lint format lock setup clean
+.PHONY: demo test quick mutants lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
@@ -15,6 +15,11 @@ test: lint
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
+
+# Small faults, one by one, in the integer core, folding, file and quantizers: which do the tests notice? Half an hour;
+# make mutants ARGUMENTS="--only survived" goes on, and takes names of modules, too.
+mutants: $(STAMP)
+	$(BIN)/python -m benchmarks.mutants $(ARGUMENTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

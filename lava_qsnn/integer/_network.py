@@ -55,7 +55,7 @@ class Input(Value):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
-        if len(self.shape) not in (1, 3) or min(self.shape, default=0) < 1:
+        if len(self.shape) not in (1, 3) or min(self.shape) < 1:
             raise DeploymentError(f"the input shape must be (C,) or (C, H, W), not {self.shape}")
         if not 1 <= self.maximum < 2**31:
             raise DeploymentError(f"the input maximum must be from 1 to 2^31 - 1, not {self.maximum}")
