@@ -254,7 +254,7 @@ class TestSynapses:
 
     @pytest.mark.parametrize("source", [(1, 2, 3), (1, 3, 2)])
     def test_a_kernel_larger_than_its_source_is_refused(self, source: integer.Shape) -> None:
-        with pytest.raises(DeploymentError, match=r"a kernel of \(3, 3\) with dilation \(1, 1\) is larger than its source"):
+        with pytest.raises(DeploymentError, match=r"a kernel of \(3, 3\) .* is larger than its source"):
             integer.Conv(np.ones((1, 1, 3, 3), int)).output_shape(source)
 
     @pytest.mark.parametrize("source", [(3, 4, 4), (4,), (4, 4)])
