@@ -405,6 +405,8 @@ class TestNetworks:
         assert straight.dead_ends == ()
         assert straight.output.name == "c"
         assert (len(straight), list(straight)) == (3, ["a", "b", "c"])
+        fork = chain(layer("a", [[1]], fires), layer("b", [[1]], fires, source="a"), layer("c", [[1]], source="a"))
+        assert not fork.is_chain
         branched = chain(layer("a", [[1]], fires), layer("b", [[1]], fires), layer("c", [[1]], source="a"))
         assert not branched.is_chain
         assert branched.dead_ends == ("b",)
@@ -430,6 +432,8 @@ class TestRules:
         assert f"a: potentials may reach {limit + 1:,}, beyond" in problem
 
     def test_leaks_at_the_limit_of_int32(self) -> None:
+        assert np.iinfo(np.int32).max == integer.INT32_LIMIT
+
         def leaks(bias: int) -> integer.IntegerNetwork:
             return chain(layer("a", [[1]], stored(leak=1, bias=[bias])))
 

@@ -106,6 +106,17 @@ class TestInput:
         with pytest.raises(InputError, match="leave the range"):
             integer.check_input(self.network, np.broadcast_to(np.array([[[0], [201]]]), (1, 2, 3)))
 
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+    def test_what_is_the_same_elsewhere_is_looked_at_at_every_step(self, dtype: type) -> None:
+        """Samples, channels, rows or columns that are views of one another, and none."""
+        only = layer("a", integer.Readout((1,)), ("input", integer.OneToOne([1, 1])))
+        network = integer.IntegerNetwork(integer.Input((2, 3, 4), 200), 3, (only,))
+        x = np.zeros((2, 2, 3, 4, 3), dtype)
+        x[..., -1] = 201
+        for values in (x, *(np.broadcast_to(x.take([0], axis), x.shape) for axis in range(4))):
+            with pytest.raises(InputError, match="leave the range"):
+                integer.check_input(network, values)
+
     def test_booleans_become_bytes(self) -> None:
         assert integer.check_input(self.network, np.ones((1, 2, 3), bool)).dtype == np.uint8
 
@@ -150,8 +161,8 @@ class TestTypes:
         assert (_packed.packed_kernel(integer.Dense(ones), (inputs,)) is not None) == counted
         conv = integer.Conv(ones[:, :, None, None])
         assert (_packed.packed_kernel(conv, (inputs, 2, 2)) is not None) == counted
-        grouped = integer.Conv(ones[:, :, None, None], groups=out)
-        assert _packed.packed_kernel(grouped, (inputs * out, 2, 2)) is None
+        grouped = integer.Conv(np.ones((16, 16, 1, 1), int), groups=2)
+        assert _packed.packed_kernel(grouped, (32, 2, 2)) is None
         ones[-1, -1] = 0
         assert _packed.packed_kernel(integer.Dense(ones), (inputs,)) is None
         assert _packed.packed_kernel(integer.OneToOne([1] * 32), (32,)) is None
@@ -245,6 +256,10 @@ class TestFast:
 
 
 class TestPoolings:
+    def test_windows_are_no_larger_than_the_source(self) -> None:
+        for source, size in (((1, 2, 4), 2), ((1, 4, 2), 2), ((1, 1, 8), 1), ((2, 3, 9), 3)):
+            assert unmerge(integer.Dense(np.zeros((1, int(np.prod(source))), int)), source)[0] == size
+
     @pytest.mark.parametrize("size", [2, 8, 9])
     def test_poolings_of_up_to_8_are_found(self, size: int) -> None:
         extents = (1, 2 * size, 3 * size)

@@ -98,6 +98,9 @@ class TestObstacles:
     def test_one_step_more_is_not(self) -> None:
         assert "8 time steps exceed 7" in only(dense([[1]], integer.shift_taps(8), timesteps=8))
 
+    def test_without_a_past_they_may_be_longer(self) -> None:
+        assert obstacles(dense([[1]], timesteps=100)) == ()
+
     @pytest.mark.parametrize("timesteps", [64, 65, 100])
     def test_the_longest_history_is_named_as_it_is(self, timesteps: int) -> None:
         """64 taps are all there can be: their samples are too long, whatever their length."""

@@ -135,7 +135,7 @@ class IntegerNetwork(Value):
         neuron = self.layer(name).neuron
         leak = 2**neuron.leak if isinstance(neuron, QuantizedLIF) else 1
         low, high = self.potential_ranges[name]
-        return leak * max(-int(low.min()), int(high.max()), 0)
+        return leak * max(-int(low.min()), int(high.max()))
 
     def largest_word(self, source: str, taps: tuple[int, ...]) -> int:
         """The largest history word of a source under some taps."""
