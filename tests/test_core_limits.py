@@ -107,6 +107,15 @@ class TestThresholds:
             assert threshold(sign, 0.0, 1.0, 0.0, 1.0, U) == (sign, U)
         assert threshold(sign, 0.0, 1.0, 0.0, 0.5, 7.0) == (sign, 14)
 
+    def test_a_crossing_that_rounds_to_an_integer_may_lie_beyond_it(self) -> None:
+        """0.09 sqrt(2) is a little more than what float64 makes of it, and 0.01 sqrt(2) a little less."""
+        for least, expected in ((0.09, 1), (0.01, 0)):
+            assert threshold(1.0, -least * 2.0**0.5, 2.0, 0.0, 1.0, least) == (1, expected)
+
+    def test_below_the_mean_no_positive_threshold_is_reached(self) -> None:
+        assert threshold(1.0, 5.25, 1.0, 0.0, 1.0, 0.75) == (1, 6)
+        assert threshold(1.0, 6.75, 1.0, 0.0, 1.0, -0.75) == (1, 6)
+
     def test_the_smallest_gain_counts(self) -> None:
         assert threshold(5e-324, 7.0, 1.0, 1.0, 1.0, 1.0) == (1, 7)
         assert threshold(-5e-324, 7.0, 1.0, 1.0, 1.0, 1.0) == (-1, -7)
@@ -156,7 +165,7 @@ class TestThresholds:
             (1.897337939072902, -1109604829912.3777, 1.1603738280780371, 0.0, 1.543311592257159, 1954402758719.9453),
             # Terms so large that the estimate is off by many integers.
             (1.7, -1.2e18, 2.3, 0.0, 1.0, 1.7 * 1.2e18 / 2.3**0.5),
-            (0.3, -1.1e21, 0.7, 0.0, 1e3, 0.3 * 1.1e21 / 0.7**0.5),
+            (0.3, -1.1e21, 0.7, 0.0, 1.0, 0.3 * 1.1e21 / 0.7**0.5),
         ],
     )
     def test_what_an_estimate_gets_wrong_is_decided_exactly(self, numbers: tuple[float, ...], sign: int) -> None:

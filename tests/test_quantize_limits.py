@@ -37,7 +37,9 @@ def test_a_step_for_every_shape() -> None:
             assert step.tolist() == torch.ones(3, *[1] * (len(shape) - 1)).tolist()
 
 
-@pytest.mark.parametrize(("inputs", "bits", "step"), [(2, 1, -1), (64, 8, -7), (64, 1, -4), (784, 8, -9), (784, 4, -7)])
+@pytest.mark.parametrize(
+    ("inputs", "bits", "step"), [(2, 1, -1), (3, 1, -1), (64, 8, -7), (64, 1, -4), (784, 8, -9), (784, 4, -7)]
+)
 def test_one_step_for_a_layer(inputs: int, bits: int, step: int) -> None:
     """The power of two nearest to 1 / sqrt(2 inputs level)."""
     exact = -math.log2(2 * inputs * quantize.largest_level(bits)) / 2
