@@ -127,12 +127,17 @@ class Judge:
             file.write(json.dumps(line) + "\n")
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """The tests that run a mutant's lines, those first that are likely to find it."""
+        """The tests that run a mutant's lines, those first that are likely to find it; all, if imports run them."""
         lines = self.reached[mutant.module]
-        some = set(self.items) if mutant.imported else {test for line in mutant.lines for test in lines.get(line, ())}
+        some = {test for line in mutant.lines for test in lines.get(line, ())}
+        if mutant.imported:
+            some = {test for tests in lines.values() for test in tests}
         before = self.record.get((mutant.module, mutant.name), {}).get("test", "")
         likely = [before, *self.finders.get(mutant.scope, [])]
-        order = sorted(some, key=lambda test: (test not in likely, test != before, self.seconds[test]))
+        tests = self.items if mutant.imported else some
+        order = sorted(
+            tests, key=lambda test: (test not in likely, test != before, test not in some, self.seconds[test])
+        )
         spent = accumulate(self.seconds[test] for test in order)
         return [test for test, total in zip(order, spent) if total <= BUDGET]
 

@@ -89,7 +89,7 @@ def network_arrays(network: IntegerNetwork) -> Arrays:
 
 def smallest(values: NDArray[Any]) -> NDArray[Any]:
     """The same integers in the smallest signed integer type that holds them."""
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    low, high = int(values.min()), int(values.max())
     for dtype in (np.int8, np.int16, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return values.astype(dtype)
