@@ -208,8 +208,7 @@ def _canonical(network: IntegerNetwork) -> IntegerNetwork:
     for layer in network.layers:
         if isinstance(layer.neuron, MemoryFree):
             low, high = network.potential_ranges[layer.name]
-            # Beyond 2^24 the fold refuses the network anyway; within, these fit int64.
-            limits = (np.clip(low, -(2**61), 0).astype(np.int64), np.clip(high + 1, 1, 2**61).astype(np.int64))
-            layer = replace(layer, neuron=replace(layer.neuron, threshold=layer.neuron.threshold.clip(*limits)))
+            threshold = layer.neuron.threshold.clip(low.astype(np.int64), (high + 1).astype(np.int64))
+            layer = replace(layer, neuron=replace(layer.neuron, threshold=threshold))
         layers.append(layer)
     return replace(network, layers=tuple(layers))

@@ -100,8 +100,10 @@ class TestMerging:
         if exact:
             assert_merged(first, second, source)
             return
-        with pytest.raises(DeploymentError, match="does not merge exactly into a padded convolution"):
+        with pytest.raises(DeploymentError, match="does not merge exactly into a padded convolution") as caught:
             merge(first, second, source)
+        said = f"a pooling of kernel {along(kernel, 2)} and stride {along(stride, 2)} over {along(extent, 8)} does"
+        assert said in caught.value.problem
 
     def test_what_pads_along_one_axis_asks_nothing_of_the_other(self) -> None:
         assert_merged(pooling(2), integer.Conv(weights(2, 2, 2, 2), padding=(1, 0)), (2, 8, 9))
@@ -175,6 +177,12 @@ class TestFolding:
         network = netx_export.export(net, None, (2, 4, 4), 3)
         assert list(network) == ["conv1", "conv2", "conv3", "output"]
         assert network.sources("conv3") == ("conv2", "conv1")
+
+    def test_a_residual_of_three_has_its_skip_at_the_last(self) -> None:
+        inner = conv(2, 2), conv(2, 2), conv(2, 2)
+        net = nn.Sequential(block.Residual(*inner), block.Flatten(), block.Output(32, 2))
+        network = netx_export.export(net, None, (2, 4, 4), 3)
+        assert [network.sources(name) for name in network] == [("input",), ("conv1",), ("conv2", "input"), ("conv3",)]
 
     def test_a_pooling_before_a_residual_goes_into_both_ways(self) -> None:
         from lava_qsnn import synapse
