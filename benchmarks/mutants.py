@@ -35,6 +35,7 @@ import pytest
 import typer
 import yaml
 from _pytest.runner import runtestprotocol
+from _pytest.warnings import catch_warnings_for_item
 from rich.console import Console
 from rich.table import Table
 
@@ -180,7 +181,9 @@ def _memory() -> int:
 
 
 def _passes(item: pytest.Item) -> bool:
-    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+    """Run a test as pytest does, with warnings as it has them, but without telling anybody."""
+    with catch_warnings_for_item(item.config, item.ihook, when="runtest", item=item):
+        return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
 def _reached(items: list[pytest.Item], modules: list[str]) -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:

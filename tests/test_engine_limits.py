@@ -207,6 +207,29 @@ class TestTypes:
         assert _fast._stored_dtype(network, only, np.array([threshold])) == dtype
 
 
+class TestKernels:
+    @pytest.mark.parametrize(
+        "synapse",
+        [
+            integer.Conv(random(3, 2, 2, 3), (2, 1), (1, 2), (1, 2), 3),  # one output in each group
+            integer.Conv(random(6, 2, 3, 1), (1, 2), (0, 1), (2, 1), 3),
+            integer.Conv(random(12, 1, 2, 3), (2, 3), (1, 2), (2, 1), 6),
+            integer.Conv(random(5, 6, 1, 1)),
+            integer.OneToOne(random(6)),
+            integer.Dense(random(4, 6 * 7 * 8)),
+        ],
+    )
+    @pytest.mark.parametrize("block", [1, 2**10, 2**18])
+    def test_they_are_the_reference_s_in_blocks_of_any_size(
+        self, synapse: integer.Synapse, block: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_kernels, "BLOCK", block)
+        words = random(7, 6, 7, 8, low=0, high=9)
+        expected = integer.current(synapse, words[..., None])[..., 0]
+        assert np.ptp(expected) > 0
+        assert (integer.kernel(synapse, (6, 7, 8), 9)(words) == expected).all()
+
+
 class TestFast:
     def test_every_kind_of_layer_is_the_reference_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         network, x = every_kind(), random(5, 2, 5, 6, 5, low=0, high=4)

@@ -13,7 +13,7 @@ import netx_export
 from lava_qsnn import integer
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError
-from netx_export._describe import describe, state_bits, weight_bits
+from netx_export._describe import LIF_STATE_BITS, describe, state_bits, weight_bits
 from netx_export._export import _proof_samples
 from netx_export._pooling import merge
 
@@ -206,6 +206,17 @@ class TestFolding:
             assert network.layers[0].neuron.taps == (2, 1)
             assert network.layers[0].neuron.threshold.tolist() == expected
 
+    def test_inputs_are_spikes_by_default_and_what_differs_is_named(self) -> None:
+        class Turned(nn.Sequential):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self[1](1 - self[0](x))
+
+        blocks = dense(3, 4), block.Output(4, 2)
+        assert netx_export.export(nn.Sequential(*blocks), None, (3,), 2).input.maximum == 1
+        with pytest.raises(DeploymentError) as caught:
+            netx_export.export(Turned(*blocks), None, (3,), 2)
+        assert caught.value.layer == "output"
+
     def test_proof_samples_are_dense_and_sparse_and_span_the_range(self) -> None:
         network = netx_export.fold(nn.Sequential(dense(3, weight_bits=1)), (3,), 500, input_bits=3)
         x = _proof_samples(network)
@@ -234,13 +245,14 @@ class TestDescription:
             ([-128, 127], 8),
             ([-129, 0], 9),
             ([0, 128], 9),
+            ([0, 0], 1),
         ],
     )
     def test_the_bits_of_weights(self, values: list[int], bits: int) -> None:
         assert weight_bits(integer.Dense(np.array([values]))) == bits
 
     def test_every_number_of_a_layer(self) -> None:
-        lif = integer.QuantizedLIF(3, 2, "soft", [1] * 4, [0] * 4, [0] * 4, [4, 3, 9, -7])
+        lif = integer.QuantizedLIF(3, 3, "soft", [1] * 4, [0] * 4, [0] * 4, [4, 3, 9, -7])
         fires = integer.MemoryFree((5, 2, 1), [3, -1, 0, 9])
         network = integer.IntegerNetwork(
             integer.Input((2, 3, 4), 7),
@@ -265,7 +277,8 @@ class TestDescription:
         assert (first.weight_bits, first.taps, first.potential, first.thresholds) == (1, (5, 2, 1), "", (-1, 9))
         assert (first.potentials, first.state_bits) == ((0, 2 * 7 * 8), 1)
         assert (second.kind, second.weights, second.weight_bits) == ("one to one + conv", 4 + 16, 4)
-        assert (second.potential, second.thresholds) == ("3 bits, leak 1/4, soft", (-7, 9))
+        assert (second.potential, second.thresholds) == ("3 bits, leak 1/8, soft", (-7, 9))
         assert (second.potentials, second.state_bits) == ((-8 - 2 + 0, 6 + 5), 2 + 3)
         assert (third.kind, third.thresholds, third.potentials, third.state_bits) == ("dense", None, (0, 48 * 3), 0)
         assert state_bits(network, "input") == 3 * 3
+        assert LIF_STATE_BITS == 2 * 24
