@@ -38,7 +38,13 @@ def every_kind() -> integer.IntegerNetwork:
             ),
             layer("dead", integer.MemoryFree((1,), [0] * 2), ("first", integer.Dense(random(2, int(np.prod(shape)))))),
             layer("dense", soft, ("stored", integer.Dense(random(5, int(np.prod(shape)))))),
-            layer("out", integer.Readout((2, 1)), ("dense", integer.Dense(random(3, 5)))),
+            layer(
+                "both",
+                integer.MemoryFree((2, 1), [2, 0, 3, -1, 4]),
+                ("dense", integer.Dense(random(5, 5))),
+                ("dense", integer.OneToOne([3, -1, 2, -2, 1])),
+            ),
+            layer("out", integer.Readout((2, 1)), ("both", integer.Dense(random(3, 5)))),
         ),
     )
 
@@ -238,7 +244,8 @@ class TestFast:
             for module in absent:
                 monkeypatch.setattr(module, "compiled", lambda: None)
             for chunk in (1, 2**20):
-                for values in (x, np.broadcast_to(x[..., :1], x.shape), x[..., :2]):
+                alike = [np.broadcast_to(x.take([0], axis), x.shape) for axis in range(5)]
+                for values in (x, *alike, x[..., :2]):
                     found, judge = (
                         integer.run_fast(network, values, chunk=chunk),
                         integer.run_reference(network, values),
@@ -246,13 +253,24 @@ class TestFast:
                     assert all((found[name] == judge[name]).all() for name in network)
         assert all(len(np.unique(values)) > 1 for values in expected.values())
 
+    def test_what_the_matrix_unit_may_compute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Memory-free neurons with one connection, with taps that are reached, whatever the processor says to it."""
+        asked: list[Any] = []
+        monkeypatch.setattr(_fast, "tiled", lambda *arguments: asked.append(arguments))
+        network = every_kind()
+        integer.run_fast(network, random(1, 2, 5, 6, 2, low=0, high=4))
+        (first, *one), (dead, *two) = asked
+        assert (first, dead) == tuple(network.layer(name).connections[0].synapse for name in ("first", "dead"))
+        assert (one[0], one[1], one[3]) == ((2, 5, 6), (3, 2), 3)
+        assert (two[0], two[1], two[3]) == (network.shapes["first"], (1,), 1)
+
     def test_layers_that_nobody_wants_are_not_computed(self) -> None:
         assert list(integer.run_fast(every_kind(), random(1, 2, 5, 6, 5, low=0, high=4), layers=["stored"])) == [
             "stored"
         ]
         plan = _fast._plan(every_kind(), 5, ["out"])
-        assert [stage.layer.name for stage in plan] == ["first", "stored", "dense", "out"]
-        assert [stage.done for stage in plan] == [("input",), ("first",), ("stored",), ("dense",)]
+        assert [stage.layer.name for stage in plan] == ["first", "stored", "dense", "both", "out"]
+        assert [stage.done for stage in plan] == [("input",), ("first",), ("stored",), ("dense",), ("both",)]
 
     @pytest.mark.parametrize(
         ("chunk", "told"), [(0, 5), (19, 5), (20, 5), (39, 5), (40, 3), (60, 2), (99, 2), (100, 1), (10**6, 1)]
