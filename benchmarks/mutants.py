@@ -75,7 +75,7 @@ GOAL = 0.95
 PATIENCE = (5.0, 10.0)
 
 #: Processor seconds of tests, the fastest first, by which a mutant is found, or has survived.
-BUDGET = 3.0
+BUDGET = 10.0
 
 Record = dict[tuple[str, str], dict[str, Any]]
 

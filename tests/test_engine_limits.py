@@ -264,6 +264,25 @@ class TestFast:
         assert (one[0], one[1], one[3]) == ((2, 5, 6), (3, 2), 3)
         assert (two[0], two[1], two[3]) == (network.shapes["first"], (1,), 1)
 
+    @pytest.mark.parametrize("maximum", [1, 2, 3])
+    def test_bits_of_graded_inputs_are_not_counted(self, maximum: int) -> None:
+        signs = 2 * random(8, 16, low=0, high=2) - 1
+        only = layer("a", integer.Readout((2, 1)), ("input", integer.Dense(signs)))
+        network = integer.IntegerNetwork(integer.Input((16,), maximum), 4, (only,))
+        x = random(5, 16, 4, low=0, high=maximum + 1)
+        assert (integer.run_fast(network, x)["a"] == integer.run_reference(network, x)["a"]).all()
+
+    @pytest.mark.parametrize("reset", ["hard", "soft"])
+    @pytest.mark.parametrize("threshold", [-1000, -13, 13, 1000])
+    def test_a_reset_subtracts_thresholds_that_are_always_reached(self, reset: str, threshold: int) -> None:
+        lif = integer.QuantizedLIF(4, 1, reset, [0] * 3, [0] * 3, [1] * 3, [threshold] * 3)
+        only = layer("a", lif, ("input", integer.Dense(random(3, 4))))
+        second = layer("b", integer.Readout((1,)), ("a", integer.Dense(random(2, 3))))
+        network = integer.IntegerNetwork(integer.Input((4,)), 6, (only, second))
+        x = random(20, 4, 6, low=0, high=2)
+        found, judge = integer.run_fast(network, x), integer.run_reference(network, x)
+        assert all((found[name] == judge[name]).all() for name in network)
+
     def test_layers_that_nobody_wants_are_not_computed(self) -> None:
         assert list(integer.run_fast(every_kind(), random(1, 2, 5, 6, 5, low=0, high=4), layers=["stored"])) == [
             "stored"
