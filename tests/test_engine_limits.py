@@ -212,6 +212,24 @@ class TestTypes:
         network = integer.IntegerNetwork(integer.Input((1,)), 2, (only,))
         assert _fast._stored_dtype(network, only, np.array([threshold])) == dtype
 
+    @pytest.mark.parametrize(
+        ("leak", "shift", "threshold", "dtype"),
+        [
+            # 2^leak (|U| + |threshold|) + 2^(shift + leak), with |U| of 2^(shift + 3)
+            (3, 0, 2**28 - 10, np.int32),
+            (3, 0, 2**28 - 9, np.int64),
+            (1, 26, 2**29 - 2**26 - 1, np.int32),
+            (1, 26, 2**29 - 2**26, np.int64),
+        ],
+    )
+    def test_leaks_and_shifts_of_stored_potentials_count(
+        self, leak: int, shift: int, threshold: int, dtype: type
+    ) -> None:
+        neuron = integer.QuantizedLIF(4, leak, "soft", [shift], [0], [0], [threshold])
+        only = layer("a", neuron, ("input", integer.Dense([[1]])))
+        network = integer.IntegerNetwork(integer.Input((1,)), 2, (only,))
+        assert _fast._stored_dtype(network, only, np.array([threshold])) == dtype
+
 
 class TestKernels:
     @pytest.mark.parametrize(
