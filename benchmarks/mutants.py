@@ -274,7 +274,7 @@ def main(
         options += [f"--deselect=tests/test_{name}" for name in LEFT_OUT]
         status = pytest.main([*options, *files], plugins=[Judge(chosen, record, jobs)])
         assert status == pytest.ExitCode.OK, status
-    sys.exit(not report(modules, Console()))
+    sys.exit(not report(modules, Console(width=max(Console().width, 120))))
 
 
 if __name__ == "__main__":
