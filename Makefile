@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 WORKERS := 2
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-long quick lint format lock setup clean
+.PHONY: demo test test-long quick mutants lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
@@ -22,6 +22,11 @@ test-long: $(STAMP)
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not long"
+
+# Small faults, one by one, in the integer core, folding, file and quantizers: which do the tests notice? Half an hour;
+# make mutants ARGUMENTS="--only survived" goes on, and takes names of modules, too.
+mutants: $(STAMP)
+	$(BIN)/python -m benchmarks.mutants $(ARGUMENTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

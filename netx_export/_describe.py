@@ -69,9 +69,10 @@ def state_bits(network: IntegerNetwork, source: str) -> int:
         for layer in network.layers
         if any(connection.source == source for connection in layer.connections)
     ]
+    longest = max(histories, default=0)
     if source == INPUT:
-        return max(histories, default=0) * network.input.bits
-    return max(histories, default=0) + network.layer(source).neuron.state_bits
+        return longest * network.input.bits
+    return longest + network.layer(source).neuron.state_bits
 
 
 def weight_bits(synapse: Synapse) -> int:

@@ -71,10 +71,9 @@ def _refuse_inexact_padding(pooling: Conv, conv: Conv, source: Shape) -> None:
     for axis in (0, 1):
         if not conv.padding[axis]:
             continue
-        reach = (pooling.weight.shape[2 + axis] - 1) * pooling.dilation[axis]
-        before = -pooling.stride[axis] - pooling.padding[axis] + reach
+        # Where the window before the first one reached into the source, the one after the last would, too.
         after = pooled[1 + axis] * pooling.stride[axis] - pooling.padding[axis]
-        if before >= 0 or after < source[1 + axis]:
+        if after < source[1 + axis]:
             raise DeploymentError(
                 f"a pooling of kernel {pooling.weight.shape[2:]} and stride {pooling.stride} over {source[1:]} does "
                 "not merge exactly into a padded convolution",

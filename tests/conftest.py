@@ -12,6 +12,10 @@ import torch
 
 # Two busy cores make timings vary; a property is wrong or right, not slow.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+# A mutant is found or not: no time for the smallest example.
+hypothesis.settings.register_profile(
+    "mutants", hypothesis.settings.get_profile("default"), phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 torch.set_num_threads(1)
 

@@ -29,8 +29,7 @@ def check_input(network: IntegerNetwork, x: Any) -> Integers:
     x = np.asarray(x)
     if x.dtype.kind not in "iub":
         raise InputError(f"the input must be integers, not {x.dtype}", remedy="encode or quantize it explicitly")
-    wanted = (len(x) if x.ndim else 0, *network.input.shape)
-    if x.ndim != len(network.input.shape) + 2 or x.shape[:-1] != wanted or not x.size:
+    if x.ndim != len(network.input.shape) + 2 or x.shape[1:-1] != network.input.shape or not x.size:
         shape = ", ".join(map(str, network.input.shape))
         raise InputError(f"the input must have shape (N, {shape}, T), not {x.shape}", remedy="time is the last axis")
     if x.shape[-1] > network.timesteps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -71,11 +73,13 @@ def _channel_threshold(
     nearest = round(crossing)
     # The error of the estimate is relative to the terms it adds, which can cancel: hence the sum of magnitudes.
     size = (abs(mean) + abs((threshold - bias) / gain) * variance**0.5) / float(scale)
-    if abs(crossing - nearest) > 1e-12 * (size + 1):
-        return int(np.ceil(crossing))
-    candidates = range(nearest - 1, nearest + 2)
-    fires = (U for U in candidates if _fires(sign * U, gain, mean, variance, bias, scale, threshold))
-    return next(fires, nearest + 2)
+    margin = 1e-12 * (size + 1)
+    if abs(crossing - nearest) > margin:
+        return math.ceil(crossing)
+    reach = min(math.ceil(margin), 2**53)
+    around = range(nearest - reach, nearest + reach + 1)
+    fires = bisect_left(around, True, key=lambda U: _fires(sign * U, gain, mean, variance, bias, scale, threshold))
+    return nearest - reach + fires
 
 
 def _fires(

@@ -47,7 +47,7 @@ def _convolutions(conv: Conv, source: Shape) -> Iterator[tuple[int, Dense | Conv
     """All splits, the largest p first; where it is padded, pixels beyond whole windows would be seen."""
     if conv.dilation != (1, 1):
         return
-    multiples = (*conv.weight.shape[2:], *conv.stride, *conv.padding)
+    multiples: tuple[int, ...] = (*conv.stride, *conv.padding)
     multiples += tuple(extent for extent, padding in zip(source[1:], conv.padding) if padding)
     for size in range(LARGEST, 1, -1):
         if not any(number % size for number in multiples) and _repeats(conv.weight, size):
