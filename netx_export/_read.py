@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import FileFormatError, QsnnError
 from lava_qsnn.integer import (
-    LARGEST_COUNT,
-    LONGEST_NAME,
-    MAXIMUM_HISTORY,
-    MOST_LAYERS,
     Connection,
     Conv,
     Dense,

@@ -148,9 +148,7 @@ def _currents_within(layer: str, low: Any, high: Any, limit: int, limit_text: st
 def _potential_within_int32(layer: str, neuron: Neuron, low: Any, high: Any) -> Iterator[Violation]:
     if not isinstance(neuron, QuantizedLIF):
         return
-    least, greatest = neuron.potentials(low, high)
-    reach = 2**neuron.leak * max(-int(least.min()), int(greatest.max()), 0)
-    if reach > INT32_LIMIT:
+    if (reach := neuron.reach(low, high)) > INT32_LIMIT:
         yield Violation(
             layer,
             f"its potential's leak may reach {reach:,}, beyond int32",

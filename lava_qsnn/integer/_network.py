@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
 from lava_qsnn.integer._neurons import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout
