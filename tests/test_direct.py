@@ -22,8 +22,8 @@ from lava_qsnn.integer import _packed, _tiled
 from tests import oracle, plain_tiles
 from tests.direct import Direct, direct_cases
 
-many = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-few = settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
 
 Outputs = dict[str, np.ndarray]
 
