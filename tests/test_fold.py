@@ -46,7 +46,7 @@ def test_blocks_may_live_in_slayers_attribute() -> None:
         def __init__(self) -> None:
             super().__init__()
             torch.manual_seed(0)
-            self.blocks = nn.ModuleList([block.Dense({**PARAMETERS, "threshold": 0.1}, 4, 3), block.Output(3, 2)])
+            self.blocks = nn.ModuleList([block.Dense({**PARAMETERS, "threshold": 0.0}, 4, 3), block.Output(3, 2)])
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             for each in self.blocks:
