@@ -244,14 +244,19 @@ class TestSynapses:
         ones = np.ones((1, 1, 1, 1), int)
         assert getattr(integer.Conv(ones, **{name: (least, least + 1)}), name) == (least, least + 1)
         for pair in ((least - 1, least), (least, least - 1), (least,), (least, least, least)):
-            with pytest.raises(DeploymentError, match=f"{name} must be two integers from {least}"):
+            with pytest.raises(
+                DeploymentError, match=f"{name} must be (two integers|an integer from {least} to 65,535)"
+            ):
                 integer.Conv(ones, **{name: pair})
 
     def test_groups_divide_the_outputs(self) -> None:
         for groups in (1, 2, 4):
             assert integer.Conv(np.ones((4, 1, 1, 1), int), groups=groups).groups == groups
-        for groups in (0, 3, 8, -1):
+        for groups in (3, 8):
             with pytest.raises(DeploymentError, match=f"4 output channels do not divide into {groups} groups"):
+                integer.Conv(np.ones((4, 1, 1, 1), int), groups=groups)
+        for groups in (0, -1):
+            with pytest.raises(DeploymentError, match=f"groups must be an integer from 1 to 65,535, not {groups}"):
                 integer.Conv(np.ones((4, 1, 1, 1), int), groups=groups)
 
     def test_output_shapes(self) -> None:
@@ -291,10 +296,15 @@ class TestNeurons:
         assert integer.MemoryFree((1,), [7]).broadcast(3).threshold.tolist() == [7, 7, 7]
         assert stored().taps == (1,)
 
-    @pytest.mark.parametrize("taps", [(), (0,), (1, 0), (2, -1)])
-    def test_taps_are_positive(self, taps: tuple[int, ...]) -> None:
-        with pytest.raises(DeploymentError, match="taps must be positive integers"):
+    @pytest.mark.parametrize("taps", [(0,), (1, 0), (2, -1), (2**62 + 1,)])
+    def test_taps_are_positive_and_within_the_reference(self, taps: tuple[int, ...]) -> None:
+        with pytest.raises(DeploymentError, match="taps must be an integer from 1 to 4,611,686,018,427,387,904"):
             integer.Readout(taps)
+
+    @pytest.mark.parametrize("history", [0, 65])
+    def test_so_many_taps_are_refused(self, history: int) -> None:
+        with pytest.raises(DeploymentError, match=f"the number of taps must be an integer from 1 to 64, not {history}"):
+            integer.Readout((1,) * history)
 
     def test_thresholds_are_one_per_channel(self) -> None:
         with pytest.raises(DeploymentError, match=r"thresholds must have shape \(channels,\), not \(1, 2\)"):
@@ -303,14 +313,20 @@ class TestNeurons:
             stored(bias=[0, 0])
 
     @pytest.mark.parametrize(
-        ("name", "good", "bad"),
-        [("bits", (2, 16), (1, 17)), ("leak", (1, 8), (0, 9)), ("reset", ("hard", "soft"), ("", "none"))],
+        ("name", "good", "bad", "said"),
+        [
+            ("bits", (2, 16), (1, 17), "must be an integer from 2 to 16, not"),
+            ("leak", (1, 8), (0, 9), "must be an integer from 1 to 8, not"),
+            ("reset", ("hard", "soft"), ("", "none"), "cannot be"),
+        ],
     )
-    def test_options_of_a_stored_potential(self, name: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    def test_options_of_a_stored_potential(
+        self, name: str, good: tuple[Any, ...], bad: tuple[Any, ...], said: str
+    ) -> None:
         for value in good:
             assert getattr(stored(**{name: value}), name) == value
         for value in bad:
-            with pytest.raises(DeploymentError, match=f"the {name} of a quantized potential cannot be {value!r}"):
+            with pytest.raises(DeploymentError, match=f"the {name} of a quantized potential {said} {value!r}"):
                 stored(**{name: value})
 
     @pytest.mark.parametrize("name", ["potential_shift", "current_shift"])
@@ -339,7 +355,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("maximum", [0, 2**31])
     def test_an_input_beyond_is_refused(self, maximum: int) -> None:
-        with pytest.raises(DeploymentError, match="the input maximum must be from 1"):
+        with pytest.raises(DeploymentError, match="the input maximum must be an integer from 1 to 2,147,483,647, not"):
             integer.Input((1,), maximum)
 
     @pytest.mark.parametrize("timesteps", [1, 2**31 - 1])
@@ -348,7 +364,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("timesteps", [0, True, 2**31])
     def test_time_steps_beyond_are_refused(self, timesteps: int) -> None:
-        with pytest.raises(DeploymentError, match="timesteps must be a positive integer"):
+        with pytest.raises(DeploymentError, match="timesteps must be an integer from 1 to 2,147,483,647, not"):
             chain(layer("a", [[1]]), timesteps=timesteps)
 
     @pytest.mark.parametrize("name", ["", "input", "a/b"])
@@ -357,9 +373,9 @@ class TestNetworks:
             layer(name, [[1]])
 
     def test_what_makes_no_network(self) -> None:
-        with pytest.raises(DeploymentError, match="at least one layer"):
+        with pytest.raises(DeploymentError, match="the number of layers must be an integer from 1 to 4,096, not 0"):
             chain()
-        with pytest.raises(DeploymentError, match="layer 'a': a layer needs at least one connection"):
+        with pytest.raises(DeploymentError, match="layer 'a': the number of connections must be an integer from 1"):
             integer.Layer("a", (), integer.Readout((1,)))
         with pytest.raises(DeploymentError, match="two layers have the same name"):
             chain(layer("a", [[1]]), layer("a", [[1]]))
@@ -370,12 +386,12 @@ class TestNetworks:
             chain(layer("a", [[1]], integer.MemoryFree((1,), [1, 2])))
 
     def test_the_int64_reference_has_a_limit(self) -> None:
-        taps = (2**60 - 1,)
-        assert chain(layer("a", [[4]], integer.Readout(taps))).reach("a") == 2**62 - 4
-        with pytest.raises(RangeError, match="layer 'a': potentials may exceed"):
-            chain(layer("a", [[4]], integer.Readout((2**60,))))
-        with pytest.raises(RangeError, match="layer 'a': potentials may exceed"):
-            chain(layer("a", [[-4]], integer.Readout((2**60,))))
+        """One more than the largest potential counts, which stands for thresholds that none reaches."""
+        assert chain(layer("a", [[1]], integer.Readout((2**62 - 2,)))).reach("a") == 2**62 - 1
+        assert chain(layer("a", [[-1]], integer.Readout((2**62 - 1,)))).reach("a") == 2**62 - 1
+        for weight, tap in ((1, 2**62 - 1), (-1, 2**62), (4, 2**60), (-4, 2**60), (0, 2**62)):
+            with pytest.raises(RangeError, match="layer 'a': potentials may exceed"):
+                chain(layer("a", [[weight]], integer.Readout((tap,))))
 
     def test_ranges_of_currents_and_potentials(self) -> None:
         first = layer("a", [[1, -2], [3, 4]], integer.MemoryFree((4, 1), [1, 1]))
@@ -390,7 +406,7 @@ class TestNetworks:
         ranges = {name: (low.tolist(), high.tolist()) for name, (low, high) in network.potential_ranges.items()}
         assert ranges == {"a": ([-100, 0], [50, 350]), "b": ([-8 - 6 + 7], [7 + 5 + 7]), "c": ([-9], [0])}
         assert network.current_ranges["b"][0].tolist() == [-6]
-        assert [network.reach(name) for name in network] == [350, 8 * 19, 9]
+        assert [network.reach(name) for name in network] == [350 + 1, 7 * 19 + 4, 9]
         assert network.largest_word("input", (4, 1)) == 50
         assert network.largest_word("a", (4, 1)) == 5
 
@@ -447,9 +463,9 @@ class TestRules:
             return chain(layer("a", [[1]], stored(leak=1, bias=[bias])))
 
         rule = integer.quantized_potentials_fit_int32
-        assert leaks(2**30 - 9).reach("a") == 2**31 - 2
-        assert self.problems(leaks(2**30 - 9), rule) == []
-        (problem,) = self.problems(leaks(2**30 - 8), rule)
+        assert leaks(2**31 - 10).reach("a") == 2**31 - 1  # a potential of 8 beyond the bias, and 1 to round it
+        assert self.problems(leaks(2**31 - 10), rule) == []
+        (problem,) = self.problems(leaks(2**31 - 9), rule)
         assert "a: its potential's leak may reach 2,147,483,648, beyond int32" in problem
         assert self.problems(chain(layer("a", [[2**31 - 1]], integer.Readout((2,)))), rule) == []
 

@@ -146,7 +146,9 @@ def test_two_to_the_24_is_reached_and_one_more_is_not(threshold: int) -> None:
 
 @pytest.mark.parametrize("threshold", [(2**24 + 1) / 256, 1e9, 2**24 / 256])
 def test_torch_at_two_to_the_24(threshold: float) -> None:
-    block = memory_free.Dense({"threshold": threshold, "history": 2, "taps": "learned", "tap_bits": 8}, 65536, 2)
+    block = memory_free.Dense(
+        {"threshold": threshold, "norm": None, "history": 2, "taps": "learned", "tap_bits": 8}, 65536, 2
+    )
     with torch.no_grad():
         block.synapse.weight.fill_(1.0)
         block.neuron.taps.value.copy_(torch.tensor([255.0, 1.0]))

@@ -49,6 +49,16 @@ def every_kind() -> integer.IntegerNetwork:
     )
 
 
+def stored_dtype(neuron: integer.QuantizedLIF) -> Any:
+    """What the fast engine computes a neuron with one binary input in; its spikes are the reference's."""
+    only = layer("a", neuron, ("input", integer.Dense([[1]])))
+    network = integer.IntegerNetwork(integer.Input((1,)), 4, (only,))
+    x = np.array([[[0, 1, 1, 0]], [[1, 1, 1, 1]]])
+    assert (integer.run_fast(network, x)["a"] == integer.run_reference(network, x)["a"]).all()
+    (stage,) = _fast._plan(network, 4, ("a",))
+    return stage.stored
+
+
 class TestReference:
     def test_every_kind_of_layer_is_the_oracle_s(self) -> None:
         network = every_kind()
@@ -184,51 +194,53 @@ class TestTypes:
 
     @pytest.mark.parametrize(
         ("reach", "dtype"),
-        [(1, np.int16), (2**15 - 3, np.int16), (2**15 - 2, np.int32), (2**31 - 3, np.int32), (2**31 - 2, np.int64)],
+        [(1, np.int16), (2**15 - 1, np.int16), (2**15, np.int32), (2**31 - 1, np.int32), (2**31, np.int64)],
     )
-    def test_currents_leave_room_for_a_threshold_beyond_them(self, reach: int, dtype: type) -> None:
+    def test_the_narrowest_integers(self, reach: int, dtype: type) -> None:
         assert _fast._integer_dtype(reach) == dtype
+
+    @pytest.mark.parametrize(("most", "dtype"), [(2**15 - 2, np.int16), (2**15 - 1, np.int32)])
+    def test_counted_currents_leave_room_for_a_threshold_beyond_them(self, most: int, dtype: type) -> None:
+        if _packed.compiled() is None:
+            pytest.skip("numba is not installed")
+        only = layer("a", integer.Readout((1,)), ("input", integer.Dense(np.ones((8, most), int))))
+        (stage,) = _fast._plan(integer.IntegerNetwork(integer.Input((most,)), 1, (only,)), 1, ("a",))
+        assert stage.dtype == dtype
 
     @pytest.mark.parametrize(
         ("bias", "threshold", "dtype"),
         [
-            (0, 1, np.int32),
-            (2**29, 1, np.int32),
-            (2**30, 1, np.int64),
-            (0, 2**29, np.int32),
-            (0, -(2**29), np.int32),
-            (0, 2**30, np.int64),
-            (-(2**30), 1, np.int64),
-            # 2 (|U| + |threshold|) + 2^(0 + 1), against 2^31 - 1: U is at most 7 + 1 beyond the bias.
-            (2**30 - 1 - 8 - 1 - 1, 1, np.int32),
-            (2**30 - 8 - 1 - 1, 1, np.int64),
+            # U lies within 8 of the bias, and its rounding adds 1: 2^31 - 1 in all.
+            (2**31 - 1 - 8 - 1, 1, np.int32),
+            (2**31 - 8 - 1, 1, np.int64),
+            (-(2**31 - 1 - 8 - 1), 1, np.int32),
+            (-(2**31 - 8 - 1), 1, np.int64),
+            # A threshold that is never reached is never subtracted; one below 0 adds to U.
+            (0, 2**31 - 1, np.int32),
+            (0, 2**62, np.int32),
+            (0, -(2**31 - 1 - 8 - 1), np.int32),
+            (0, -(2**31 - 8 - 1), np.int64),
         ],
     )
     def test_stored_potentials_that_leave_int32_are_computed_in_int64(
         self, bias: int, threshold: int, dtype: type
     ) -> None:
-        neuron = integer.QuantizedLIF(4, 1, "soft", [0], [0], [bias], [threshold])
-        only = layer("a", neuron, ("input", integer.Dense([[1]])))
-        network = integer.IntegerNetwork(integer.Input((1,)), 2, (only,))
-        assert _fast._stored_dtype(network, only, np.array([threshold])) == dtype
+        assert stored_dtype(integer.QuantizedLIF(4, 1, "soft", [0], [0], [bias], [threshold])) == dtype
 
     @pytest.mark.parametrize(
         ("leak", "shift", "threshold", "dtype"),
         [
-            # 2^leak (|U| + |threshold|) + 2^(shift + leak), with |U| of 2^(shift + 3)
-            (3, 0, 2**28 - 10, np.int32),
-            (3, 0, 2**28 - 9, np.int64),
-            (1, 26, 2**29 - 2**26 - 1, np.int32),
-            (1, 26, 2**29 - 2**26, np.int64),
+            # (2^leak - 1) (U - threshold) + 2^(shift + leak - 1), where U is at most 7 2^shift + 1
+            (3, 0, -306_783_369, np.int32),  # 7 x (8 + 306,783,369) + 4 = 2^31 - 5
+            (3, 0, -306_783_370, np.int64),
+            (1, 26, -(2**31 - 1 - 2**29 - 1), np.int32),
+            (1, 26, -(2**31 - 2**29 - 1), np.int64),
         ],
     )
     def test_leaks_and_shifts_of_stored_potentials_count(
         self, leak: int, shift: int, threshold: int, dtype: type
     ) -> None:
-        neuron = integer.QuantizedLIF(4, leak, "soft", [shift], [0], [0], [threshold])
-        only = layer("a", neuron, ("input", integer.Dense([[1]])))
-        network = integer.IntegerNetwork(integer.Input((1,)), 2, (only,))
-        assert _fast._stored_dtype(network, only, np.array([threshold])) == dtype
+        assert stored_dtype(integer.QuantizedLIF(4, leak, "soft", [shift], [0], [0], [threshold])) == dtype
 
 
 class TestKernels:

@@ -21,11 +21,13 @@ def take(x: Tensor, block: str, training: bool) -> Tensor:
     In training, a tensor with a gradient, or any while gradients are off, is passed on as it is.
 
     Raises:
-        InputError: it is no tensor of floating-point numbers and this shape, or holds what is not an integer.
+        InputError: it is no tensor of floating-point numbers and this shape, is empty, or holds what is not an integer.
     """
     check_tensor(x)
     if training and (x.requires_grad or not torch.is_grad_enabled()):
         return x
+    if not x.numel():
+        raise InputError(f"there is nothing to compute in a tensor of shape {tuple(x.shape)}", layer=block)
     if largest_byte(x) is None and not holds_integers(x):
         raise InputError(
             "a block computes with integers, and the input holds others",

@@ -282,7 +282,5 @@ def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integ
 
 def _words_range(source: Tensor, taps: int) -> tuple[int, int]:
     """The least and the greatest history word of integers, no step before the first one included."""
-    if not source.numel():
-        return 0, 0
     low, high = (int(value) for value in torch.aminmax(source))
     return min(low, 0) * taps, max(high, 0) * taps
