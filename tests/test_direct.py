@@ -177,19 +177,21 @@ def test_thresholds_beyond_int32_are_kept_by_lava() -> None:
 
 
 @pytest.mark.parametrize(
-    "neuron",
+    ("neuron", "maximum"),
     [
-        integer.QuantizedLIF(4, 2, "soft", [10], [12], [0], [-500_000_000]),  # a low threshold is added
-        integer.QuantizedLIF(2, 8, "soft", [20], [6], [0], [2**18]),  # half a step is added
-        integer.QuantizedLIF(4, 1, "hard", [0], [0], [2**31], [1]),
+        (integer.QuantizedLIF(4, 2, "soft", [10], [12], [0], [-500_000_000]), 131_000),  # a low threshold is added
+        (integer.QuantizedLIF(2, 8, "soft", [20], [6], [0], [2**18]), 114_687),  # half a step is added
+        (integer.QuantizedLIF(4, 1, "hard", [0], [0], [2**31], [1]), 131_000),
     ],
 )
 @pytest.mark.parametrize("rules", [integer.LAVA_RULES, integer.TORCH_RULES])
-def test_what_leaves_int32_is_refused_where_int32_computes(neuron: integer.QuantizedLIF, rules: Any) -> None:
-    network = one_layer(integer.Dense([[1]]), neuron, maximum=131_000)
+def test_what_leaves_int32_is_refused_where_int32_computes(
+    neuron: integer.QuantizedLIF, maximum: int, rules: Any
+) -> None:
+    network = one_layer(integer.Dense([[1]]), neuron, maximum=maximum)
     with pytest.raises(RangeError, match="layer 'a'.*beyond int32"):
         integer.refuse_violations(network, rules, "int32")
-    case = Direct(network, np.array([[[131_000, 0, 122_070, 1]]]))
+    case = Direct(network, np.array([[[maximum, maximum, 0, 1]]]))
     assert_right(case, integer.run_fast(network, case.x))
 
 

@@ -91,7 +91,6 @@ def test_the_run_configuration_alone_tells_how_many_processes_it_is() -> None:
     [
         Loihi1SimCfg(),
         Loihi2SimCfg(select_tag="fixed_pt"),
-        Loihi2SimCfg(select_sub_proc_model=True),
     ],
 )
 def test_lavas_own_run_configurations_run_it(configuration: RunConfig) -> None:
