@@ -40,10 +40,9 @@ def encode(network: IntegerNetwork) -> Contents:
 
 def _add(contents: Contents, group: str, arrays: Arrays, attributes: Mapping[str, Any] | None = None) -> None:
     """A group with its attributes and arrays, and all groups on the way to them."""
-    for path in (group, *(f"{group}/{name}".rpartition("/")[0] for name in arrays)):
-        steps = path.split("/")
-        for length in range(len(steps) + 1):
-            contents.attributes.setdefault("/".join(steps[:length]), {})
+    for path in (f"{group}/", *(f"{group}/{name}" for name in arrays)):
+        for end in (0, *(place for place, letter in enumerate(path) if letter == "/")):
+            contents.attributes.setdefault(path[:end], {})
     contents.attributes[group] = {name: np.asarray(value) for name, value in (attributes or {}).items()}
     contents.arrays.update({f"{group}/{name}": array for name, array in arrays.items()})
 

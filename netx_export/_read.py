@@ -78,12 +78,14 @@ def _decode(contents: Contents) -> IntegerNetwork:
 def _refuse_difference(stored: Contents, expected: Contents) -> None:
     """Both readers of a file see one truth: the stock part, and what stock NetX is told besides, are the network's."""
     different = list(differences(stored, expected))
+    if not different:
+        return
     if f"{GROUP}/@digest" in different:
         raise FileFormatError("its numbers do not match its digest: it is damaged", remedy=AGAIN)
-    for path in different:
-        if path.startswith(f"{STOCK}/"):
-            raise FileFormatError(f"its stock part differs from its network at {path}", remedy=AGAIN)
-        raise FileFormatError(f"what it says at {path or '/'} is not what the file of its network says", remedy=AGAIN)
+    path = different[0]
+    if f"{path}/".startswith(f"{STOCK}/"):
+        raise FileFormatError(f"its stock part differs from its network at {path}", remedy=AGAIN)
+    raise FileFormatError(f"what it says at {path} is not what the file of its network says", remedy=AGAIN)
 
 
 class _Group:

@@ -64,6 +64,27 @@ def test_another_process_may_be_faster(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("name", ["samples.npy", "labels.npy"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 2, 3), }(",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 2, 3",
+        '"',
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (100000000000000,), }",
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (99999999999999999999999,), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (4,), }",
+        "[" * 5000,
+    ],
+)
+def test_a_cache_whose_header_is_no_header_is_refused(header: str, name: str, tmp_path: Path) -> None:
+    _cache.cached(tmp_path / "a", samples(), [0] * 4, SHAPE, "")
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(100)
+    (tmp_path / "a" / name).write_bytes(content)
+    with pytest.raises(FileFormatError, match="is damaged .*Remedy: delete it"):
+        _cache.cached(tmp_path / "a", refuse(), [0] * 4, SHAPE, "")
+
+
 def test_a_damaged_cache_names_the_remedy(tmp_path: Path) -> None:
     _cache.cached(tmp_path / "a", samples(), [0] * 4, SHAPE, "")
     with pytest.raises(FileFormatError, match="is not of these samples. Remedy: delete it"):

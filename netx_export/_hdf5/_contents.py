@@ -30,8 +30,7 @@ class Contents:
 
 def differences(stored: Contents, expected: Contents) -> Iterator[str]:
     """Where two contents differ: paths of groups and arrays, and of attributes as `group/@name`."""
-    for path in expected.attributes.keys() ^ stored.attributes.keys():
-        yield path
+    yield from sorted(expected.attributes.keys() ^ stored.attributes.keys())
     for path, attributes in expected.attributes.items():
         yield from (f"{path}/@{name}" for name in _different(stored.attributes.get(path, {}), attributes))
     yield from _different(stored.arrays, expected.arrays)

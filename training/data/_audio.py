@@ -170,7 +170,7 @@ def read_recording(path: Path) -> NDArray[np.int16]:
             warnings.simplefilter("error", wavfile.WavFileWarning)
             warnings.filterwarnings("ignore", "Chunk", wavfile.WavFileWarning)  # notes about the recording
             rate, samples = wavfile.read(path)
-    except (ArithmeticError, EOFError, OSError, UnboundLocalError, ValueError, *_SCIPYS) as error:
+    except (ArithmeticError, EOFError, MemoryError, OSError, UnboundLocalError, ValueError, *_SCIPYS) as error:
         raise FileFormatError(f"'{path}' is no wav file, or damaged ({error})", remedy="fetch it again") from None
     if rate != RATE or samples.dtype != np.int16 or samples.ndim != 1 or not len(samples):
         raise FileFormatError(
