@@ -181,7 +181,7 @@ WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
         (_set("version", 2), "version 2"),
         (_set("version", np.bytes_(b"one")), "'version'"),
         (_set("timesteps", [4, 4]), "'timesteps' of 'lava_qsnn' is int64 of shape (2,), not an integer"),
-        (_set("timesteps", 2**40), "timesteps must be a positive integer"),
+        (_set("timesteps", 2**40), "timesteps must be an integer from 1 to 2,147,483,647, not 1099511627776"),
         (_set("timesteps", 5), "digest"),
         (_set("input_shape", 2), "'input_shape'"),
         (_set("taps", np.bytes_(b"1"), LAYER), "'taps'"),
