@@ -47,7 +47,7 @@ from lava_qsnn.integer._taps import (
     tap_scale,
 )
 from lava_qsnn.integer._threshold import NEVER, Affine, integer_threshold
-from lava_qsnn.integer._values import LARGEST_COUNT, LONGEST_NAME, MOST_LAYERS, Shape, whole
+from lava_qsnn.integer._values import LARGEST_COUNT, Shape, whole
 
 __all__ = [
     "FLOAT32_LIMIT",
@@ -57,9 +57,7 @@ __all__ = [
     "LAVA_RULES",
     "LEAKS",
     "LOIHI_LIMIT",
-    "LONGEST_NAME",
     "MAXIMUM_HISTORY",
-    "MOST_LAYERS",
     "NEVER",
     "POTENTIAL_BITS",
     "RESETS",
