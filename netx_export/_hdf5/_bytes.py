@@ -10,7 +10,7 @@ from netx_export._hdf5._lookup3 import lookup3
 NOWHERE = 2**64 - 1
 
 #: Bytes of all metadata of a file; ours have some 200 for each array.
-MOST_METADATA = 2**23
+MOST_METADATA = 2**25
 
 
 def damage(what: str) -> FileFormatError:
