@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 #: Seconds that the command has to leave its blocks after a signal; then it is ended where it stands.
 GRACE = 1.5
@@ -40,7 +42,7 @@ def main() -> None:
         if received:
             with suppress(OSError, ValueError):  # nobody reads any more
                 sys.stdout.flush()
-            os._exit(128 + received[0])  # taking the interpreter apart may take seconds
+            _end(received[0])  # taking the interpreter apart may take seconds
 
     atexit.register(leave)  # the first one is called last
     for number in SIGNALS:
@@ -74,11 +76,19 @@ def _end_after_a_signal(reading: int) -> None:
     while (number := os.read(reading, 1)[0]) not in SIGNALS:
         pass
     time.sleep(GRACE)
-    if "multiprocessing.process" in sys.modules:  # an import here might wait for one that was interrupted
-        for child in sys.modules["multiprocessing.process"].active_children():
-            child.kill()
-    _say(number)
-    os._exit(128 + number)
+    _end(number)
+
+
+def _end(number: int) -> NoReturn:
+    """End the process, and on Linux those that it has started: a second training process would wait for this one."""
+    try:
+        _say(number)
+        for listed in Path("/proc/self/task").glob("*/children"):
+            for child in listed.read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+    finally:  # whatever was in the way
+        os._exit(128 + number)
 
 
 def _say(number: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lava_qsnn.process import engine
-from tests.test_guard import footprint
+from tests.test_guard import footprint, settle
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     gc.collect()  # What earlier tests left to be freed would otherwise be missed here.
     before = footprint()
     yield
-    if footprint() != before:
-        gc.collect()  # Processes know each other, and so do errors and their places: circles are not freed at once.
+    settle(before)
     assert footprint() == before
 
 
