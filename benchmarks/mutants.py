@@ -42,8 +42,8 @@ from rich.table import Table
 from benchmarks._mutation import Mutant, mutants
 
 #: All that is judged. `_tiled` is left out: where the processor has no matrix unit for bytes, no test reaches it.
-CORE = ("taps", "threshold", "values", "synapses", "neurons", "network", "limits", "stock")
-FILES = ("pooling", "fold", "schema", "write", "read", "describe", "export")
+CORE = ("taps", "threshold", "values", "synapses", "neurons", "ranges", "network", "limits", "stock")
+FILES = ("pooling", "fold", "schema", "encode", "write", "read", "describe", "export")
 ENGINES = ("reference", "unmerge", "packed", "kernels", "fast")
 MODULES = [
     *(f"lava_qsnn.integer._{name}" for name in CORE),
@@ -55,7 +55,19 @@ MODULES = [
 #: Files with the tests that judge, and what they do not run: random networks take seconds, where the tests of limits
 #: take milliseconds, and find as much.
 TESTS = (
-    *("threshold", "kernels", "unmerge", "input", "quantize", "fold", "quantized_lif", "blocks", "file", "fast"),
+    *(
+        "threshold",
+        "kernels",
+        "unmerge",
+        "input",
+        "quantize",
+        "fold",
+        "quantized_lif",
+        "blocks",
+        "file",
+        "file_reader",
+        "fast",
+    ),
     *("core_limits", "stock_limits", "quantize_limits", "file_limits", "fold_limits", "engine_limits"),
 )
 LEFT_OUT = (
