@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 #: Operators, and what they become.
@@ -43,6 +44,9 @@ LEFT_ALONE = {"annotation", "returns", "decorator_list"}
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 
+#: The name of a row of a table: `form(Readout)`.
+ROW = re.compile(r"(\w+)\((\w+)\)")
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -73,23 +77,44 @@ class Mutant:
         for part in path:
             old, new = vars(old)[part], vars(new)[part]
         for name in names.split(", "):
-            _plant(old, new, name)
+            if row := ROW.fullmatch(name):
+                _plant_function(*(_row(vars(each), row[1], row[2]) for each in (old, new)))
+            else:
+                _plant(old, new, name)
+        _forget(self.module.partition(".")[0])
 
 
 def _plant(old: Any, new: Any, name: str) -> None:
     before, after = vars(old)[name], vars(new)[name]
     target, fault = _function(before), _function(after)
     if isinstance(target, FunctionType) and isinstance(fault, FunctionType):
-        target.__code__, target.__defaults__ = fault.__code__, fault.__defaults__
-        target.__kwdefaults__ = fault.__kwdefaults__
-        getattr(before, "cache_clear", lambda: None)()
+        _plant_function(target, fault)
     elif isinstance(old, ModuleType):
         for module in list(sys.modules.values()):
             if vars(module).get(name) is before:
                 setattr(module, name, after)
     else:
         setattr(old, name, after)
-        old.__init__.__defaults__ = new.__init__.__defaults__  # a dataclass repeats them there
+        if "__init__" in vars(old):
+            old.__init__.__defaults__ = new.__init__.__defaults__  # a dataclass repeats them there
+
+
+def _plant_function(target: FunctionType, fault: FunctionType) -> None:
+    target.__code__, target.__defaults__ = fault.__code__, fault.__defaults__
+    target.__kwdefaults__ = fault.__kwdefaults__
+
+
+def _row(namespace: dict[str, Any], table: str, kind: str) -> Any:
+    """The function that a table of `functools.singledispatch` has for a kind."""
+    return next(row for each, row in namespace[table].registry.items() if each.__name__ == kind)
+
+
+def _forget(package: str) -> None:
+    """Empty the caches of a package: what they hold was computed without the fault."""
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == package]:
+        for member in list(vars(module).values()):
+            if isinstance(clear := getattr(member, "cache_clear", None), BuiltinFunctionType):
+                clear()
 
 
 def _function(member: Any) -> Any:
@@ -135,7 +160,7 @@ def _statements(body: list[ast.stmt], path: tuple[str, ...]) -> Iterator[tuple[s
             continue
         scope = path
         if isinstance(statement, Function) and not inside:
-            scope = (*path, f"{statement.name}()")
+            scope = (*path, f"{_called(statement)}()")
         elif not inside:
             scope = (*path, ", ".join(_targets(statement)))
         yield ".".join(scope), statement
@@ -143,6 +168,13 @@ def _statements(body: list[ast.stmt], path: tuple[str, ...]) -> Iterator[tuple[s
             yield from _statements(getattr(statement, field, []), scope)
         for handler in getattr(statement, "handlers", []):
             yield from _statements(handler.body, scope)
+
+
+def _called(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """Its name, or, of a row of a table, `@form.register def _(neuron: Readout)`, what table and what kind."""
+    tables = [ast.unparse(each.value) for each in function.decorator_list if isinstance(each, ast.Attribute)]
+    kind = function.args.args[0].annotation if function.name == "_" else None
+    return function.name if kind is None else f"{tables[0]}({ast.unparse(kind).rpartition('.')[2]})"
 
 
 def _targets(statement: ast.stmt) -> list[str]:

@@ -1,4 +1,4 @@
-"""What all timings share: interleaved runs, their ratios, a log-log picture."""
+"""The common part of all timings: interleaved runs, their ratios, a log-log picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How much longer one contender takes than another: median and quartiles of the ratios of neighbouring runs."""
+    """The factor by which one contender takes longer than another: median and quartiles over neighbouring runs."""
 
     median: float
     low: float
@@ -71,7 +71,7 @@ def _wait(synchronize: Callable[[], None] | None) -> None:
 
 
 def ratio(slow: Timing, fast: Timing) -> Ratio:
-    """How much longer `slow` takes than `fast`, run by run."""
+    """Compute how much longer `slow` takes than `fast`, run by run."""
     ratios = [one / other for one, other in zip(slow.seconds, fast.seconds)]
     if len(ratios) == 1:
         return Ratio(ratios[0], ratios[0], ratios[0])
@@ -85,7 +85,7 @@ def draw_growth(
     title: str,
     axes: Sequence[str] = ("time steps T", "seconds"),
 ) -> None:
-    """How costs grow: one line per contender, both axes logarithmic."""
+    """Plot how costs grow: one line per contender, both axes logarithmic."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")

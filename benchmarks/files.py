@@ -1,4 +1,4 @@
-"""How large files are beside slayer's own export, and how long they take to load.
+"""The size of files beside slayer's own export, and the time it takes to load them.
 
     python -m benchmarks.files
 
@@ -26,8 +26,8 @@ from torch import nn
 import netx_export
 from benchmarks._timing import RESULTS, interleave
 from lava_qsnn._slayer import slayer
+from lava_qsnn.bench.machine import write_json
 from lava_qsnn.block import memory_free
-from netx_export._bench.machine import write_json
 
 SIZES = {"784-512-512-10": (784, 512, 512, 10), "4096-1024-1024-10": (4096, 1024, 1024, 10)}
 TIMESTEPS = 4

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 import netx_export
 from benchmarks._timing import RESULTS, interleave, ratio
 from lava_qsnn._slayer import slayer
+from lava_qsnn.bench.machine import write_json
 from lava_qsnn.block import memory_free
-from netx_export._bench.machine import write_json
 
 NEURON = {"threshold": 0.5, "history": 4, "norm": "batch"}
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._timing import RESULTS, interleave
-from lava_qsnn.integer import Conv, Dense, Shape
-from lava_qsnn.integer._kernels import kernel
-from lava_qsnn.integer._packed import packed_kernel
-from lava_qsnn.integer._tiled import tiled
+from lava_qsnn.bench.machine import write_json
+from lava_qsnn.engines._kernels import kernel
+from lava_qsnn.engines._packed import packed_kernel
+from lava_qsnn.engines._tiled import tiled
+from lava_qsnn.integer import INPUT, Connection, Conv, Dense, Shape
 from lava_qsnn.neuron._history import _multiply_over_time, _sum_shifted
-from netx_export._bench.machine import write_json
 
 #: Time steps, features and taps of a filter.
 FILTERS = ((4, 16384, 4), (16, 16384, 4), (64, 16384, 4), (64, 16384, 16), (256, 4096, 4), (256, 4096, 16))
@@ -65,7 +65,8 @@ def measure_synapse(sizes: tuple[int, ...], frames: int, runs: int) -> dict[str,
     random = np.random.default_rng(0)
     synapse, shape = _synapse(sizes, random)
     last = random.random((frames, *shape[1:], shape[0])) < 0.2
-    counted, layer = packed_kernel(synapse, shape), tiled(synapse, shape, (1,), np.zeros(sizes[0], np.int64), 1)
+    connection = Connection(INPUT, synapse)
+    counted, layer = packed_kernel(synapse, shape), tiled(connection, shape, (1,), np.zeros(sizes[0], np.int64), 1)
     contenders: dict[str, Callable[[], Any]] = {"BLAS": partial(kernel(synapse, shape, 1), np.moveaxis(last, -1, 1))}
     if counted is not None:
         contenders["counted"] = partial(counted, np.moveaxis(last, -1, 1))

@@ -4,7 +4,7 @@
     python -m benchmarks.lava_throughput throughput --work conv
     python -m benchmarks.lava_throughput small                   # first answers, cost of spikes, memory
 
-What measures is `netx_export._bench`, which the command `lava-qsnn bench lava` runs, too.
+What measures is `lava_qsnn.bench`, which the command `lava-qsnn bench lava` runs, too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._timing import RESULTS
-from netx_export._bench import lava
-from netx_export._bench.machine import write_json
+from lava_qsnn.bench import lava
+from lava_qsnn.bench.machine import write_json
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 console = Console()

@@ -1,4 +1,4 @@
-"""What a training step costs beside what a user would otherwise run: forward and backward, input gradient included.
+"""The cost of a training step beside what a user would otherwise run: forward and backward, input gradient included.
 
     python -m benchmarks.training_step                     # all shapes and T, JSON and pictures in benchmarks/results
     python -m benchmarks.training_step --quick             # a few seconds, only to see that it runs
@@ -33,8 +33,8 @@ from torch import Tensor, nn
 
 from benchmarks._timing import RESULTS, draw_growth, interleave, ratio
 from lava_qsnn._slayer import slayer
+from lava_qsnn.bench.machine import write_json
 from lava_qsnn.block import memory_free, quantized_lif
-from netx_export._bench.machine import write_json
 
 Step = Callable[[], None]
 

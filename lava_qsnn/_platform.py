@@ -1,4 +1,4 @@
-"""Whether Lava can run here, told without importing it."""
+"""A check of whether Lava can run here, without importing it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import extra
 
 #: The guarded run overrides private parts of exactly this release; Lava is archived, so there will be no other.
 LAVA_VERSION = "0.10.0"
 
 
 def require_lava() -> None:
-    """Raise ConfigurationError where Lava is not installed, is another release, or does not run on this Python."""
+    """Say why Lava cannot run here, if it cannot.
+
+    Raises:
+        ConfigurationError: Python or Lava is of another version.
+        MissingPackageError: Lava is not installed.
+    """
     if sys.version_info[:2] != (3, 10):
         raise ConfigurationError(
             f"Lava runs on Python 3.10 only, and this is {sys.version_info[0]}.{sys.version_info[1]}",
@@ -26,18 +32,15 @@ def require_lava() -> None:
 
 
 def require_netx() -> None:
-    """Raise ConfigurationError where unmodified NetX, of lava-dl, cannot run."""
+    """The same for unmodified NetX, which is a part of lava-dl."""
     require_lava()
-    if (found := _installed("lava-dl")) == ABSENT:
-        raise ConfigurationError(f"NetX is a part of lava-dl, which is {found} here", remedy="install lava-dl==0.6.0")
-
-
-ABSENT = "not installed"
+    _installed("lava-dl")
 
 
 def _installed(package: str) -> str:
-    """The version of a package, or that it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ABSENT
+    """The version of a package; MissingPackageError if it is not installed."""
+    with extra("lava"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            raise ModuleNotFoundError(name=package) from None

@@ -8,6 +8,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from lava_qsnn.extras import extra
+
 #: Lines that slayer and torch's extension builder print on import; anything else they print is passed on.
 _NOTES = ("Prophesee", "prophesee", "No CUDA runtime is found")
 
@@ -24,7 +26,7 @@ def _import() -> Any:
     return slayer
 
 
-with contextlib.redirect_stdout(io.StringIO()) as _printed, contextlib.redirect_stderr(_printed):
+with extra("train"), contextlib.redirect_stdout(io.StringIO()) as _printed, contextlib.redirect_stderr(_printed):
     slayer = _import()
 
 for _line in _printed.getvalue().splitlines(keepends=True):

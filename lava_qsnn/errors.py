@@ -62,6 +62,10 @@ class ConfigurationError(QsnnError, ValueError):
     """An argument or a configuration file asks for something that does not exist or makes no sense."""
 
 
+class MissingPackageError(ConfigurationError, ImportError):
+    """A package that this project needs for what was asked, and not otherwise, is not installed."""
+
+
 class DeploymentError(QsnnError, ValueError):
     """A network, or one of its layers, has no exact integer form, or none that a backend can run."""
 

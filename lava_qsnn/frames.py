@@ -10,10 +10,12 @@ axes or with channels last, without gaps and without repetition, so that whoever
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from lava_qsnn.errors import InputError
+from lava_qsnn.extras import extra
+
+with extra("train"):
+    import torch
+    from torch import Tensor
 
 
 def check_tensor(x: Tensor) -> Tensor:
@@ -47,5 +49,5 @@ def laid_out(frames: Tensor) -> Tensor:
 
 
 def is_channels_last(frames: Tensor) -> bool:
-    """Whether frames (N T, C, H, W) lie in memory as (N T, H, W, C); False for those without space."""
+    """True if frames (N T, C, H, W) lie in memory as (N T, H, W, C); False for those without space."""
     return frames.dim() == 4 and frames.is_contiguous(memory_format=torch.channels_last)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import extra
+
+with extra("train"):
+    import torch
+    from torch import Tensor
 
 _aten: Any = torch.ops.aten  # type: ignore[attr-defined]
 

@@ -25,12 +25,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, InputError
+from lava_qsnn.extras import extra
 from lava_qsnn.synapse import Quantized
+
+with extra("train"):
+    import torch
+    from torch import Tensor, nn
 
 #: The gradient of the entropy is taken at least this far from the rates 0 and 1.
 ENTROPY_MARGIN = 2.0**-20

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import extra
+
+with extra("train"):
+    import torch
+    from torch import Tensor
 
 #: Each takes x and a gradient, and returns gradient * bump(x) in the memory of x: a pass over memory costs more than
 #: the arithmetic.

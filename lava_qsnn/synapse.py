@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, InputError
+from lava_qsnn.extras import extra
 from lava_qsnn.frames import from_frames, to_frames
 from lava_qsnn.quantize import (
     annealed_sign,
@@ -23,11 +20,16 @@ from lava_qsnn.quantize import (
     standardize,
 )
 
+with extra("train"):
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn
+
 Pair = tuple[int, ...]  # (height, width)
 
 
 class Quantized:
-    """What all synapses here share: integer weights, the step between them, and slayer's forward on top.
+    """The common part of all synapses here: integer weights, the step between them, and slayer's forward on top.
 
     `fixed` chooses one constant power-of-two step for the layer instead of one per channel that follows the weights.
     `weight_regulation` standardizes weights before they are quantized, see lava_qsnn.regulation; `progress`, 0 to 1, is
@@ -89,7 +91,7 @@ def convolve(
 
 
 def may_miss(extent: int, kernel: int, padding: int, dilation: int) -> bool:
-    """Whether a window may lie outside of a map, or have it between two of its taps, along one axis."""
+    """True if a window may lie outside of a map, or have it between two of its taps, along one axis."""
     return padding > dilation * (kernel - 1) or (padding > 0 and dilation > extent)
 
 

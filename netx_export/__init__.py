@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lava_qsnn.extras import extra
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._plots import plot_sample
 from netx_export._read import load
@@ -50,18 +51,22 @@ __all__ = [
     "write",
 ]
 
-#: What needs torch or Lava is imported when it is first used.
+#: What needs torch or Lava is imported when it is first used: its module, and the extra that brings what it needs.
 _LATE = {
-    "Network": "netx_export._network",
-    "Stream": "netx_export._stream",
-    "export": "netx_export._export",
-    "fixed_point": "lava_qsnn.process.configurations",
-    "fold": "netx_export._fold",
-    "fused": "lava_qsnn.process.configurations",
+    "Network": ("netx_export._network", "lava"),
+    "Stream": ("netx_export._stream", "lava"),
+    "export": ("netx_export._export", "train"),
+    "fixed_point": ("lava_qsnn.process.configurations", "lava"),
+    "fold": ("netx_export._fold", "train"),
+    "fused": ("lava_qsnn.process.configurations", "lava"),
 }
 
+if not TYPE_CHECKING:  # so that a type checker knows every name, and no other
 
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(_LATE[name]), name)
-    raise AttributeError(f"module 'netx_export' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        if name not in _LATE:
+            raise AttributeError(f"module 'netx_export' has no attribute '{name}'")
+        module, needed = _LATE[name]
+        with extra(needed):
+            found = import_module(module)
+        return getattr(found, name)

@@ -1,4 +1,4 @@
-"""What a deployed network costs, layer by layer, read from its IntegerNetwork alone."""
+"""The costs of a deployed network, layer by layer, read from its IntegerNetwork alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import numpy as np
 
 from lava_qsnn.integer import (
     INPUT,
-    Conv,
-    Dense,
+    Connection,
     IntegerNetwork,
     Layer,
-    MemoryFree,
-    Neuron,
-    OneToOne,
-    QuantizedLIF,
     Shape,
     Synapse,
 )
@@ -26,9 +21,6 @@ from netx_export._silence import silent_channels
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
 LIF_STATE_BITS = 48
-
-#: Synapses in tables.
-KINDS: dict[type, str] = {Dense: "dense", Conv: "conv", OneToOne: "one to one"}
 
 
 @dataclass(frozen=True)
@@ -63,16 +55,21 @@ def describe(network: IntegerNetwork) -> list[LayerSummary]:
 
 
 def state_bits(network: IntegerNetwork, source: str) -> int:
-    """Bits one neuron of a layer (or one input) keeps: K of its own spikes for all its targets, and its potential."""
+    """Bits one neuron of a layer (or one input) keeps: K of its own outputs for all its targets, and its own state."""
     histories = [
-        len(layer.neuron.taps)
+        len(layer.taps(connection)) + connection.synapse.delay
         for layer in network.layers
-        if any(connection.source == source for connection in layer.connections)
+        for connection in layer.connections
+        if connection.source == source
     ]
-    longest = max(histories, default=0)
-    if source == INPUT:
-        return longest * network.input.bits
-    return longest + network.layer(source).neuron.state_bits
+    low, high = network.output_ranges[source]
+    history = max(histories, default=0) * _width(low, high)
+    return history + (0 if source == INPUT else network.layer(source).neuron.state_bits)
+
+
+def _width(low: int, high: int) -> int:
+    """The fewest bits that hold integers from `low` to `high`, in two's complement if some are negative."""
+    return max((-low - 1).bit_length(), high.bit_length()) + 1 if low < 0 else high.bit_length()
 
 
 def weight_bits(synapse: Synapse) -> int:
@@ -80,7 +77,7 @@ def weight_bits(synapse: Synapse) -> int:
     low, high = int(synapse.weight.min()), int(synapse.weight.max())
     if low >= -1 and high <= 1 and synapse.weight.all():
         return 1
-    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+    return _width(min(low, -1), high)
 
 
 def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[str, int]:
@@ -97,25 +94,24 @@ def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[
 def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
     synapses = [connection.synapse for connection in layer.connections]
     low, high = network.potential_ranges[layer.name]
-    thresholds = None
-    if isinstance(layer.neuron, (MemoryFree, QuantizedLIF)):
-        thresholds = (int(layer.neuron.threshold.min()), int(layer.neuron.threshold.max()))
+    threshold = layer.neuron.threshold
     return LayerSummary(
         name=layer.name,
-        kind=" + ".join(KINDS[type(synapse)] for synapse in synapses),
+        kind=" + ".join(_kind(connection) for connection in layer.connections),
         shape=network.shapes[layer.name],
         weights=sum(synapse.weight.size for synapse in synapses),
         weight_bits=max(weight_bits(synapse) for synapse in synapses),
         taps=layer.neuron.taps,
-        potential=_stored(layer.neuron),
-        thresholds=thresholds,
+        potential=layer.neuron.summary(),
+        thresholds=None if threshold is None else (int(threshold.min()), int(threshold.max())),
         potentials=(int(low.min()), int(high.max())),
         state_bits=state_bits(network, layer.name),
         silent_channels=int(silent_channels(network).get(layer.name, np.zeros(1, bool)).sum()),
     )
 
 
-def _stored(neuron: Neuron) -> str:
-    if not isinstance(neuron, QuantizedLIF):
-        return ""
-    return f"{neuron.bits} bits, leak 1/{2**neuron.leak}, {neuron.reset}"
+def _kind(connection: Connection) -> str:
+    """A connection in a word or two."""
+    kind = connection.synapse.kind.replace("_", " ")
+    pooled = "".join(f"pool {pooling.kernel[0]}x{pooling.kernel[1]}, " for pooling in connection.poolings)
+    return pooled + kind + (f", delay {connection.delay}" if connection.delay else "")

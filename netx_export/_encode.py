@@ -1,41 +1,92 @@
-"""IntegerNetwork to the contents of its file: the one account of what a file of this version holds."""
+"""IntegerNetwork to the contents of its file: the one account of what a file of a version holds."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lava_qsnn.integer import Connection, Conv, IntegerNetwork, Layer, QuantizedLIF, input_message_bits, stock_layer
-from lava_qsnn.stock_hdf5 import network_arrays, smallest
+from lava_qsnn.integer import Array, Connection, IntegerNetwork, Layer, Value, roles
+from lava_qsnn.integer.stock import input_message_bits, network_arrays, smallest, stock_layer, stock_network
 from netx_export._hdf5 import Arrays, Contents
-from netx_export._schema import GROUP, NEURON_NAMES, STOCK, SYNAPSE_NAMES, VERSION, digest, neuron_arrays
+from netx_export._schema import GROUP, STOCK, VERSION, digest
 
 #: Bytes of the longest text about a network as a whole; HDF5 stores longer ones in other ways.
 LONGEST_TEXT = 4000
 
+#: The weights of a layer as the stock part has them, and by how many bits they are shifted.
+_Shared = tuple[NDArray[Any], int]
 
-def encode(network: IntegerNetwork) -> Contents:
+
+def encode(network: IntegerNetwork, version: int = VERSION) -> Contents:
     """Everything in the file of a network, in the order in which it is written.
 
-    In a chain, a connection's weights are the very array of the stock layer, which the file holds once.
+    Where the stock part has a connection's weights, they are its very array, which the file holds once.
+
+    Args:
+        network: any deployed network; for version 1 one without what came after it.
+        version: of the format.
     """
     contents = Contents()
     stock = network_arrays(network)
     _add(contents, STOCK, stock)
-    _add(contents, GROUP, {}, _network_attributes(network))
-    weights = iter([array for path, array in stock.items() if path.endswith("/weight")])
+    metadata = _metadata(network) if version > 1 else {}
+    _add(contents, GROUP, metadata, _network_attributes(network, version))
+    shared = _stock_weights(network, stock)
     for index, layer in enumerate(network.layers):
-        place = f"{GROUP}/layer/{index}"
-        arrays = {name: smallest(array) for name, array in neuron_arrays(layer.neuron).items()}
-        _add(contents, place, arrays, _layer_attributes(layer))
-        for number, connection in enumerate(layer.connections):
-            weight = next(weights) if network.is_chain else smallest(connection.synapse.weight)
-            shift = stock_layer(network, layer).weight_shift if network.is_chain else 0
-            attributes = _connection_attributes(connection, shift)
-            _add(contents, f"{place}/connection/{number}", {"weight": weight}, attributes)
+        _add_layer(contents, f"{GROUP}/layer/{index}", layer, shared.get(layer.name), version)
     return contents
+
+
+def _add_layer(contents: Contents, place: str, layer: Layer, shared: _Shared | None, version: int) -> None:
+    attributes, arrays = _parameters(layer.neuron)
+    if version == 1:
+        attributes["taps"] = np.array(layer.neuron.taps, np.uint64)
+    _add(contents, place, arrays, {"name": _text(layer.name), "neuron": _text(layer.neuron.kind), **attributes})
+    for number, connection in enumerate(layer.connections):
+        _add_connection(contents, f"{place}/connection/{number}", connection, shared, version)
+
+
+def _add_connection(
+    contents: Contents, place: str, connection: Connection, shared: _Shared | None, version: int
+) -> None:
+    attributes, arrays = _parameters(connection.synapse)
+    arrays["weight"], shift = (arrays["weight"], 0) if shared is None else shared
+    head = {"source": _text(connection.source), "synapse": _text(connection.synapse.kind), "weight_shift": shift}
+    if version > 1:
+        head.update({"delay": connection.delay, "port": connection.port})
+    _add(contents, place, arrays, head | attributes)
+    for index, pooling in enumerate(connection.poolings):
+        _add(contents, f"{place}/pooling/{index}", {}, _parameters(pooling)[0])
+
+
+def _parameters(value: Value) -> tuple[dict[str, Any], Arrays]:
+    """The parameters of a neuron, synapse or pooling by the roles of its fields: attributes, and arrays."""
+    attributes: dict[str, Any] = {}
+    arrays: Arrays = {}
+    for name, role in roles(type(value)).items():
+        parameter = getattr(value, name)
+        if isinstance(role, Array):
+            arrays[name] = smallest(parameter)
+        else:
+            attributes[name] = _text(parameter) if isinstance(parameter, str) else np.array(parameter, np.int64)
+    return attributes, arrays
+
+
+def _stock_weights(network: IntegerNetwork, stock: Arrays) -> dict[str, _Shared]:
+    """By layer, the stock part's weights, where they are the layer's own and not merged with poolings."""
+    if stock_network(network) is None:
+        return {}
+    weights = [array for path, array in stock.items() if path.endswith("/weight")]
+    found = {}
+    for layer, weight in zip(network.layers, weights):
+        lowered = stock_layer(network, layer)
+        if not layer.connections[0].poolings and lowered is not None:
+            found[layer.name] = weight, lowered.weight_shift
+    return found
 
 
 def _add(contents: Contents, group: str, arrays: Arrays, attributes: Mapping[str, Any] | None = None) -> None:
@@ -47,9 +98,9 @@ def _add(contents: Contents, group: str, arrays: Arrays, attributes: Mapping[str
     contents.arrays.update({f"{group}/{name}": array for name, array in arrays.items()})
 
 
-def _network_attributes(network: IntegerNetwork) -> dict[str, Any]:
-    return {
-        "version": VERSION,
+def _network_attributes(network: IntegerNetwork, version: int) -> dict[str, Any]:
+    attributes = {
+        "version": version,
         "timesteps": network.timesteps,
         "input_shape": network.input.shape,
         "input_maximum": network.input.maximum,
@@ -58,32 +109,16 @@ def _network_attributes(network: IntegerNetwork) -> dict[str, Any]:
         "input_message_bits": input_message_bits(network),
         "reset_interval": network.timesteps,
         "reset_offset": 1,
-        "digest": _text(digest(network)),
+        "digest": _text(digest(network, version)),
     }
+    return attributes if version == 1 else {**attributes, "input_minimum": network.input.minimum}
 
 
-def _layer_attributes(layer: Layer) -> dict[str, Any]:
-    neuron = layer.neuron
-    attributes: dict[str, Any] = {
-        "name": _text(layer.name),
-        "neuron": _text(NEURON_NAMES[type(neuron)]),
-        "taps": np.array(neuron.taps, np.uint64),
-    }
-    if isinstance(neuron, QuantizedLIF):
-        attributes.update({"bits": neuron.bits, "leak": neuron.leak, "reset": _text(neuron.reset)})
-    return attributes
-
-
-def _connection_attributes(connection: Connection, shift: int) -> dict[str, Any]:
-    synapse = connection.synapse
-    attributes = {
-        "source": _text(connection.source),
-        "synapse": _text(SYNAPSE_NAMES[type(synapse)]),
-        "weight_shift": shift,
-    }
-    if isinstance(synapse, Conv):
-        attributes.update({name: getattr(synapse, name) for name in ("stride", "padding", "dilation", "groups")})
-    return attributes
+def _metadata(network: IntegerNetwork) -> Arrays:
+    if not network.metadata:
+        return {}
+    text = json.dumps(dict(network.metadata), sort_keys=True).encode()
+    return {"metadata": np.frombuffer(text, np.int8)}
 
 
 def _text(value: str) -> np.bytes_:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.engines.message_format import layer_format
+from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import IntegerNetwork
-from lava_qsnn.process.flow import Flow, through_layers, through_one
-from lava_qsnn.process.guard import GuardedRuntime
-from lava_qsnn.process.messages import layer_format
-from lava_qsnn.process.recording import shared_array
+from lava_qsnn.process.loihi.recording import shared_array
+from lava_qsnn.process.messages.flow import Flow, through_layers, through_one
 from netx_export._options import Options
 
 Numbers = NDArray[np.integer[Any]]
@@ -86,7 +86,7 @@ class _Run:
         return shared_array((len(self.x), self.x.shape[-1], *self.network.shapes[name]), dtype)
 
     def _places(self, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-        """Where the messages lie in a batch (N, T, ..), in their order."""
+        """The places of the messages in a batch (N, T, ..), in their order."""
         for sample in range(0, shape[0], self.samples):
             for step in range(0, shape[1], self.steps):
                 yield slice(sample, sample + self.samples), slice(step, step + self.steps)

@@ -16,18 +16,17 @@ from lava_qsnn.integer import (
     INPUT,
     TORCH_RULES,
     Connection,
-    Conv,
     Dense,
     IntegerNetwork,
     Layer,
     MemoryFree,
     OneToOne,
     Shape,
+    SumPool,
     Synapse,
     refuse_violations,
 )
 from lava_qsnn.integer import Input as IntegerInput
-from netx_export._pooling import merge
 
 Block = nn.Module
 
@@ -35,7 +34,7 @@ Block = nn.Module
 def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bits: int = 1) -> IntegerNetwork:
     """Fold a trained network into integers, for samples of T steps.
 
-    Norms and weight scales vanish into integer thresholds, poolings merge into the synapses after them.
+    Norms and weight scales vanish into integer thresholds; poolings become those of the connections after them.
 
     Args:
         net: blocks in the order of their data flow: a Sequential (also nested), a ModuleList, or a module that keeps
@@ -73,7 +72,7 @@ def refuse_another(network: IntegerNetwork, net: nn.Module) -> None:
 
 
 def _difference(one: IntegerNetwork, other: IntegerNetwork) -> str:
-    """What the first network has that the second has not, in words; nothing if they are the same."""
+    """Tell in words what the first network has that the second has not; nothing if they are the same."""
     if list(one) != list(other):
         return f"it has the layers {', '.join(one)}, and not {', '.join(other)}"
     for mine, its in zip(one.layers, other.layers):
@@ -116,10 +115,10 @@ def spiking_blocks(net: nn.Module) -> list[Synaptic]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the next synapse starts: a source, and a pooling after it that waits to be merged."""
+    """The start of the next synapse: a source, and poolings after it."""
 
     source: str
-    pooling: Conv | None
+    poolings: tuple[SumPool, ...]
 
 
 @dataclass
@@ -129,13 +128,13 @@ class _Graph:
     input: IntegerInput
     timesteps: int
     layers: list[Layer] = field(default_factory=list)
-    pooling: Conv | None = None
+    poolings: tuple[SumPool, ...] = ()
     flat: bool = False
 
     def add(self, block: Block, shortcut: _Place | None = None) -> None:
         """Add a block; `shortcut` is where its skip connection starts, if it has one."""
         if isinstance(block, Residual):
-            start = _Place(self.source, self.pooling)
+            start = _Place(self.source, self.poolings)
             inner = list(blocks(block.blocks))
             for each in inner[:-1]:
                 self.add(each)
@@ -148,8 +147,8 @@ class _Graph:
             raise DeploymentError(error.problem, layer=error.layer or name, remedy=error.remedy) from None
 
     def network(self) -> IntegerNetwork:
-        if self.pooling is not None:
-            raise DeploymentError("a pooling at the end has no layer to merge into", remedy="give it neuron_params")
+        if self.poolings:
+            raise DeploymentError("a pooling at the end has no layer after it", remedy="give it neuron_params")
         if not self.layers:
             raise DeploymentError("there is no layer in the network", remedy="add a Dense, Conv or Output block")
         return _canonical(IntegerNetwork(self.input, self.timesteps, tuple(self.layers)))
@@ -159,7 +158,7 @@ class _Graph:
             raise DeploymentError("nothing can follow the Output", remedy="make it the last block")
         if isinstance(block, Flatten):
             self.flat = True
-        elif isinstance(block, Input) and (self.layers or self.pooling or self.flat):
+        elif isinstance(block, Input) and (self.layers or self.poolings or self.flat):
             raise DeploymentError("an Input can only be the first block", remedy="remove it")
         elif isinstance(block, Synaptic) and block.neuron is not None:
             self._add_layer(block, name, shortcut)
@@ -170,44 +169,31 @@ class _Graph:
 
     def _add_layer(self, block: Synaptic, name: str, shortcut: _Place | None) -> None:
         deployed = block.integer_parameters(self.timesteps)
-        source = self.source_shape
         synapse = block.deployed_synapse(deployed, self._incoming_shape())
-        if self.pooling is not None:
-            synapse = merge(self.pooling, synapse, source)
-        shape = synapse.output_shape(source)
-        connections = [Connection(self.source, synapse)]
+        connections = [Connection(self.source, synapse, poolings=self.poolings)]
+        shape = connections[0].output_shape(self.source_shape)
         skip = block.deployed_skip(deployed)
         if skip is not None:
             assert shortcut is not None
-            connections.append(Connection(shortcut.source, self._merged(skip, shortcut, into_dense=len(shape) == 1)))
+            skip = self._flat(skip, shortcut, shape)
+            connections.append(Connection(shortcut.source, skip, poolings=shortcut.poolings))
         name = "output" if isinstance(block, OutputBlock) else name
         self.layers.append(Layer(name, tuple(connections), deployed.neuron.broadcast(shape[0])))
-        self.pooling, self.flat = None, False
+        self.poolings, self.flat = (), False
 
     def _add_pooling(self, block: Pool) -> None:
         if block.delay_shift:
             raise DeploymentError("delay_shift is a training option", remedy="build it with delay_shift=False")
-        shape = self._incoming_shape()
-        if len(shape) != 3:
-            raise DeploymentError("pooling needs a source of shape (C, H, W)", remedy="pool before flattening")
-        pooling = block.pooling(shape[0])
-        pooling.output_shape(shape)
-        if self.pooling is not None:
-            merged = merge(self.pooling, pooling, self.source_shape)
-            assert isinstance(merged, Conv)
-            pooling = merged
-        self.pooling = pooling
+        pooling = block.sum_pool()
+        pooling.output_shape(self._incoming_shape())
+        self.poolings = (*self.poolings, pooling)
 
-    def _merged(self, synapse: Synapse, start: _Place, into_dense: bool) -> Synapse:
-        """A skip's synapse, with the pooling that lies before its start; one to one, a flattened map takes a matrix."""
+    def _flat(self, skip: Synapse, start: _Place, target: Shape) -> Synapse:
+        """A skip's synapse; one to one from maps to flat targets, it takes a matrix."""
         source = self._shape_of(start.source)
-        if isinstance(synapse, OneToOne) and into_dense and len(source) == 3:
-            synapse = Dense(np.diag(synapse.weight))
-        if start.pooling is None:
-            return synapse
-        if isinstance(synapse, OneToOne):
-            synapse = Conv(synapse.weight.reshape(-1, 1, 1, 1), groups=len(synapse.weight))
-        return merge(start.pooling, synapse, source)
+        if isinstance(skip, OneToOne) and len(target) == 1 and len(source) == 3:
+            return Dense(np.diag(skip.weight))
+        return skip
 
     @property
     def source(self) -> str:
@@ -226,8 +212,8 @@ class _Graph:
     def _incoming_shape(self) -> Shape:
         """Shape the next block sees: after the waiting pooling, and flattened."""
         shape = self.source_shape
-        if self.pooling is not None:
-            shape = self.pooling.output_shape(shape)
+        for pooling in self.poolings:
+            shape = pooling.output_shape(shape)
         return (int(np.prod(shape)),) if self.flat else shape
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork, Shape, input_message_bits
-from lava_qsnn.process.guard import run
-from lava_qsnn.process.network import Network, fixed_point
-from lava_qsnn.process.recording import Feed, Probe, Record, shared_array
+from lava_qsnn.extras import extra
+from lava_qsnn.guard import run
+from lava_qsnn.integer import IntegerNetwork, Shape
+from lava_qsnn.integer.stock import input_message_bits
+from lava_qsnn.process.loihi.network import Network, fixed_point
+from lava_qsnn.process.loihi.recording import Feed, Probe, Record, shared_array
 from netx_export._options import Options
 from netx_export._write import write
 
@@ -36,8 +38,9 @@ def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
 
 def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     """Run a batch in unmodified lava-dl NetX from a file written for it; outputs by layer, (N, *shape, T)."""
-    from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
-    from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # isort: skip  its import takes seconds
+    with extra("lava"):
+        from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
+        from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # isort: skip  its import takes seconds
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.net"

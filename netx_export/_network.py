@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lava_qsnn.integer import IntegerNetwork
-from lava_qsnn.process.network import Network as LavaNetwork
+from lava_qsnn.process.loihi.network import Network as LavaNetwork
 from netx_export._read import load
 
 
@@ -17,8 +17,8 @@ def Network(network: IntegerNetwork | str | os.PathLike[str], timesteps: int | N
         timesteps: T, time steps per sample, at most the network's; its own by default.
 
     Returns:
-        A lava_qsnn.process.network.Network: T frames per sample go into `inp`, one per time step, samples back to
-        back; the answer leaves `out` `latency` steps later.
+        A lava_qsnn.process.loihi.network.Network: T frames per sample go into `inp`, one per time step, samples back
+        to back; the answer leaves `out` `latency` steps later.
 
     Raises:
         ConfigurationError: `timesteps` are more than the network's, or fewer than one.

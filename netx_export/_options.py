@@ -1,4 +1,4 @@
-"""What a caller may ask of an engine besides the answer."""
+"""The wishes that a caller may have of an engine besides the answer."""
 
 from __future__ import annotations
 

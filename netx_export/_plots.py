@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import (
-    INPUT,
-    IntegerNetwork,
-    Layer,
-    QuantizedLIF,
-    Readout,
-    check_input,
-    integrate,
-    run_reference,
-    total_current,
-)
+from lava_qsnn.extras import extra
+from lava_qsnn.integer import INPUT, IntegerNetwork, Layer, Shape, check_input, compute
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,27 +33,25 @@ def plot_sample(
     Returns:
         The matplotlib figure.
     """
-    from matplotlib.figure import Figure  # drawing is optional, and its import takes time
+    with extra("plot"):
+        from matplotlib.figure import Figure  # drawing is optional, and its import takes time
 
     batch = check_input(network, x[None]).astype(np.int64)
-    outputs = {INPUT: batch, **run_reference(network, batch)}
+    outputs, potentials = {INPUT: batch}, {}
+    for layer in network.layers:
+        outputs[layer.name], potentials[layer.name] = compute(layer, outputs)
     rows = len(network) + 1
     figure = Figure(figsize=(10, 1.9 * rows), layout="constrained")
     axes = figure.subplots(rows, 2, sharex=True, squeeze=False)
     _draw_input(axes[0], batch[0])
     for pair, layer in zip(axes[1:], network.layers):
-        _draw_layer(pair, layer, outputs[layer.name][0], _potentials(layer, outputs)[0])
+        _draw_layer(pair, layer, outputs[layer.name][0], potentials[layer.name][0])
     for axis in axes[-1]:
         axis.set_xlabel("time step")
         axis.set_xticks(range(0, x.shape[-1], max(1, x.shape[-1] // 12)))
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
-
-
-def _potentials(layer: Layer, outputs: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    currents = total_current(layer, outputs)
-    return integrate(layer.neuron, currents)[1] if isinstance(layer.neuron, QuantizedLIF) else currents
 
 
 def _draw_input(axes: NDArray[Any], sample: NDArray[np.int64]) -> None:
@@ -75,12 +65,18 @@ def _draw_input(axes: NDArray[Any], sample: NDArray[np.int64]) -> None:
 
 def _draw_layer(axes: NDArray[Any], layer: Layer, output: NDArray[np.int64], potentials: NDArray[np.int64]) -> None:
     flat, flat_potentials = (values.reshape(-1, values.shape[-1]) for values in (output, potentials))
-    if not isinstance(layer.neuron, Readout):
-        threshold = np.repeat(layer.neuron.threshold, len(flat) // len(layer.neuron.threshold))
+    if layer.neuron.spikes:
         _draw_raster(axes[0], layer.name, flat)
-        _draw_potentials(axes[1], layer.name, flat_potentials - threshold[:, None])
+        _draw_potentials(axes[1], layer.name, flat_potentials - _thresholds(layer, output.shape[:-1])[:, None])
     else:
         _draw_readout(axes, layer.name, flat)
+
+
+def _thresholds(layer: Layer, shape: Shape) -> NDArray[np.int64]:
+    """The threshold of each neuron, flat; 0 where neurons have none."""
+    if layer.neuron.threshold is None:
+        return np.zeros(math.prod(shape), np.int64)
+    return np.broadcast_to(layer.neuron.along("threshold", len(shape)), shape).reshape(-1)
 
 
 def _draw_raster(axis: Axes, name: str, spikes: NDArray[np.int64]) -> None:

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import FileFormatError, QsnnError
 from lava_qsnn.integer import (
+    NEURONS,
+    SYNAPSES,
+    Array,
+    Choice,
     Connection,
-    Conv,
-    Dense,
     Input,
     IntegerNetwork,
     Layer,
-    MemoryFree,
-    Neuron,
-    OneToOne,
-    QuantizedLIF,
-    Readout,
-    Synapse,
+    Number,
+    Role,
+    SumPool,
+    Value,
+    roles,
 )
 from netx_export._encode import encode
 from netx_export._hdf5 import AGAIN, Contents, differences, read_contents
-from netx_export._schema import GROUP, NEURON_ARRAYS, NEURON_NAMES, STOCK, SYNAPSE_NAMES, VERSION
+from netx_export._schema import GROUP, READABLE, STOCK
+
+Some = TypeVar("Some", bound=Value)
 
 
 def load(path: str | os.PathLike[str]) -> IntegerNetwork:
@@ -61,17 +66,23 @@ def _decode(contents: Contents) -> IntegerNetwork:
         raise FileFormatError(f"it has no group '{GROUP}'", remedy=remedy)
     group = _Group(contents, GROUP, Counter(path.rpartition("/")[0] for path in contents.attributes))
     version = group.integer("version")
-    if version != VERSION:
+    if version not in READABLE:
         raise FileFormatError(
-            f"its format is version {version}, this release reads version {VERSION}",
+            f"its format is version {version}, this release reads versions {' and '.join(map(str, READABLE))}",
             remedy="read it with the release that wrote it, or export it again",
         )
+    minimum = group.integer("input_minimum") if version > 1 else 0
     network = IntegerNetwork(
-        Input(group.integers("input_shape"), group.integer("input_maximum")),
+        Input(group.integers("input_shape"), group.integer("input_maximum"), minimum),
         group.integer("timesteps"),
-        tuple(_layer(part) for part in group.members("layer")),
+        tuple(_layer(part, version) for part in group.members("layer")),
+        _metadata(group),
     )
-    _refuse_difference(contents, encode(network))
+    expected = encode(network, version)
+    words = contents.attributes[GROUP].get("stock_obstacles")
+    if version == 1 and words is not None:  # 0.1.0 put what stands in the way into other words, and all of them
+        expected.attributes[GROUP]["stock_obstacles"] = words
+    _refuse_difference(contents, expected)
     return network
 
 
@@ -143,50 +154,56 @@ class _Group:
         return FileFormatError(f"its attribute '{name}' of '{self.path}' is {shown}, not {wanted}")
 
 
-def _layer(group: _Group) -> Layer:
-    connections = tuple(_connection(part) for part in group.members("connection"))
-    return Layer(group.text("name"), connections, _neuron(group))
+def _layer(group: _Group, version: int) -> Layer:
+    kind = group.text("neuron")
+    if kind not in NEURONS:
+        raise FileFormatError(f"there is no neuron '{kind}'", remedy="import the package that registers it")
+    connections = tuple(_connection(part, version) for part in group.members("connection"))
+    return Layer(group.text("name"), connections, _value(NEURONS[kind], group))
 
 
-def _neuron(group: _Group) -> Neuron:
-    kind, taps = group.text("neuron"), group.integers("taps")
-    if kind == NEURON_NAMES[MemoryFree]:
-        return MemoryFree(taps, group.array("threshold").astype(np.int64))
-    if kind == NEURON_NAMES[QuantizedLIF]:
-        return QuantizedLIF(
-            bits=group.integer("bits"),
-            leak=group.integer("leak"),
-            reset=group.text("reset"),
-            **{name: group.array(name).astype(np.int64) for name in NEURON_ARRAYS[QuantizedLIF]},
-        )
-    if kind == NEURON_NAMES[Readout]:
-        return Readout(taps)
-    raise FileFormatError(f"there is no neuron '{kind}'")
+def _connection(group: _Group, version: int) -> Connection:
+    kind = group.text("synapse")
+    if kind not in SYNAPSES:
+        raise FileFormatError(f"there is no synapse '{kind}'", remedy="import the package that registers it")
+    source, synapse = group.text("source"), _value(SYNAPSES[kind], group)
+    if version == 1:
+        return Connection(source, synapse)
+    poolings = tuple(_value(SumPool, part) for part in group.members("pooling"))
+    return Connection(source, synapse, group.integer("delay"), group.integer("port"), poolings)
 
 
-def _connection(group: _Group) -> Connection:
-    return Connection(group.text("source"), _synapse(group))
+def _value(kind: type[Some], group: _Group) -> Some:
+    """A neuron, synapse or pooling, from what the roles of its fields say must be there; its constructor checks."""
+    return kind(**{name: _parameter(group, name, role) for name, role in roles(kind).items()})
 
 
-def _synapse(group: _Group) -> Synapse:
-    weight, kind = _weight(group), group.text("synapse")
-    if kind == SYNAPSE_NAMES[Dense]:
-        return Dense(weight)
-    if kind == SYNAPSE_NAMES[OneToOne]:
-        return OneToOne(weight)
-    if kind == SYNAPSE_NAMES[Conv]:
-        if weight.ndim > 4:  # stock NetX has an axis of depth, of one
-            weight = weight.reshape(weight.shape[:4])
-        stride, padding, dilation = (group.integers(name) for name in ("stride", "padding", "dilation"))
-        return Conv(weight, stride, padding, dilation, group.integer("groups"))  # type: ignore[arg-type]
-    raise FileFormatError(f"there is no synapse '{kind}'")
+def _parameter(group: _Group, name: str, role: Role) -> Any:
+    if isinstance(role, Array):
+        return _weight(group, len(role.axes)) if name == "weight" else group.array(name).astype(np.int64)
+    if isinstance(role, Choice):
+        return group.text(name)
+    return group.integer(name) if isinstance(role, Number) else group.integers(name)
 
 
-def _weight(group: _Group) -> NDArray[Any]:
+def _weight(group: _Group, axes: int) -> NDArray[Any]:
+    """Weights, which the stock part may hold multiplied, and with one more axis, of one."""
     shift, stored = group.integer("weight_shift"), group.array("weight")
     if not 0 <= shift < 32:
         raise FileFormatError(f"its attribute 'weight_shift' of '{group.path}' is {shift}, not from 0 to 31")
     weight = stored >> shift
     if shift and (weight << shift != stored).any():
         raise FileFormatError(f"its weights in '{group.path}' are no multiples of 2^{shift}")
-    return weight
+    return weight[..., 0] if weight.ndim == axes + 1 and weight.shape[-1] == 1 else weight
+
+
+def _metadata(group: _Group) -> Mapping[str, Any]:
+    if f"{group.path}/metadata" not in group.contents.arrays:
+        return {}
+    try:
+        found = json.loads(group.array("metadata").astype(np.int8).tobytes())
+    except (ValueError, RecursionError):
+        raise FileFormatError("its metadata are no JSON", remedy=AGAIN) from None
+    if not isinstance(found, dict):
+        raise FileFormatError("its metadata are no mapping", remedy=AGAIN)
+    return found

@@ -3,17 +3,23 @@
 /layer/<i>/...                      stock NetX: the chain of layers, in the words of lava-dl's netx
 /lava_qsnn                          this project's group, which stock NetX ignores
     @version                        format version, an integer
-    @timesteps, @input_shape, @input_maximum
+    @timesteps, @input_shape, @input_maximum, @input_minimum
     @stock_exact, @stock_obstacles  whether unmodified NetX computes the same, and why not
     @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
-    @digest                         SHA-256 of the network's numbers, see `digest`
+    @digest                         SHA-256 of the network's contents, see `digest`
+    metadata                        JSON, bytes: what is known about the data; nothing computes with it
     layer/<i>/                      one group per layer, in topological order
-        @name, @neuron, @taps; of quantized_lif @bits, @leak, @reset
-        threshold                   integers (channels,), of spiking neurons
-        bias, potential_shift, current_shift        integers (channels,), of quantized_lif
+        @name, @neuron              the kind of neuron, by its name
+        ...                         the neuron's parameters by their names: numbers, texts and lists of numbers as
+                                    attributes, arrays as datasets
         connection/<j>/             one group per connection
-            @source, @synapse, @weight_shift, and of convolutions @stride, @padding, @dilation, @groups
-            weight                  W 2^weight_shift; in a chain the very dataset of the stock layer (a hard link)
+            @source, @delay, @port
+            @synapse, ...           the kind of synapse, and its parameters likewise
+            @weight_shift, weight   W 2^weight_shift; where the stock part holds it, its very dataset (a hard link)
+            pooling/<k>/            the parameters of the sum poolings before the synapse, if there are any
+
+Neurons and synapses are written and read by the roles of their dataclass fields, whatever their kind. Version 1 is the
+same without @input_minimum, @delay, @port, pooling and metadata, and with another digest.
 
 A file holds this and nothing else. Its reader takes the network from this project's group, and refuses the file unless
 everything in it, the stock part included, is what that network's file holds (`netx_export._encode`).
@@ -28,50 +34,75 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lava_qsnn.integer import Conv, Dense, IntegerNetwork, MemoryFree, Neuron, OneToOne, QuantizedLIF, Readout
+from lava_qsnn.integer import Array, Connection, IntegerNetwork, Neuron, Value, roles
 
 GROUP, STOCK = "lava_qsnn", "layer"
-VERSION = 1
+VERSION = 2
 
-NEURON_NAMES: dict[type, str] = {MemoryFree: "memory_free", QuantizedLIF: "quantized_lif", Readout: "readout"}
-SYNAPSE_NAMES: dict[type, str] = {Dense: "dense", Conv: "conv", OneToOne: "one_to_one"}
+#: Versions that are read.
+READABLE = (1, VERSION)
 
-#: Arrays with one number per channel, by neuron.
-NEURON_ARRAYS: dict[type, tuple[str, ...]] = {
-    MemoryFree: ("threshold",),
-    QuantizedLIF: ("threshold", "bias", "potential_shift", "current_shift"),
-    Readout: (),
-}
+#: The order of a neuron's arrays in the digest of version 1.
+ARRAYS_OF_VERSION_1 = ("threshold", "bias", "potential_shift", "current_shift")
 
 
-def neuron_arrays(neuron: Neuron) -> dict[str, NDArray[np.int64]]:
-    """The arrays of a neuron, by name, in a fixed order."""
-    return {name: getattr(neuron, name) for name in NEURON_ARRAYS[type(neuron)]}
-
-
-def digest(network: IntegerNetwork) -> str:
-    """SHA-256, as hexadecimal text, over all numbers and names of a network in a fixed order."""
+def digest(network: IntegerNetwork, version: int = VERSION) -> str:
+    """SHA-256, as hexadecimal text, over all numbers and names of a network in a fixed order; metadata apart."""
     state = hashlib.sha256()
-    for part in _parts(network):
+    for part in _parts(network) if version > 1 else _parts_of_version_1(network):
         state.update(len(part).to_bytes(8, "little"))
         state.update(part)
     return state.hexdigest()
 
 
+def plain_parameters(value: Value) -> dict[str, object]:
+    """The parameters of a neuron, synapse or pooling that are no arrays, by name, in a fixed order."""
+    return {name: getattr(value, name) for name, role in roles(type(value)).items() if not isinstance(role, Array)}
+
+
+def array_parameters(value: Value) -> dict[str, np.ndarray]:
+    """Those that are arrays."""
+    return {name: getattr(value, name) for name, role in roles(type(value)).items() if isinstance(role, Array)}
+
+
 def _parts(network: IntegerNetwork) -> Iterator[bytes]:
-    yield repr((VERSION, network.timesteps, network.input.shape, network.input.maximum)).encode()
+    yield repr((network.timesteps, *plain_parameters(network.input).values())).encode()
     for layer in network.layers:
-        neuron = layer.neuron
-        stored = (neuron.bits, neuron.leak, neuron.reset) if isinstance(neuron, QuantizedLIF) else ()
-        yield repr((layer.name, type(neuron).__name__, neuron.taps, *stored)).encode()
-        for array in neuron_arrays(neuron).values():
-            yield np.ascontiguousarray(array, "<i8").tobytes()
+        yield repr((layer.name, layer.neuron.kind)).encode()
+        yield from _value_parts(layer.neuron)
         for connection in layer.connections:
-            synapse = connection.synapse
-            geometry: tuple[object, ...] = ()
-            if isinstance(synapse, Conv):
-                geometry = (synapse.stride, synapse.padding, synapse.dilation, synapse.groups)
-            yield repr((connection.source, type(synapse).__name__, synapse.weight.shape, geometry)).encode()
-            yield np.ascontiguousarray(synapse.weight, "<i4").tobytes()
+            kinds = (connection.synapse.kind, *(pooling.kind for pooling in connection.poolings))
+            yield repr((connection.source, *plain_parameters(connection).values(), kinds)).encode()
+            for value in (connection.synapse, *connection.poolings):
+                yield from _value_parts(value)
+
+
+def _value_parts(value: Value) -> Iterator[bytes]:
+    yield repr(plain_parameters(value)).encode()
+    for name, array in array_parameters(value).items():
+        yield repr((name, array.shape)).encode()
+        yield np.ascontiguousarray(array, "<i8").tobytes()
+
+
+def _parts_of_version_1(network: IntegerNetwork) -> Iterator[bytes]:
+    yield repr((1, network.timesteps, network.input.shape, network.input.maximum)).encode()
+    for layer in network.layers:
+        yield repr(_head_of_version_1(layer.name, layer.neuron)).encode()
+        arrays = array_parameters(layer.neuron)
+        for name in (name for name in ARRAYS_OF_VERSION_1 if name in arrays):
+            yield np.ascontiguousarray(arrays[name], "<i8").tobytes()
+        for connection in layer.connections:
+            yield repr(_connection_of_version_1(connection)).encode()
+            yield np.ascontiguousarray(connection.synapse.weight, "<i4").tobytes()
+
+
+def _head_of_version_1(name: str, neuron: Neuron) -> tuple[object, ...]:
+    stored = [value for key, value in plain_parameters(neuron).items() if key != "taps"]
+    return (name, type(neuron).__name__, neuron.taps, *stored)
+
+
+def _connection_of_version_1(connection: Connection) -> tuple[object, ...]:
+    synapse = connection.synapse
+    geometry = tuple(plain_parameters(synapse).values())
+    return (connection.source, type(synapse).__name__, synapse.weight.shape, geometry)

@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import QsnnWarning
-from lava_qsnn.integer import IntegerNetwork, MemoryFree, QuantizedLIF
+from lava_qsnn.integer import IntegerNetwork
 
 REMEDY = 'use norm="batch", the default where a block knows its channels, or a lower threshold, and train again'
 
 
 def silent_channels(network: IntegerNetwork) -> dict[str, NDArray[np.bool_]]:
     """Of each spiking layer, which channels (channels,) no input can make fire: thresholds beyond all potentials."""
-    neurons = {layer.name: layer.neuron for layer in network.layers}
     return {
-        name: np.asarray(neuron.threshold > network.potential_ranges[name][1], bool)
-        for name, neuron in neurons.items()
-        if isinstance(neuron, (MemoryFree, QuantizedLIF))
+        layer.name: layer.neuron.never_fires(network.port_ranges[layer.name])
+        for layer in network.layers
+        if layer.neuron.spikes
     }
 
 

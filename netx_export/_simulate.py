@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn._platform import require_lava, require_netx
+from lava_qsnn.engines import run_fast
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
-from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_fast, run_reference
+from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from netx_export._options import Options
 from netx_export._read import load
 
@@ -43,11 +44,11 @@ class Backend:
     require: Callable[[], None] = lambda: None
 
     def refusal(self, network: IntegerNetwork) -> str | None:
-        """Why this backend cannot compute a network exactly, or None if it can: here, or where it is installed."""
+        """The reason why it cannot compute a network exactly, or None if it can: here, or where it is installed."""
         return _reason(lambda: self.check(network))
 
     def absence(self) -> str | None:
-        """Why this backend cannot run here at all, or None if it can."""
+        """The reason why this backend cannot run here at all, or None if it can."""
         return _reason(self.require)
 
 

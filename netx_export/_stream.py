@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
+from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import IntegerNetwork, check_input, whole
-from lava_qsnn.process.flow import Flow, through_layers
-from lava_qsnn.process.guard import GuardedRuntime
+from lava_qsnn.process.messages.flow import Flow, through_layers
 from netx_export._flow import SLOTS
 from netx_export._options import Options
 from netx_export._read import load

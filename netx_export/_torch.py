@@ -18,7 +18,7 @@ from netx_export._fold import blocks, spiking_blocks
 
 @dataclass(frozen=True)
 class TorchRun:
-    """What a network in torch put out.
+    """The output of a network in torch.
 
     `layers` are the outputs of the blocks that become layers, in the order they ran, (N, *shape, T) each; `scales` each
     block's real potential per integer unit (of channel 0; readouts have one for all); `answer` is what the network
@@ -72,7 +72,7 @@ def refuse_more_than_blocks(net: nn.Module, run: TorchRun) -> None:
 
 
 def _is_reading(answer: NDArray[Any], last: NDArray[Any]) -> bool:
-    """Whether an answer is a positive constant times (N, *shape, T), or times its sum over time."""
+    """True if an answer is a positive constant times (N, *shape, T), or times its sum over time."""
     total, size = last.sum(-1, dtype=np.float64), np.abs(last).sum(-1).max(initial=0)
     expected = last.astype(np.float64) if answer.size == last.size else total
     if answer.size != expected.size or len(answer) != len(last):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, QsnnError
+from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Outputs = Mapping[str, NDArray[Any]]
+
+#: The backend that all others are compared with; it runs once.
+JUDGE = "reference"
 
 
 @dataclass(frozen=True)
@@ -82,28 +86,30 @@ def verify(
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
-    expected = run_reference(network, x)
+    expected = simulate_layers(network, x, JUDGE)
     rows: list[Row] = []
     refused: dict[str, str] = {}
     if net is not None:
-        rows += _compare_own(network, net, x).rows
+        rows += _compare_own(network, net, x, expected).rows
     for name in BACKENDS if backends is None else backends:
         backend = BACKENDS.get(name) if backends is None else None
         reason = None if backend is None else backend.absence() or backend.refusal(network)
         if reason is not None:
             refused[name] = reason
-        else:
-            told = None if progress is None else partial(progress, name)
-            rows += _compare(name, network, expected, simulate_layers(network, x, backend=name, progress=told))
+            continue
+        told = None if progress is None else partial(progress, name)
+        actual = expected if name == JUDGE else simulate_layers(network, x, backend=name, progress=told)
+        rows += _compare(name, network, expected, actual)
     return Report(tuple(rows), refused)
 
 
-def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
+def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]], expected: Outputs) -> Report:
     """`compare_torch`, and if anything differs, whether that is because the two are different networks."""
-    from netx_export._fold import refuse_another
+    with extra("train"):
+        from netx_export._fold import refuse_another
 
     try:
-        report = compare_torch(network, net, x)
+        report = compare_torch(network, net, x, expected)
     except QsnnError:
         refuse_another(network, net)
         raise
@@ -112,9 +118,15 @@ def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[
     return report
 
 
-def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]]) -> Report:
-    """Compare every layer of a torch network, in evaluation mode, with the reference, and what it returns itself."""
-    from netx_export._torch import refuse_more_than_blocks, run_torch  # torch is only needed where there is a network
+def compare_torch(
+    network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]], expected: Outputs | None = None
+) -> Report:
+    """Compare every layer of a torch network, in evaluation mode, with the reference, and what it returns itself.
+
+    `expected` is what the reference computes, by layer, if that is known already.
+    """
+    with extra("train"):  # torch is only needed where there is a network
+        from netx_export._torch import refuse_more_than_blocks, run_torch
 
     run = run_torch(net, x, network.timesteps)
     if len(run.layers) != len(network):
@@ -122,11 +134,11 @@ def compare_torch(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer
             f"{len(run.layers)} of {len(network)} blocks ran in its forward pass",
             remedy="call every block, once, in order",
         )
-    expected = run_reference(network, x)
+    expected = dict(run_reference(network, x) if expected is None else expected)
     for name, scale in zip(network, run.scales):
         if not network.layer(name).neuron.spikes:
             # Training's unit is one positive constant per readout; float32, as torch multiplied.
-            expected[name] = expected[name].astype(np.float32) * np.float32(scale)  # type: ignore[assignment]
+            expected[name] = expected[name].astype(np.float32) * np.float32(scale)
     named = {
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
         for name, values in zip(network, run.layers)

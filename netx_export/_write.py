@@ -10,7 +10,7 @@ import h5py
 
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import IntegerNetwork
-from lava_qsnn.stock_hdf5 import write_arrays
+from lava_qsnn.integer.stock import write_arrays
 from netx_export._encode import encode
 from netx_export._hdf5 import Arrays, Contents, differences, read_contents
 

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -28,7 +29,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if sys.version_info[:2] != (3, 10):  # Lava cannot even be imported there
     collect_ignore = [
-        "faulty",
+        "helpers",
         "test_faults.py",
         "test_flow.py",
         "test_guard.py",
@@ -42,3 +43,29 @@ def pytest_collection_finish() -> None:
     """Spare the collector what stays till the end: tests that look for what was left behind call it before each run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def promptness() -> Iterator[None]:
+    """Ends a test that hangs."""
+    from tests.helpers.guarded import PATIENCE  # Lava is there where tests ask for this
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"it hangs, for {PATIENCE:g} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def nothing_is_left_behind() -> Iterator[None]:
+    from tests.helpers.guarded import footprint, settle
+
+    gc.collect()  # What earlier tests left to be freed would otherwise be missed here.
+    before = footprint()
+    yield
+    settle(before)
+    assert footprint() == before

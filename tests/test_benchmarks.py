@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from benchmarks import files, history, inference, kernels, training_step
+from benchmarks import files, inference, kernels, training_step
 from benchmarks._timing import Timing, interleave, ratio
 
 
@@ -47,28 +46,3 @@ def test_runs_are_interleaved_and_compared_neighbour_by_neighbour() -> None:
     assert "".join(order) == "abababab"
     assert [len(timing.seconds) for timing in timings.values()] == [3, 3]
     assert ratio(Timing((2.0, 4.0, 9.0)), Timing((1.0, 2.0, 3.0))).median == 2.0
-
-
-def test_an_experiment_resumes_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digits, with two neurons: the second call trains nothing, and the report has both."""
-    monkeypatch.setitem(history.NETWORKS, "digits", {"model.hidden": [16], "trainer.max_epochs": 1})
-    grid = history.Grid((None,), (0.5,), (), (2,), ("shift",), False)
-    settings = history.settings(4, grid)
-    assert [setting.name for setting in settings] == [
-        "potential full bits, decay 0.5, soft reset",
-        "memory-free shift K=2",
-    ]
-    path = tmp_path / "history.csv"
-    for setting in settings:
-        history.append(path, history.measure("digits", setting, 0, {}, tmp_path / "runs", 1))
-    rows = history.read(path)
-    assert [history._setting_of(row) for row in rows] == settings
-    assert [row.file_bytes > 0 for row in rows] == [False, True]
-    assert [row.state_bits for row in rows] == [32.0, pytest.approx((64 * 5 * 2 + 16 * 1) / 16)]
-    with path.open(newline="", encoding="utf-8") as file:
-        assert len(list(csv.DictReader(file))) == 2
-    monkeypatch.setitem(history.GRIDS, "two", grid)
-    history.main("digits", seeds=1, grid="two", results=tmp_path, runs=tmp_path / "runs")
-    assert len(history.read(path)) == 2, "nothing was left to train"
-    assert (tmp_path / "history_digits.png").stat().st_size > 10_000
-    assert "memory-free shift K=2" in (tmp_path / "history_digits.md").read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -251,7 +252,7 @@ def test_wrong_dimensions_are_refused() -> None:
     ("make", "text"),
     [
         (lambda: block.Dense({}, 3, 4), "needs a `threshold`"),
-        (lambda: block.Dense(None, 3, 4), "needs a `threshold`"),
+        (lambda: block.Dense(cast(Any, None), 3, 4), "needs a `threshold`"),
         (lambda: block.Dense({"threshold": float("nan")}, 3, 4), "threshold must be a finite number"),
         (lambda: block.Dense({"threshold": 1.0, "histroy": 4}, 3, 4), "histroy"),
         (lambda: block.Dense(PARAMETERS, 3, 4, weight_bits=3), "weight_bits must be one of"),
@@ -281,7 +282,7 @@ def test_a_parameter_dictionary_can_be_shared() -> None:
 def test_blocks_export_themselves_as_slayers_do(tmp_path: Path) -> None:
     """Slayer's convention: each block writes its own group; unmodified netx then reads the file."""
     torch.manual_seed(0)
-    blocks = [
+    blocks: list[Any] = [
         block.Input(),
         block.Conv({"threshold": 0.2, "history": 4}, 2, 3, 3),
         block.Flatten(),
@@ -291,6 +292,9 @@ def test_blocks_export_themselves_as_slayers_do(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "own.net", "w") as file:
         for index, each in enumerate(blocks):
             each.export_hdf5(file.create_group(f"layer/{index}"))
+    from lava_qsnn.guard import require_lava
+
+    require_lava()  # An earlier test may have chosen Python's start method, by Lightning: Lava's own import fails then.
     from lava.lib.dl.netx import hdf5
 
     stock = hdf5.Network(net_config=str(tmp_path / "own.net"), reset_interval=4, reset_offset=1)

@@ -8,18 +8,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.io import wavfile
 
 import netx_export
-from lava_qsnn import _platform, cli, integer
-from netx_export._bench import sweep
-from tests.test_file import network
-from training import checkpoint
-from training.config import Config, Data, to_yaml
-from training.data import make
+from lava_qsnn import _platform, integer
+from lava_qsnn.bench import sweep
+from lava_qsnn.cli import inputs, verbs
+from lava_qsnn.train import checkpoint
+from lava_qsnn.train.config import Config, Data, to_yaml
+from lava_qsnn.train.data import make
+from tests.helpers.files import network
 
 COMMAND = Path(sys.executable).parent / "lava-qsnn"
 
@@ -29,10 +32,10 @@ def call(
 ) -> tuple[int, str, str]:
     """Run the command in this process: exit status, standard output, standard error."""
     monkeypatch.setattr(sys, "argv", ["lava-qsnn", *map(str, arguments)])
-    monkeypatch.setattr(cli, "console", cli.Console(width=200))
-    monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True))
+    monkeypatch.setattr(verbs, "console", Console(width=200))
+    monkeypatch.setattr(verbs, "errors", Console(stderr=True, soft_wrap=True))
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        verbs.main()
     printed = capsys.readouterr()
     return int(ended.value.code or 0), printed.out, printed.err
 
@@ -79,7 +82,7 @@ def test_bench_measures_and_draws(tmp_path: Path, capsys, monkeypatch) -> None:
     assert status == 0
     assert "lava / lava-async, a step" in out
     written = json.loads((tmp_path / "lava.json").read_text("utf-8"))
-    assert set(written["throughput"]["layers"]["contenders"]) == set(sweep.QUICK.names)
+    assert set(written["throughput"]["layers"]["contenders"]) == set(sweep.QUICK.names or ())
     for axis, values in sweep.QUICK.axes.items():
         for curve in written["samples_per_second"][axis].values():
             assert [float(value) for value in curve] == list(values)
@@ -140,7 +143,7 @@ def listener(tmp_path: Path) -> Path:
     return tmp_path / "trained" / "some.net"
 
 
-def crossings_of(recordings: Path, encoding: str = "crossings") -> Data:
+def crossings_of(recordings: Path, encoding: Any = "crossings") -> Data:
     return Data("spoken_digits", str(recordings), cache="cache", timesteps=8, input_bits=1, encoding=encoding)
 
 
@@ -181,7 +184,7 @@ def test_a_foreign_config_beside_the_network_is_told(listener: Path, capsys, mon
 def test_verify_takes_the_data_of_the_checkpoint(recordings: Path, listener: Path, tmp_path: Path, monkeypatch) -> None:
     config = Config(data=crossings_of(recordings))
     monkeypatch.setattr(checkpoint, "read_checkpoint", lambda path: (config, {}))
-    assert cli._known_data(listener, None, tmp_path / "best.ckpt") == config.data
+    assert inputs.known_data(listener, None, tmp_path / "best.ckpt") == config.data
 
 
 def test_help_comes_at_once_and_names_every_verb() -> None:

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import netx_export
-from lava_qsnn import integer
+from lava_qsnn import engines, integer
 from lava_qsnn.block import memory_free
+from lava_qsnn.engines import _packed, _tiled
 from lava_qsnn.errors import DeploymentError, QsnnError, RangeError
-from lava_qsnn.integer import _packed, _tiled
-from tests import oracle, plain_tiles
-from tests.direct import Direct, direct_cases
+from tests.helpers import oracle
+from tests.helpers import tiles as plain_tiles
+from tests.helpers.direct import Direct, direct_cases
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 few = settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
@@ -62,7 +63,7 @@ def test_fast_is_right(loops: str, case: Direct, chunk: int) -> None:
     tiles = {"all": _tiled.compiled, "plain tiles": lambda: plain_tiles, "numpy alone": lambda: None}[loops]
     packed = (lambda: None) if loops == "numpy alone" else _packed.compiled
     with patch.object(_tiled, "compiled", tiles), patch.object(_packed, "compiled", packed):
-        assert_right(case, integer.run_fast(case.network, case.x, chunk=chunk))
+        assert_right(case, engines.run_fast(case.network, case.x, chunk=chunk))
 
 
 @pytest.mark.lava
@@ -70,8 +71,8 @@ def test_fast_is_right(loops: str, case: Direct, chunk: int) -> None:
 @given(direct_cases(), st.booleans())
 def test_message_engines_are_right(case: Direct, single_steps: bool) -> None:
     """What lava-async and lava-fused compute in their processes, without Lava around it."""
-    from lava_qsnn.process.engine import NetworkEngine
-    from lava_qsnn.process.messages import layer_format
+    from lava_qsnn.engines.layerwise import NetworkEngine
+    from lava_qsnn.engines.message_format import layer_format
 
     engine = NetworkEngine(case.network)
     length = 1 if single_steps else case.x.shape[-1]
@@ -130,7 +131,7 @@ def test_a_sample_shorter_than_the_history_meets_the_same_thresholds(packed: boo
     ):
         for steps in range(1, 5):
             case = Direct(network, np.ones((1, 700, steps), np.uint8))
-            assert_right(case, integer.run_fast(network, case.x))
+            assert_right(case, engines.run_fast(network, case.x))
     assert 0 < integer.run_reference(network, case.x)["a"].mean() < 1
 
 
@@ -140,7 +141,7 @@ def test_two_to_the_24_is_reached_and_one_more_is_not(threshold: int) -> None:
     network = one_layer(integer.Dense([[1]]), integer.MemoryFree((1,), [threshold]), 1, 2**24)
     for x in (2**24, 2**24 - 1):
         case = Direct(network, np.full((1, 1, 1), x))
-        assert_right(case, integer.run_fast(network, case.x))
+        assert_right(case, engines.run_fast(network, case.x))
         assert integer.run_reference(network, case.x)["a"].item() == (x >= threshold)
 
 
@@ -184,15 +185,15 @@ def test_thresholds_beyond_int32_are_kept_by_lava() -> None:
         (integer.QuantizedLIF(4, 1, "hard", [0], [0], [2**31], [1]), 131_000),
     ],
 )
-@pytest.mark.parametrize("rules", [integer.LAVA_RULES, integer.TORCH_RULES])
-def test_what_leaves_int32_is_refused_where_int32_computes(
-    neuron: integer.QuantizedLIF, maximum: int, rules: Any
-) -> None:
+@pytest.mark.lava
+def test_what_leaves_int32_is_refused_where_int32_computes(neuron: integer.QuantizedLIF, maximum: int) -> None:
+    """Torch does; Lava's processes take int64 where they have to."""
     network = one_layer(integer.Dense([[1]]), neuron, maximum=maximum)
     with pytest.raises(RangeError, match="layer 'a'.*beyond int32"):
-        integer.refuse_violations(network, rules, "int32")
+        integer.refuse_violations(network, integer.TORCH_RULES, "int32")
     case = Direct(network, np.array([[[maximum, maximum, 0, 1]]]))
-    assert_right(case, integer.run_fast(network, case.x))
+    assert_right(case, engines.run_fast(network, case.x))
+    assert_right(case, netx_export.simulate_layers(network, case.x, "lava"))
 
 
 @given(direct_cases(tame=True))
@@ -202,8 +203,8 @@ def test_what_is_accepted_for_int32_stays_there(case: Direct) -> None:
     for layer in case.network.layers:
         if isinstance(layer.neuron, integer.QuantizedLIF):
             outputs = {integer.INPUT: np.array(case.x).astype(np.int64), **integer.run_reference(case.network, case.x)}
-            currents = integer.total_current(layer, outputs)
-            fired, potentials = integer.integrate(layer.neuron, currents)
+            (currents,) = integer.currents(layer, outputs)
+            fired, potentials = layer.neuron.run([currents])
             threshold = integer.per_channel(layer.neuron.threshold, currents.ndim - 2)[..., None].astype(object)
             after = potentials.astype(object) - threshold * fired if layer.neuron.reset == "soft" else potentials
             shift = integer.per_channel(layer.neuron.potential_shift, currents.ndim - 2)[..., None].astype(object)
@@ -316,7 +317,7 @@ def test_what_can_be_built_is_computed_and_written(what: str, tmp_path: Path) ->
     shape = (2, *network.input.shape, min(network.timesteps, 5))
     x = np.random.default_rng(0).integers(0, network.input.maximum + 1, shape)
     assert_right(Direct(network, x), integer.run_reference(network, x))
-    assert_right(Direct(network, x), integer.run_fast(network, x))
+    assert_right(Direct(network, x), engines.run_fast(network, x))
 
 
 def test_the_number_of_layers_has_a_limit() -> None:

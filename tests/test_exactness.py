@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ import netx_export
 from lava_qsnn import integer, synapse
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.block import quantized_lif
-from tests import oracle
-from tests.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
+from tests.helpers import oracle
+from tests.helpers.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -126,7 +127,7 @@ def test_shorter_samples_are_exact_too(case: Case) -> None:
         assert netx_export.verify(network, case.inputs()[..., :steps], backends=[], net=case.net).exact
 
 
-def calibrated(blocks: list[nn.Module], shape: tuple[int, ...], history: int) -> nn.Sequential:
+def calibrated(blocks: Sequence[nn.Module], shape: tuple[int, ...], history: int) -> nn.Sequential:
     """A network whose norms have seen data, with gains of both signs: every layer spikes, none all the time."""
     net = nn.Sequential(*blocks)
     for module in net.modules():
@@ -151,7 +152,7 @@ def dense_network(history: int, **more: object) -> nn.Sequential:
 def conv_network(history: int, **more: object) -> nn.Sequential:
     torch.manual_seed(history)
     parameters = {"threshold": 0.2, "history": history, **more}
-    blocks = [
+    blocks: list[nn.Module] = [
         block.Conv({**parameters, "norm": "batch"}, 2, 4, 3, stride=(2, 1), padding=(1, 0)),
         block.Pool(None, 2),
         block.Conv({**parameters, "norm": "batch"}, 4, 4, 2, dilation=(1, 2), groups=2, weight_bits=4),
@@ -190,7 +191,7 @@ NETWORKS = {
 def lif_network(bits: int, reset: str) -> nn.Sequential:
     torch.manual_seed(bits)
     stored = {"threshold": 0.5, "potential_bits": bits, "decay": 0.75, "reset": reset, "norm": "batch"}
-    blocks = [
+    blocks: list[nn.Module] = [
         quantized_lif.Conv(stored, 2, 4, 3, stride=2, padding=1, weight_bits=4),
         quantized_lif.Residual(quantized_lif.Conv(stored, 4, 4, 3, padding=1), quantized_lif.Conv(stored, 4, 4, 1)),
         quantized_lif.Pool({**stored, "norm": None}, 2),
@@ -206,7 +207,7 @@ def residual_network(**more: object) -> nn.Sequential:
     torch.manual_seed(0)
     parameters = {"threshold": 0.3, "history": 4, "norm": "batch", **more}
     shortcut = synapse.Conv(4, 6, 1, stride=2)
-    blocks = [
+    blocks: list[nn.Module] = [
         block.Pool(None, 2),
         block.Residual(block.Conv(parameters, 2, 2, 3, padding=1), block.Conv(parameters, 2, 2, 3, padding=1)),
         block.Conv(parameters, 2, 4, 3, padding=1),

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import netx_export
-from lava_qsnn import integer
+from lava_qsnn import engines, integer
+from lava_qsnn.engines import _packed, _tiled
 from lava_qsnn.errors import RangeError
-from lava_qsnn.integer import _packed, _tiled
-from netx_export._pooling import merge
-from tests.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
+from tests.helpers import tiles
+from tests.helpers.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -27,18 +27,22 @@ some = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 CHUNKS = st.sampled_from([1, 97, 1000, 2**20])
 
 
-@pytest.fixture(autouse=True, params=["all", "no tiles", "numpy alone"])
+@pytest.fixture(autouse=True, params=["tiles", "counted bits", "numpy alone"])
 def loops(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test with all compiled loops this processor has, without tiled layers, and without any."""
-    absent = {"all": [], "no tiles": [_tiled], "numpy alone": [_tiled, _packed]}[request.param]
+    """Every test on each way there is: tiled layers, whose loops numpy stands in for where the processor has no matrix
+    unit; counted bits; and numpy alone."""
     with ExitStack() as patches:
-        for module in absent:
-            patches.enter_context(patch.object(module, "compiled", lambda: None))
+        if request.param != "tiles":
+            patches.enter_context(patch.object(_tiled, "compiled", lambda: None))
+        elif _tiled.compiled() is None:
+            patches.enter_context(patch.object(_tiled, "compiled", lambda: tiles))
+        if request.param == "numpy alone":
+            patches.enter_context(patch.object(_packed, "compiled", lambda: None))
         yield request.param
 
 
 def assert_fast_equals_reference(network: integer.IntegerNetwork, x: np.ndarray, chunk: int = 2**20) -> None:
-    expected, actual = integer.run_reference(network, x), integer.run_fast(network, x, chunk=chunk)
+    expected, actual = integer.run_reference(network, x), engines.run_fast(network, x, chunk=chunk)
     assert list(actual) == list(expected)
     for name, values in expected.items():
         assert actual[name].dtype == np.int64
@@ -119,7 +123,7 @@ def test_one_bit_weights(taps: tuple[int, ...], still: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.int64, np.uint64, ">i4"])
-def test_inputs_of_every_integer_type(dtype: type) -> None:
+def test_inputs_of_every_integer_type(dtype: Any) -> None:
     x = np.random.default_rng(1).integers(0, 2, (3, 2, 7, 7, 4)).astype(dtype)
     assert_fast_equals_reference(one_bit_network(), x)
     assert_fast_equals_reference(one_bit_network(), np.asfortranarray(x))
@@ -151,7 +155,7 @@ def test_sums_beyond_what_floats_hold(taps: tuple[int, ...], weight: int, maximu
 @pytest.mark.parametrize("threshold", [integer.NEVER, -integer.NEVER])
 def test_constant_neurons(threshold: int) -> None:
     weights = np.array([[2**12], [-(2**12)]])
-    neuron = integer.MemoryFree((1,), [threshold] * 2)
+    neuron = integer.MemoryFree((1,), np.array([threshold] * 2))
     network = integer.IntegerNetwork(
         integer.Input((1,), 2**12), 1, (layer("dense", neuron, ("input", integer.Dense(weights))),)
     )
@@ -163,15 +167,14 @@ def test_constant_neurons(threshold: int) -> None:
 @pytest.mark.parametrize("shifts", [(0, 0), (3, 1), (20, 5), (31, 31)])
 def test_stored_potentials_in_int32_and_int64(reset: str, threshold: int, shifts: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
-    potential_shift, current_shift = ([shift] * 4 for shift in shifts)
-    neuron = integer.QuantizedLIF(5, 3, reset, potential_shift, current_shift, [0, 3, -7, 2**20], [threshold] * 4)
-    dense = integer.Dense(random.integers(-9, 10, (4, 6)))
-    layers = (layer("lif", neuron, ("input", dense)),)
-    if reset == "soft" and threshold == -(2**62):  # what it adds would leave int64
-        with pytest.raises(RangeError, match="layer 'lif': potentials may exceed 2\\^62"):
-            integer.IntegerNetwork(integer.Input((6,), 3), 9, layers)
+    channels = ([shifts[0]] * 4, [shifts[1]] * 4, [0, 3, -7, 2**20], [threshold] * 4)
+    neuron = integer.QuantizedLIF(5, 3, reset, *map(np.array, channels))
+    lif = layer("lif", neuron, ("input", integer.Dense(random.integers(-9, 10, (4, 6)))))
+    if reset == "soft" and threshold == -(2**62):  # what it would subtract leaves int64, the reference's own
+        with pytest.raises(RangeError, match=r"layer 'lif'.*2\^62"):
+            integer.IntegerNetwork(integer.Input((6,), 3), 9, (lif,))
         return
-    network = integer.IntegerNetwork(integer.Input((6,), 3), 9, layers)
+    network = integer.IntegerNetwork(integer.Input((6,), 3), 9, (lif,))
     assert_fast_equals_reference(network, random.integers(0, 4, (20, 6, 9)))
 
 
@@ -179,7 +182,7 @@ def test_only_wanted_layers_and_their_sources_are_computed() -> None:
     network = one_bit_network()
     x = np.random.default_rng(1).integers(0, 10, (3, 2, 7, 7, 6))
     expected = integer.run_reference(network, x)
-    actual = integer.run_fast(network, x, layers=["second", "out"])
+    actual = engines.run_fast(network, x, layers=["second", "out"])
     assert list(actual) == ["second", "out"]
     assert all((values == expected[name]).all() for name, values in actual.items())
 
@@ -187,7 +190,7 @@ def test_only_wanted_layers_and_their_sources_are_computed() -> None:
 def test_progress_grows_to_one() -> None:
     told: list[float] = []
     x = np.zeros((5, 2, 7, 7, 6), np.uint8)
-    integer.run_fast(one_bit_network(), x, chunk=2 * 6 * 33 * 4 * 9, progress=told.append)
+    engines.run_fast(one_bit_network(), x, chunk=2 * 6 * 33 * 4 * 9, progress=told.append)
     assert told == sorted(told)
     assert len(told) > 1
     assert told[-1] == 1.0
@@ -197,7 +200,7 @@ def test_memory_does_not_grow_with_the_batch() -> None:
     def peak(samples: int) -> int:
         x = np.broadcast_to(np.uint8(1), (samples, 2, 7, 7, 6))
         tracemalloc.start()
-        integer.run_fast(one_bit_network(), x, layers=["out"], chunk=2**16)
+        engines.run_fast(one_bit_network(), x, layers=["out"], chunk=2**16)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
@@ -215,18 +218,19 @@ def pooled_networks(draw: st.DrawFn) -> tuple[integer.IntegerNetwork, Any]:
     """Convolutions and dense layers with merged poolings, any geometry, thresholds amid what potentials are, inputs."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     timesteps, maximum = draw(st.integers(1, 16)), draw(st.sampled_from([1, 3, 15, 255, 256]))
-    source = (draw(st.sampled_from([1, 3, 8])), draw(st.integers(8, 13)), draw(st.integers(8, 20)))
+    source: integer.Shape = (draw(st.sampled_from([1, 3, 8])), draw(st.integers(8, 13)), draw(st.integers(8, 20)))
     x = random.integers(0, maximum + 1, (draw(st.integers(1, 5)), *source, timesteps))
     x *= random.random(x.shape) < draw(st.sampled_from([0.3, 1]))
     x = np.broadcast_to(x[..., :1], x.shape) if draw(st.booleans()) else x
     layers: list[integer.Layer] = []
     kinds = {"one": draw(st.sampled_from(["conv", "conv", "grouped"])), "two": "conv", "three": "dense"}
     for name, kind in kinds.items():
-        synapse = draw(pooled_synapses(source, random, kind))
+        synapse, poolings = draw(pooled_synapses(source, random, kind))
         before = layers[-1].name if layers else "input"
-        neuron = draw(neurons(synapse.output_shape(source)[0], draw(TAPS), random, synapse))
-        layers.append(layer(name, neuron, (before, synapse)))
-        source = synapse.output_shape(source)
+        connection = integer.Connection(before, synapse, poolings=poolings)
+        source = connection.output_shape(source)
+        neuron = draw(neurons(source[0], draw(TAPS), random, synapse))
+        layers.append(integer.Layer(name, (connection,), neuron))
     if draw(st.booleans()):
         skip = integer.OneToOne(random.integers(-3, 4, source[0]))
         more = integer.Dense(random.integers(-1, 2, (source[0], source[0])))
@@ -246,16 +250,20 @@ def pooled_synapses(draw: st.DrawFn, source: integer.Shape, random: np.random.Ge
     if kind == "dense":
         synapse: Any = integer.Dense(random.choice(values, (out, np.prod(shape))))
     else:
-        groups, size = (source[0] if kind == "grouped" else 1), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-        size = tuple(min(pair) for pair in zip(size, shape[1:]))
+        groups, drawn = (source[0] if kind == "grouped" else 1), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+        size = tuple(min(pair) for pair in zip(drawn, shape[1:]))
         weight = random.choice(values, (2 * groups if groups > 1 else out, source[0] // groups, *size))
         stride, dilation = (draw(st.tuples(st.integers(1, 2), st.integers(1, 2))) for _ in range(2))
         padding = draw(st.sampled_from([(0, 0), (1, 1), (0, 2)]))
         if pooled and (source[1] % 2 or source[2] % 2):
             padding = (0, 0)  # no other would merge exactly
         synapse = integer.Conv(weight, stride, padding, dilation if min(shape[1:]) >= 5 else (1, 1), groups)
-    pooling = integer.Conv(np.ones((source[0], 1, 2, 2), int), (2, 2), groups=source[0])
-    return merge(pooling, synapse, source) if pooled else synapse
+    if not pooled:
+        return synapse, ()
+    pooling = integer.SumPool((2, 2), (2, 2))
+    if draw(st.booleans()):
+        return integer.merge(pooling, synapse, source), ()
+    return synapse, (pooling,)
 
 
 @st.composite
@@ -282,7 +290,7 @@ def chain(synapse: integer.Dense | integer.Conv, source: integer.Shape, taps: tu
     """A network of one layer, thresholds where about half the potentials of the inputs reach them, and inputs."""
     x = np.random.default_rng(0).integers(0, maximum + 1, (19, *source, 5))
     x[0], x[1] = 0, maximum
-    potentials = integer.current(synapse, integer.history_words(x, taps))
+    potentials = synapse.current(integer.history_words(x, taps))
     neuron = integer.MemoryFree(
         taps, np.median(potentials.swapaxes(0, 1).reshape(len(synapse.weight), -1), 1).astype(int)
     )
@@ -324,7 +332,8 @@ LIMITS = [
 def test_the_limits_of_tiled_layers(
     synapse: Any, source: integer.Shape, taps: tuple[int, ...], maximum: int, fits: bool
 ) -> None:
-    found = _tiled.tiled(synapse, source, taps, np.zeros(len(synapse.weight), np.int64), maximum)
+    connection = integer.Connection("input", synapse)
+    found = _tiled.tiled(connection, source, taps, np.zeros(len(synapse.weight), np.int64), maximum)
     assert (found is not None) == (fits and _tiled.compiled() is not None)
     network, x = chain(synapse, source, taps, maximum)
     assert_fast_equals_reference(network, x)
@@ -332,7 +341,7 @@ def test_the_limits_of_tiled_layers(
 
 
 def test_plans_are_kept_as_long_as_their_network() -> None:
-    from lava_qsnn.integer import _fast
+    from lava_qsnn.engines import _fast
 
     before = len(_fast._PLANS)
     network = one_bit_network()

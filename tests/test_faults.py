@@ -24,24 +24,23 @@ from lava.proc.io.injector import Injector, PyLoihiInjectorModel
 import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import ConfigurationError, RunError
-from lava_qsnn.process import memory_free
+from lava_qsnn.guard import GuardedRuntime, run
 from lava_qsnn.process.configurations import ModelsBeside
-from lava_qsnn.process.flow import Flow, through_layers, through_one
-from lava_qsnn.process.guard import GuardedRuntime, run
+from lava_qsnn.process.loihi import memory_free
+from lava_qsnn.process.messages.flow import Flow, through_layers, through_one
 from netx_export import fixed_point, fused
-from tests.flows import (  # noqa: F401 - a fixture
+from tests.helpers.flows import (
     be_killed,
     interrupt_parent,
-    nothing_is_left_behind,
+    network,
     raise_error,
     samples,
     send_wrong_shape,
     sleep_for_ever,
 )
-from tests.test_guard import PATIENCE, actors_of, all_end, footprint, late, program, promptness  # noqa: F401 - a fixture
-from tests.test_process import network
+from tests.helpers.guarded import PATIENCE, actors_of, all_end, footprint, late, program
 
-pytestmark = pytest.mark.lava
+pytestmark = [pytest.mark.lava, pytest.mark.usefixtures("nothing_is_left_behind")]
 
 Configuration = Callable[[], RunConfig]
 
@@ -258,7 +257,8 @@ class TestForgottenStop:
     ) -> None:
         self.ends(f"""
 import netx_export
-from tests.test_process import fixed_point, fused, network
+from lava_qsnn.process.loihi.network import fixed_point, fused
+from tests.helpers.flows import network
 runtime = GuardedRuntime(netx_export.Network(network()), {configuration.__name__}())
 runtime.__enter__()
 runtime.start()
@@ -267,7 +267,8 @@ runtime.start()
     @pytest.mark.parametrize("grain", ["sample", "step"])
     def test_nor_does_a_stream(self, grain: str) -> None:
         self.ends(f"""
-from tests.test_stream import endless, netx_export, network
+import netx_export
+from tests.helpers.flows import endless, network
 stream = netx_export.Stream(network(), grain={grain!r})
 stream.__enter__()
 stream.feed(endless({grain!r}))
@@ -279,8 +280,8 @@ for _ in stream: break
     def test_nor_do_messages(self, make: Callable[..., Flow], steps: int) -> None:
         self.ends(f"""
 from lava_qsnn.process.configurations import ModelsBeside
-from lava_qsnn.process.flow import {make.__name__}
-from tests.test_process import network
+from lava_qsnn.process.messages.flow import {make.__name__}
+from tests.helpers.flows import network
 flow = {make.__name__}(network(), 1, {steps}, 2)
 runtime = flow.runtime(60.0)
 runtime.__enter__()

@@ -16,30 +16,7 @@ import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import DeploymentError, FileFormatError, QsnnError
 from netx_export._schema import digest
-
-RANDOM = np.random.default_rng(0)
-
-
-def dense(out: int, inputs: int, *levels: int) -> integer.Dense:
-    return integer.Dense(np.random.default_rng(out * inputs).choice(levels or (-1, 1), (out, inputs)))
-
-
-def network(hidden: int = 40, timesteps: int = 4) -> integer.IntegerNetwork:
-    taps = integer.shift_taps(timesteps)
-    layers = (
-        integer.Layer(
-            "conv1",
-            (integer.Connection("input", integer.Conv(RANDOM.choice([-1, 1], (3, 2, 3, 3)), padding=(1, 1))),),
-            integer.MemoryFree(taps, np.array([2, -3, 5])),
-        ),
-        integer.Layer(
-            "dense2",
-            (integer.Connection("conv1", dense(hidden, 48)),),
-            integer.MemoryFree(taps, np.arange(hidden) - hidden // 2),
-        ),
-        integer.Layer("output", (integer.Connection("dense2", dense(5, hidden, -7, 0, 3, 90)),), integer.Readout((1,))),
-    )
-    return integer.IntegerNetwork(integer.Input((2, 4, 4), 3), timesteps, layers)
+from tests.helpers.files import RANDOM, dense, network
 
 
 @pytest.fixture
@@ -178,10 +155,10 @@ WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
         (lambda file: file.__delitem__(WEIGHT), "no array"),
         (lambda file: file.__delitem__("lava_qsnn/layer/1"), "no group 'lava_qsnn/layer/1'"),
         (lambda file: file["lava_qsnn"].attrs.__delitem__("timesteps"), "lacks the attribute 'timesteps'"),
-        (_set("version", 2), "version 2"),
+        (_set("version", 3), "version 3"),
         (_set("version", np.bytes_(b"one")), "'version'"),
         (_set("timesteps", [4, 4]), "'timesteps' of 'lava_qsnn' is int64 of shape (2,), not an integer"),
-        (_set("timesteps", 2**40), "timesteps must be an integer from 1 to 2,147,483,647, not 1099511627776"),
+        (_set("timesteps", 2**40), "the timesteps of the network must be an integer from 1"),
         (_set("timesteps", 5), "digest"),
         (_set("input_shape", 2), "'input_shape'"),
         (_set("taps", np.bytes_(b"1"), LAYER), "'taps'"),
@@ -190,10 +167,10 @@ WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
         (_set("weight_shift", -1, f"{LAYER}/connection/0"), "not from 0 to 31"),
         (_set("weight_shift", 5, f"{LAYER}/connection/0"), "no multiples of 2^5"),
         (_set("stock_exact", False), "lava_qsnn/@stock_exact"),
-        (_replace(THRESHOLD, np.array([2, -3, 5, 6])), "thresholds do not fit"),
+        (_replace(THRESHOLD, np.array([2, -3, 5, 6])), "threshold values (4,) do not fit (3,)"),
         (_replace(THRESHOLD, np.array([2, -3, 6])), "digest"),
         (_replace(THRESHOLD, np.array([2, -3, 5]).astype(np.uint64)), "holds uint64, not signed integers"),
-        (_replace(WEIGHT, np.array(8)), "dense weights must have shape"),
+        (_replace(WEIGHT, np.array(8)), "the weight of a dense synapse must have shape (out, in), not ()"),
         (_claim(WEIGHT, (2**20, 2**11)), "claims"),
         (_add("lava_qsnn/note", 1), "what it says at lava_qsnn/note"),
     ],
@@ -240,7 +217,7 @@ def test_a_digest_computed_anew_makes_no_second_truth(path: Path) -> None:
     """The digest is no signature: whoever changes a number can make it right. The stock part still tells."""
     written, threshold = netx_export.load(path), np.arange(40) - 19
     first, second, last = written.layers
-    neuron = replace(second.neuron, threshold=threshold)
+    neuron = integer.MemoryFree(second.neuron.taps, threshold)
     changed = replace(written, layers=(first, replace(second, neuron=neuron), last))
 
     def change(file: h5py.File) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ import pytest
 import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import FileFormatError
+from netx_export import _write
+from netx_export._encode import encode
 from netx_export._schema import digest
+from tests.data import version_1
 
 
 def connection(source: str, synapse: integer.Synapse) -> integer.Connection:
@@ -22,7 +26,7 @@ def connection(source: str, synapse: integer.Synapse) -> integer.Connection:
 
 
 def network(**more: Any) -> integer.IntegerNetwork:
-    """Every kind of neuron and synapse, and a skip."""
+    """Every kind of neuron and synapse, and a skip: all that version 1 of the format can say."""
     conv = integer.Conv(np.arange(-12, 12).reshape(4, 1, 2, 3), (1, 2), (2, 1), (2, 1), 2)
     lif = integer.QuantizedLIF(3, 2, "soft", [1, 0, 2, 3], [0, 1, 2, 3], [-3, 0, 5, 7], [4, 300, 9, -70000])
     layers = (
@@ -34,6 +38,17 @@ def network(**more: Any) -> integer.IntegerNetwork:
     )
     values = {"input": integer.Input((2, 5, 6), 7), "timesteps": 6, "layers": layers, **more}
     return integer.IntegerNetwork(**values)
+
+
+def newer() -> integer.IntegerNetwork:
+    """What version 1 could not say: negative inputs, delays, poolings, metadata."""
+    pools = integer.SumPool((2, 1), (1, 2), (1, 0), (1, 3)), integer.SumPool((1, 2), (2, 1))
+    first = integer.Connection("input", integer.Conv(np.arange(1, 5).reshape(2, 2, 1, 1)), 3, 0, pools)
+    size = int(np.prod(first.output_shape((2, 5, 7))))
+    second = integer.Connection("first", integer.Dense([range(size)]), 4096)
+    layers = integer.Layer("first", (first,), integer.MemoryFree((1,), [2, 3])), integer.Layer("b", (second,), READOUT)
+    about = {"name": "d\u00e9j\u00e0 vu", "classes": ["a", "b"], "rate": 0.5}
+    return integer.IntegerNetwork(integer.Input((2, 5, 7), 7, -5), 6, layers, about)
 
 
 THROUGH = integer.Conv(np.eye(4, dtype=int)[:, :, None, None])
@@ -72,6 +87,7 @@ def array(path: str, value: Any) -> Callable[[h5py.File], None]:
     return change
 
 
+FILES = Path(__file__).parent / "data"
 GEOMETRY = ("stride", "padding", "dilation")
 LAYER = "lava_qsnn/layer/0"
 CONNECTION = f"{LAYER}/connection/0"
@@ -82,12 +98,15 @@ class TestWhatIsWritten:
         assert loaded(tmp_path, network()) == network()
         assert loaded(tmp_path, small()) == small()
         assert loaded(tmp_path, small(taps=(1,), timesteps=40)) == small(taps=(1,), timesteps=40)
+        assert loaded(tmp_path, newer()) == newer()
+        assert loaded(tmp_path, newer()).metadata == newer().metadata
 
     def test_the_largest_numbers_come_back(self, tmp_path: Path) -> None:
         for large in (
             small(((2**31 - 1, -(2**31)),), threshold=[2**63 - 1], taps=(1,), maximum=2**30),
             small(taps=(2**61 - 1,), maximum=1),
             small(threshold=[-(2**63)], timesteps=2**31 - 1, taps=(1,) * 64, maximum=2**31 - 1),
+            small(threshold=[-(2**63) + 1], taps=(2, 1)),
         ):
             assert loaded(tmp_path, large) == large
 
@@ -99,12 +118,14 @@ class TestWhatIsWritten:
             file["lava_qsnn"].visit(parts.append)
             neuron = {name: np.asarray(value).tolist() for name, value in file[f"{LAYER}"].attrs.items()}
             synapse = {name: np.asarray(value).tolist() for name, value in file[CONNECTION].attrs.items()}
+            other = {name: np.asarray(value).tolist() for name, value in file["lava_qsnn/layer/1"].attrs.items()}
         assert said.pop("stock_obstacles").decode().startswith("it has skip connections")
         assert said == {
-            "version": 1,
+            "version": 2,
             "timesteps": 6,
             "input_shape": [2, 5, 6],
             "input_maximum": 7,
+            "input_minimum": 0,
             "stock_exact": False,
             "input_message_bits": 3,
             "reset_interval": 6,
@@ -112,9 +133,29 @@ class TestWhatIsWritten:
             "digest": digest(network()).encode(),
         }
         assert neuron == {"name": b"first", "neuron": b"memory_free", "taps": [5, 2]}
+        assert other == {"name": b"second", "neuron": b"quantized_lif", "bits": 3, "leak": 2, "reset": b"soft"}
         geometry = {"stride": [1, 2], "padding": [2, 1], "dilation": [2, 1], "groups": 2}
-        assert synapse == {"source": b"input", "synapse": b"conv", "weight_shift": 0, **geometry}
-        assert {"layer/1/connection/1/weight", "layer/1/potential_shift"} <= set(parts)
+        of = {"source": b"input", "synapse": b"conv", "weight_shift": 0, "delay": 0, "port": 0}
+        assert synapse == {**of, **geometry}
+        arrays = {"layer/1/connection/1/weight", "layer/1/potential_shift", "layer/1/threshold", "layer/0/threshold"}
+        assert arrays <= set(parts)
+        assert not any("pooling" in part or "metadata" in part for part in parts)
+
+    def test_poolings_delays_and_metadata(self, tmp_path: Path) -> None:
+        netx_export.write(newer(), tmp_path / "a.net")
+        with h5py.File(tmp_path / "a.net", "r") as file:
+            pools = [dict(file[f"{CONNECTION}/pooling/{index}"].attrs) for index in "01"]
+            found = [{name: value.tolist() for name, value in pool.items()} for pool in pools]
+            assert sorted(file[f"{CONNECTION}/pooling"]) == ["0", "1"]
+            delays = [file[f"lava_qsnn/layer/{index}/connection/0"].attrs["delay"] for index in "01"]
+            minimum = file["lava_qsnn"].attrs["input_minimum"]
+            text = file["lava_qsnn/metadata"][()].tobytes()
+        assert found == [
+            {"kernel": [2, 1], "stride": [1, 2], "padding": [1, 0], "dilation": [1, 3]},
+            {"kernel": [1, 2], "stride": [2, 1], "padding": [0, 0], "dilation": [1, 1]},
+        ]
+        assert (delays, minimum) == ([3, 4096], -5)
+        assert text == b'{"classes": ["a", "b"], "name": "d\\u00e9j\\u00e0 vu", "rate": 0.5}'
 
     def test_weights_of_a_chain_are_stored_once_and_shifted(self, tmp_path: Path) -> None:
         netx_export.write(small(), tmp_path / "a.net")
@@ -173,15 +214,53 @@ class TestWhatIsWritten:
                 layers=(integer.Layer("first", (connection("input", thinner),), first.neuron),),
             ),
         ]
+        way, pool = third.connections[0], integer.SumPool((1, 1), (1, 1))
+        for ways in (
+            (replace(way, delay=1),),
+            *((replace(way, poolings=(pool,) * count),) for count in (1, 2)),
+            (replace(way, poolings=(replace(pool, dilation=(1, 2)),)),),
+            (way, way),
+        ):
+            others.append(network(layers=(first, second, integer.Layer("third", ways, READOUT))))
+        others.append(network(input=integer.Input((2, 5, 6), 7, -1)))
         found = [digest(each) for each in (network(), *others)]
         assert len(set(found)) == len(found)
         assert all(len(text) == 64 and set(text) <= set("0123456789abcdef") for text in found)
 
+    def test_metadata_do_not_count_in_it(self) -> None:
+        assert digest(newer()) == digest(replace(newer(), metadata={}))
+
     def test_the_digest_is_the_same_in_every_release(self) -> None:
-        assert digest(small()) == SMALL_DIGEST
+        assert (digest(small()), digest(small(), 1)) == (SMALL_DIGEST, SMALL_DIGEST_1)
 
 
-SMALL_DIGEST = "bf5b9afbfdd2607c914798b114cab31461a1a425375aa9540c737b31428342b3"
+SMALL_DIGEST = "b452f12781630d24d7f49c948c33f7b3d4ff6e08e37606a7cee292355d15a512"
+SMALL_DIGEST_1 = "bf5b9afbfdd2607c914798b114cab31461a1a425375aa9540c737b31428342b3"
+
+
+class TestVersion1:
+    """Files of the release before: the same without negative inputs, delays, ports, poolings and metadata."""
+
+    @pytest.mark.parametrize("make", [network, lambda: small(), lambda: small(taps=(1,), timesteps=40)])
+    def test_what_it_can_say_is_read_as_the_same_network(
+        self, tmp_path: Path, make: Callable[[], integer.IntegerNetwork]
+    ) -> None:
+        written = encode(make(), 1)
+        with h5py.File(tmp_path / "a.net", "w", libver=("v110", "v110")) as file:
+            _write._write_contents(file, written)
+        with h5py.File(tmp_path / "a.net", "r") as file:
+            group = file["lava_qsnn"]
+            assert group.attrs["version"] == 1
+            assert "input_minimum" not in group.attrs
+            assert {"delay", "port"}.isdisjoint(group["layer/0/connection/0"].attrs)
+            assert group["layer/0"].attrs["taps"].dtype == np.uint64
+        assert netx_export.load(tmp_path / "a.net") == make()
+
+    @pytest.mark.parametrize("name", ["all_kinds", "exact_chain", "other_chain", "many_obstacles"])
+    def test_files_of_that_release_are_read(self, name: str) -> None:
+        """Release 0.1.0 wrote them from the same networks, by running `tests/data/version_1.py` itself."""
+        found = netx_export.load(FILES / f"version_1_{name}.net")
+        assert found == getattr(version_1, name)()
 
 
 FOREIGN = "stored in a way this project never writes"
@@ -190,11 +269,15 @@ FOREIGN = "stored in a way this project never writes"
 class TestWhatIsRead:
     """The limits of numbers are the constructors' own; the reader asks for their kind, and that no more is said."""
 
-    @pytest.mark.parametrize("version", [-1, 0, 2, 2**31 + 1])
+    @pytest.mark.parametrize("version", [-1, 0, 3, 2**31 + 1])
     def test_another_version_is_named(self, tmp_path: Path, version: int) -> None:
-        assert f"its format is version {version}, " in loaded(tmp_path, small(), attribute("version", version))
+        text = loaded(tmp_path, small(), attribute("version", version))
+        assert f"its format is version {version}, this release reads versions 1 and 2" in text
 
-    @pytest.mark.parametrize("name", ["version", "timesteps", "input_maximum"])
+    def test_a_version_does_not_pass_for_another(self, tmp_path: Path) -> None:
+        assert "digest" in loaded(tmp_path, small(), attribute("version", 1))
+
+    @pytest.mark.parametrize("name", ["version", "timesteps", "input_maximum", "input_minimum"])
     @pytest.mark.parametrize(
         ("value", "said"),
         [
@@ -210,25 +293,46 @@ class TestWhatIsRead:
         assert said in text
         assert said == FOREIGN or f"its attribute '{name}' of 'lava_qsnn'" in text
 
-    @pytest.mark.parametrize(("name", "said"), [("timesteps", "timesteps"), ("input_maximum", "the input maximum")])
-    @pytest.mark.parametrize("value", [-1, 0, 2**31, np.uint64(2**64 - 1)])
-    def test_the_network_itself_decides_on_their_range(self, tmp_path: Path, name: str, said: str, value: Any) -> None:
-        text = loaded(tmp_path, small(), attribute(name, value))
-        assert f"holds no valid network: {said} must be an integer from 1 to 2,147,483,647, not {value}" in text
-        assert "digest" in loaded(tmp_path, small(taps=(1,)), attribute(name, 1))
+    @pytest.mark.parametrize(
+        ("name", "said", "low", "high"),
+        [
+            ("timesteps", "the timesteps of the network", 1, 2**31 - 1),
+            ("input_maximum", "the maximum of the input", 1, 2**31 - 1),
+            ("input_minimum", "the minimum of the input", -(2**31) + 1, 0),
+        ],
+    )
+    def test_the_network_itself_decides_on_their_range(
+        self, tmp_path: Path, name: str, said: str, low: int, high: int
+    ) -> None:
+        for value in (low - 1, high + 1, np.uint64(2**64 - 1)):
+            text = loaded(tmp_path, small(taps=(1,)), attribute(name, value))
+            assert f"holds no valid network: {said} must be an integer from {low:,} to {high:,}, not {value}" in text
+        for value in {low, high} - {0}:
+            assert "digest" in loaded(tmp_path, small(taps=(1,)), attribute(name, value))
 
-    @pytest.mark.parametrize("shape", [np.array([0]), np.array([2**28 + 1]), np.array([2, 0, 2])])
-    def test_and_on_shapes(self, tmp_path: Path, shape: Any) -> None:
-        text = loaded(tmp_path, small(), attribute("input_shape", shape))
-        assert "the input shape must be an integer from 1 to 268,435,456, not" in text
+    @pytest.mark.parametrize(
+        ("shape", "said"),
+        [
+            ([0], "each of the shape of the input must be an integer from 1 to 268,435,456, not 0"),
+            ([2**28 + 1], "each of the shape of the input must be an integer from 1 to 268,435,456, not"),
+            ([2, 0, 2], "each of the shape of the input must be an integer from 1 to 268,435,456, not 0"),
+            ([2, 2], "the input shape must be (C,) or (C, H, W), not (2, 2)"),
+            ([1] * 5, "the shape of the input must be 0 to 4 integers, not 5"),
+            ([2, 2**14, 2**14], "the input's size must be an integer from 1 to 268,435,456, not 536870912"),
+        ],
+    )
+    def test_and_on_shapes(self, tmp_path: Path, shape: list[int], said: str) -> None:
+        text = loaded(tmp_path, small(), attribute("input_shape", np.array(shape)))
+        assert f"holds no valid network: {said}" in text
 
     @pytest.mark.parametrize(
         ("taps", "said"),
         [
-            (np.ones(65, int), "the number of taps must be an integer from 1 to 64, not 65"),
-            (np.array([2**62 + 1], np.uint64), "taps must be an integer from 1 to 4,611,686,018,427,387,904, not"),
-            (np.array([1, 0]), "taps must be an integer from 1 to 4,611,686,018,427,387,904, not 0"),
-            (np.array([2**62], np.uint64), "potentials may exceed 2^62"),
+            (np.ones(65, int), "the taps of a memory free neuron must be 1 to 64 integers, not 65"),
+            (np.array([2**62 + 1], np.uint64), "neuron must be an integer from 1 to 4,611,686,018,427,387,904, not"),
+            (np.array([1, 0]), "neuron must be an integer from 1 to 4,611,686,018,427,387,904, not 0"),
+            (np.array([2**62]), "potentials may exceed 2^62"),
+            (np.array([8, 4, 2, 1], np.uint64), "at lava_qsnn/layer/0/@taps"),  # that was version 1
             (np.ones(64, int), "digest"),
             (2, "'taps' of 'lava_qsnn/layer/0' is 2, not a list of integers"),
             (np.ones((1, 1), int), "'taps' of 'lava_qsnn/layer/0' is [[1]], not a list of integers"),
@@ -267,17 +371,27 @@ class TestWhatIsRead:
     @pytest.mark.parametrize(
         ("name", "value", "text"),
         [
-            *(("bits", value, "quantized potential must be an integer from 2 to 16, not") for value in (-1, 1, 17)),
-            *(("leak", value, "quantized potential must be an integer from 1 to 8, not") for value in (-1, 0, 9)),
+            *(
+                ("bits", value, "the bits of a quantized lif neuron must be an integer from 2 to 16, not")
+                for value in (-1, 1, 17)
+            ),
+            *(
+                ("leak", value, "the leak of a quantized lif neuron must be an integer from 1 to 8, not")
+                for value in (-1, 0, 9)
+            ),
             ("bits", 4, "digest"),
             ("leak", 8, "digest"),
             ("bits", np.array([4]), "not an integer"),
             ("leak", np.bytes_(b"2"), "not an integer"),
-            ("reset", np.bytes_(b"never"), "quantized potential cannot be 'never'"),
+            (
+                "reset",
+                np.bytes_(b"never"),
+                "the reset of a quantized lif neuron must be one of hard, soft, not 'never'",
+            ),
             ("reset", 1, "not a text"),
             ("neuron", np.bytes_(b"cuba"), "there is no neuron 'cuba'"),
-            ("neuron", np.bytes_(b"memory_free"), "digest"),
-            ("neuron", np.bytes_(b"readout"), "its source 'second' is a readout"),
+            ("neuron", np.bytes_(b"memory_free"), "it lacks the attribute 'taps' of 'lava_qsnn/layer/1'"),
+            ("neuron", np.bytes_(b"readout"), "it lacks the attribute 'taps' of 'lava_qsnn/layer/1'"),
         ],
     )
     def test_options_of_neurons(self, tmp_path: Path, name: str, value: Any, text: str) -> None:
@@ -286,22 +400,86 @@ class TestWhatIsRead:
     @pytest.mark.parametrize(
         ("name", "value", "text"),
         [
-            *((name, np.array([1, -1]), f"{name} must be an integer from") for name in GEOMETRY),
-            *((name, np.array([2**16, 1]), f"{name} must be an integer from") for name in GEOMETRY),
-            *((name, np.array([1, 1, 1]), f"{name} must be two integers") for name in GEOMETRY),
+            *(
+                (name, np.array([1, -1]), f"each of the {name} of a conv synapse must be an integer from")
+                for name in GEOMETRY
+            ),
+            *(
+                (name, np.array([2**16, 1]), f"each of the {name} of a conv synapse must be an integer from")
+                for name in GEOMETRY
+            ),
+            *(
+                (name, np.array([1, 1, 1]), f"the {name} of a conv synapse must be 2 integers, not 3")
+                for name in GEOMETRY
+            ),
             *((name, 1, "not a list of integers") for name in GEOMETRY),
-            ("stride", np.array([0, 1]), "stride must be an integer from 1"),
+            ("stride", np.array([0, 1]), "each of the stride of a conv synapse must be an integer from 1"),
             ("stride", np.array([2**16 - 1, 1]), "digest"),
-            *(("groups", value, "groups must be an integer from 1 to 65,535") for value in (0, 2**16)),
+            *(
+                ("groups", value, "the groups of a conv synapse must be an integer from 1 to 65,535")
+                for value in (0, 2**16)
+            ),
             ("groups", 2**16 - 1, "do not divide into 65535 groups"),
             ("groups", 1, "a convolution of 1 channels"),
             ("groups", np.array([2]), "not an integer"),
             ("synapse", np.bytes_(b"sparse"), "there is no synapse 'sparse'"),
+            ("source", np.bytes_(b"elsewhere"), "its source 'elsewhere' is not before it"),
+            ("source", np.bytes_(b"first"), "a layer cannot be its own source"),
+            *(("delay", value, "the delay of a connection from 'input' must be") for value in (-1, 4097)),
+            *(("delay", value, "digest") for value in (1, 4096)),
+            *(("port", value, "the port of a connection from 'input' must be") for value in (-1, 256)),
+            *(("port", value, f"port {value} of the connection from 'input' does not exist") for value in (1, 255)),
         ],
     )
-    def test_options_of_synapses(self, tmp_path: Path, name: str, value: Any, text: str) -> None:
+    def test_options_of_connections(self, tmp_path: Path, name: str, value: Any, text: str) -> None:
         single = network(layers=network().layers[:1])
         assert text in loaded(tmp_path, single, attribute(name, value, CONNECTION))
+
+    @pytest.mark.parametrize(
+        ("name", "value", "text"),
+        [
+            *((name, [0, 1], f"each of the {name} of a pooling must be") for name in ("kernel", "stride", "dilation")),
+            ("padding", [-1, 0], "each of the padding of a pooling must be an integer from 0"),
+            ("padding", [2**16 - 1, 2**16 - 1], "numbers, more than"),
+            ("kernel", [2**16 - 1, 1], "is larger than its source"),
+            ("kernel", [1, 1], "digest"),
+        ],
+    )
+    def test_poolings(self, tmp_path: Path, name: str, value: list[int], text: str) -> None:
+        change = attribute(name, np.array(value), f"{CONNECTION}/pooling/0")
+        assert text in loaded(tmp_path, replace(newer(), layers=newer().layers[:1]), change)
+
+    @pytest.mark.parametrize(("count", "text"), [(8, "digest"), (9, "the number of poolings of a connection")])
+    def test_the_number_of_poolings(self, tmp_path: Path, count: int, text: str) -> None:
+        def change(file: h5py.File) -> None:
+            for index in range(1, count):
+                group = file.require_group(f"{CONNECTION}/pooling/{index}")
+                group.attrs.update({"kernel": [1, 1], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]})
+
+        assert text in loaded(tmp_path, replace(newer(), layers=newer().layers[:1]), change)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (b"{", "its metadata are no JSON"),
+            (b"\\xff", "its metadata are no JSON"),
+            (b"[" * 10**5, "its metadata are no JSON"),
+            (b"[1]", "its metadata are no mapping"),
+            (b'{"a": NaN}', "metadata cannot be stored"),
+            (b'{"a":1}', "at lava_qsnn/metadata"),
+            (b'{"b": 1, "a": 1}', "at lava_qsnn/metadata"),
+            (b'{"a": "' + b"x" * 2**16 + b'"}', "metadata of 65,545 characters exceed 65,536"),
+            (b'{"a": 1, "b": [null]}', None),
+        ],
+    )
+    def test_metadata(self, tmp_path: Path, text: bytes, said: str | None) -> None:
+        written = replace(small(), metadata={"names": ["a", "b"]})
+        found = loaded(tmp_path, written, array("lava_qsnn/metadata", np.frombuffer(text, np.int8)))
+        if said is not None:
+            assert said in found
+            return
+        assert found == small()
+        assert dict(found.metadata) == {"a": 1, "b": [None]}
 
     def test_what_it_says_of_stock_netx_is_checked(self, tmp_path: Path) -> None:
         assert small().stock_exact

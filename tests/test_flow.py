@@ -12,24 +12,23 @@ from hypothesis import strategies as st
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.engines import layerwise as engine
+from lava_qsnn.engines.message_format import Format
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RunError
-from lava_qsnn.process import engine
-from lava_qsnn.process.messages import Format
-from tests.flows import (  # noqa: F401 - a fixture
+from tests.helpers.flows import (
     be_killed,
     break_engine,
     interrupt_parent,
-    nothing_is_left_behind,
+    network,
     raise_error,
     samples,
     send_wrong_shape,
     sleep_for_ever,
 )
-from tests.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
-from tests.test_guard import footprint, late, promptness  # noqa: F401 - a fixture
-from tests.test_process import network
+from tests.helpers.guarded import footprint, late
+from tests.helpers.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
 
-pytestmark = pytest.mark.lava
+pytestmark = [pytest.mark.lava, pytest.mark.usefixtures("nothing_is_left_behind")]
 
 few = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
@@ -210,7 +209,7 @@ def test_many_runs_leave_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> No
     footprints = []
     break_engine(monkeypatch, raise_error, 5)
     for round_number in range(24):
-        options = {"grain": ["sample", "step"][round_number % 2], "batch": 1}
+        options: dict[str, Any] = {"grain": ["sample", "step"][round_number % 2], "batch": 1}
         count = 2 if round_number % 3 and not round_number % 2 else 20
         try:
             netx_export.simulate(network(), samples(count), BACKENDS[round_number // 2 % 2], **options)

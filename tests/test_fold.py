@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,12 +17,11 @@ from lava_qsnn import integer, synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
-from netx_export._pooling import merge
 
-PARAMETERS = {"threshold": 0.5, "history": 3}
+PARAMETERS: dict[str, Any] = {"threshold": 0.5, "history": 3}
 
 
-def one_layer(parameters: dict[str, object], inputs: int = 12, outputs: int = 6, **more: object) -> nn.Sequential:
+def one_layer(parameters: dict[str, Any], inputs: int = 12, outputs: int = 6, **more: Any) -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(block.Dense(parameters, inputs, outputs, **more)).eval()
 
@@ -73,6 +74,7 @@ def test_thresholds_beyond_reach_lie_just_beyond_it() -> None:
     network = netx_export.fold(net, (12,), 4)
     low, high = network.potential_ranges["dense1"]
     threshold = network.layers[0].neuron.threshold
+    assert threshold is not None
     assert (threshold[0], threshold[1]) == (high[0] + 1, low[1])
 
 
@@ -126,33 +128,43 @@ def test_a_pooling_merges_exactly_or_is_refused(
 ) -> None:
     random = np.random.default_rng(seed)
     source, groups = (4, 9, 10), int(random.choice([1, 2]))
-    pooling = integer.Conv(np.ones((4, 1, *kernel), int), stride, (padding, 0), (1, int(random.choice([1, 2]))), 4)
+    pooling = integer.SumPool(kernel, stride, (padding, 0), (1, int(random.choice([1, 2]))))
     after = integer.Conv(random.integers(-3, 4, (6, 4 // groups, *conv_kernel)), conv_stride, (1, 0), groups=groups)
     x = torch.tensor(random.integers(0, 5, (2, *source))).double()
     try:
         pooled_shape = pooling.output_shape(source)
         after.output_shape(pooled_shape)
-        merged = merge(pooling, after, source)
+        merged = integer.merge(pooling, after, source)
     except DeploymentError:
         return
-    assert torch.equal(_convolve(merged, x), _convolve(after, _convolve(pooling, x)))
+    assert isinstance(merged, integer.Conv)
+    assert torch.equal(_convolve(merged, x), _convolve(after, _pool(pooling, x)))
     dense = integer.Dense(random.integers(-3, 4, (3, int(np.prod(pooled_shape)))))
-    flat = merge(pooling, dense, source)
-    expected = _convolve(pooling, x).flatten(1) @ torch.tensor(dense.weight.T).double()
+    flat = integer.merge(pooling, dense, source)
+    expected = _pool(pooling, x).flatten(1) @ torch.tensor(dense.weight.T).double()
     assert torch.equal(x.flatten(1) @ torch.tensor(flat.weight.T).double(), expected)
 
 
-def _convolve(conv: integer.Conv, x: torch.Tensor) -> torch.Tensor:
+def _convolve(conv: integer.Synapse, x: torch.Tensor) -> torch.Tensor:
+    assert isinstance(conv, integer.Conv)
     weight = torch.tensor(conv.weight).double()
     return F.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
-def test_two_poolings_merge_into_one() -> None:
+def _pool(pooling: integer.SumPool, x: torch.Tensor) -> torch.Tensor:
+    ones = torch.ones(x.shape[1], 1, *pooling.kernel).double()
+    return F.conv2d(x, ones, None, pooling.stride, pooling.padding, pooling.dilation, x.shape[1])
+
+
+def test_two_poolings_stay_known_and_merge_into_one_synapse() -> None:
     net = nn.Sequential(
         block.Pool(None, 2), block.Pool(None, 2), block.Flatten(), block.Dense(PARAMETERS, 2 * 2 * 2, 5)
     )
     network = netx_export.export(net, None, (2, 8, 8), 3, input_bits=2)
-    assert network.layers[0].connections[0].synapse.weight.shape == (5, 2 * 8 * 8)
+    (connection,) = network.layers[0].connections
+    assert connection.poolings == (integer.SumPool((2, 2), (2, 2)),) * 2
+    assert connection.synapse.weight.shape == (5, 2 * 2 * 2)
+    assert network.merged.layers[0].connections[0].synapse.weight.shape == (5, 2 * 8 * 8)
 
 
 def refused(net: nn.Module, shape: tuple[int, ...] = (12,), **more: object) -> str:
@@ -175,8 +187,16 @@ def test_what_has_no_integer_form_is_refused_by_name() -> None:
         nn.Sequential(block.Conv(PARAMETERS, 1, 2, 2), block.Pool(None, 2)), (1, 5, 5)
     )
     assert "no layer" in refused(nn.Sequential(block.Flatten()))
+
+
+def test_a_pooling_that_does_not_merge_is_exact_but_not_for_backends_without_poolings() -> None:
     padded = nn.Sequential(block.Pool(None, 3, stride=1, padding=1), block.Conv(PARAMETERS, 1, 2, 3, padding=1))
-    assert "does not merge exactly" in refused(padded, (1, 6, 6))
+    network = netx_export.export(padded, None, (1, 6, 6), 4)
+    assert "does not merge exactly" in str(netx_export.BACKENDS["lava"].refusal(network))
+    assert "does not merge exactly" in network.stock_obstacles[0]
+    x = np.random.default_rng(0).integers(0, 2, (4, 1, 6, 6, 4))
+    assert 0 < netx_export.simulate(network, x).mean() < 1
+    assert netx_export.verify(network, x, backends=["fast", "lava-async", "lava-fused"], net=padded).exact
 
 
 def _poisoned(net: nn.Sequential) -> nn.Sequential:

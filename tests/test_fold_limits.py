@@ -15,24 +15,21 @@ from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from netx_export._describe import LIF_STATE_BITS, describe, state_bits, weight_bits
 from netx_export._export import _proof_samples
-from netx_export._pooling import merge
 
-PARAMETERS = {"threshold": 0.05, "history": 2}  # so low that all layers fire
-
-
-def pooling(
-    channels: int, kernel: Any = (2, 2), stride: Any = (2, 2), padding: Any = (0, 0), step: Any = (1, 1)
-) -> Any:
-    return integer.Conv(np.ones((channels, 1, *kernel), int), stride, padding, step, channels)
+PARAMETERS = {"threshold": 0.0, "history": 2}
 
 
-def assert_merged(first: integer.Conv, second: integer.Synapse, source: integer.Shape) -> integer.Synapse:
+def pooling(kernel: Any = (2, 2), stride: Any = (2, 2), padding: Any = (0, 0), step: Any = (1, 1)) -> integer.SumPool:
+    return integer.SumPool(kernel, stride, padding, step)
+
+
+def assert_merged(first: integer.SumPool, second: integer.Synapse, source: integer.Shape) -> integer.Synapse:
     """The merged synapse computes what the two do, one after the other."""
-    merged = merge(first, second, source)
+    merged = integer.merge(first, second, source)
     x = np.random.default_rng(0).integers(0, 9, (2, *source, 1))
-    expected = integer.current(second, integer.current(first, x))
+    expected = second.current(first.sums(x))
     assert expected.any()
-    assert (integer.current(merged, x) == expected).all()
+    assert (merged.current(x) == expected).all()
     return merged
 
 
@@ -46,7 +43,7 @@ class TestMerging:
     def test_every_number_of_the_pooling_counts_for_each_axis(self, name: str, axis: int) -> None:
         options = {"kernel": [2, 2], "stride": [2, 2], "padding": [1, 1], "step": [1, 1]}
         options[name][axis] += 1
-        first, source = pooling(2, **options), (2, 9, 10)
+        first, source = pooling(**options), (2, 9, 10)
         shape = first.output_shape(source)
         assert_merged(first, integer.Dense(weights(3, int(np.prod(shape)))), source)
         assert_merged(first, integer.Conv(weights(4, 1, 2, 1), (1, 2), dilation=(2, 1), groups=2), source)
@@ -57,21 +54,43 @@ class TestMerging:
         options = {"kernel": [2, 2], "stride": [1, 1], "dilation": [1, 1]}
         options[name][axis] += 1
         conv = integer.Conv(weights(6, 2, *options.pop("kernel")), **options, groups=3)
-        assert_merged(pooling(6), conv, (6, 9, 12))
-        assert_merged(pooling(6, (1, 3), (2, 3), (0, 1)), conv, (6, 9, 14))
+        assert_merged(pooling(), conv, (6, 9, 12))
+        assert_merged(pooling((1, 3), (2, 3), (0, 1)), conv, (6, 9, 14))
 
     def test_the_geometry_of_the_merged_kernel(self) -> None:
         conv = integer.Conv(weights(6, 2, 2, 3), (2, 3), (1, 2), (3, 1), 3)
-        merged = merge(pooling(6, (2, 3), (2, 3)), conv, (6, 12, 12))
+        merged = integer.merge(pooling((2, 3), (2, 3)), conv, (6, 12, 12))
         assert isinstance(merged, integer.Conv)
         assert (merged.stride, merged.padding, merged.dilation, merged.groups) == ((4, 9), (2, 6), (1, 1), 3)
         assert merged.weight.shape == (6, 2, (2 - 1) * 3 * 2 + 2, (3 - 1) * 1 * 3 + 3)
-        assert_merged(pooling(6, (2, 3), (2, 3)), conv, (6, 12, 12))
+        assert_merged(pooling((2, 3), (2, 3)), conv, (6, 12, 12))
 
-    def test_weights_of_each_channel_go_to_it(self) -> None:
-        first = integer.Conv(weights(6, 1, 2, 2), (2, 2), groups=6)
-        assert_merged(first, integer.Conv(weights(4, 3, 2, 1), groups=2), (6, 6, 6))
-        assert_merged(first, integer.Dense(weights(4, 6 * 3 * 3)), (6, 6, 6))
+    def test_weights_of_each_channel_stay_with_it(self) -> None:
+        assert_merged(pooling(), integer.Conv(weights(4, 3, 2, 1), groups=2), (6, 6, 6))
+        assert_merged(pooling(), integer.Dense(weights(4, 6 * 3 * 3)), (6, 6, 6))
+        merged = assert_merged(pooling(), integer.OneToOne(weights(6)), (6, 6, 6))
+        assert isinstance(merged, integer.Conv)
+        assert (merged.groups, merged.weight.shape) == (6, (6, 1, 2, 2))
+
+    def test_two_in_a_row(self) -> None:
+        """The last one merges first, for the source that the others leave."""
+        chain = pooling((3, 2), (2, 1), (1, 0)), pooling((2, 2), (1, 2), step=(2, 1))
+        connection = integer.Connection("input", integer.Conv(weights(3, 2, 2, 2)), 3, 0, chain)
+        merged = connection.merged((2, 12, 12))
+        assert (merged.poolings, merged.delay, merged.port) == ((), 3, 0)
+        x = np.random.default_rng(0).integers(0, 9, (2, 2, 12, 12, 1))
+        expected = connection.synapse.current(chain[1].sums(chain[0].sums(x)))
+        assert (merged.synapse.current(x) == expected).all()
+        assert merged.output_shape((2, 12, 12)) == connection.output_shape((2, 12, 12)) == expected.shape[1:-1]
+        assert connection.amplification == 6 * 4
+        assert merged.amplification == 1
+
+    def test_synapses_of_other_kinds_do_not_merge(self) -> None:
+        class Other(integer.Synapse):
+            kind = "some_other"
+
+        with pytest.raises(DeploymentError, match="a pooling does not merge into a some other synapse"):
+            integer.merge(pooling(), Other(), (2, 4, 4))
 
     @pytest.mark.parametrize("axis", [0, 1])
     @pytest.mark.parametrize(
@@ -95,23 +114,23 @@ class TestMerging:
         def along(value: int, other: int) -> tuple[int, int]:
             return (value, other) if axis == 0 else (other, value)
 
-        first = pooling(2, along(kernel, 2), along(stride, 2), along(padding, 0), along(step, 1))
+        first = pooling(along(kernel, 2), along(stride, 2), along(padding, 0), along(step, 1))
         second, source = integer.Conv(weights(2, 2, 2, 2), padding=along(1, 0)), (2, *along(extent, 8))
         if exact:
             assert_merged(first, second, source)
             return
         with pytest.raises(DeploymentError, match="does not merge exactly into a padded convolution") as caught:
-            merge(first, second, source)
+            integer.merge(first, second, source)
         said = f"a pooling of kernel {along(kernel, 2)} and stride {along(stride, 2)} over {along(extent, 8)} does"
         assert said in caught.value.problem
 
     def test_what_pads_along_one_axis_asks_nothing_of_the_other(self) -> None:
-        assert_merged(pooling(2), integer.Conv(weights(2, 2, 2, 2), padding=(1, 0)), (2, 8, 9))
-        assert_merged(pooling(2), integer.Conv(weights(2, 2, 2, 2), padding=(0, 1)), (2, 9, 8))
+        assert_merged(pooling(), integer.Conv(weights(2, 2, 2, 2), padding=(1, 0)), (2, 8, 9))
+        assert_merged(pooling(), integer.Conv(weights(2, 2, 2, 2), padding=(0, 1)), (2, 9, 8))
 
     def test_a_dense_layer_that_does_not_fit_is_refused(self) -> None:
         with pytest.raises(DeploymentError, match="7 dense inputs do not fit"):
-            merge(pooling(2), integer.Dense(weights(1, 7)), (2, 4, 4))
+            integer.merge(pooling(), integer.Dense(weights(1, 7)), (2, 4, 4))
 
 
 def dense(inputs: int = 3, outputs: int = 2, **more: Any) -> block.Dense:
@@ -192,10 +211,15 @@ class TestFolding:
             net = nn.Sequential(block.Pool(None, 2), block.Residual(*inner, shortcut=shortcut), block.Flatten())
             net.append(block.Output(target * 16, 2))
             network = netx_export.export(net, None, (2, 8, 8), 3, input_bits=2)
+            before = (integer.SumPool((2, 2), (2, 2)),)
+            assert network.layers[0].connections[0].poolings == before
+            assert network.layers[1].connections[0].poolings == network.layers[2].connections[0].poolings == ()
             skip = network.layers[1].connections[1]
-            assert skip.source == "input"
-            assert isinstance(skip.synapse, integer.Conv)
-            assert skip.synapse.weight.shape == (target, 1 if shortcut is None else 2, 2, 2)
+            assert (skip.source, skip.poolings) == ("input", before)
+            assert isinstance(skip.synapse, integer.OneToOne if shortcut is None else integer.Conv)
+            merged = network.merged.layers[1].connections[1]
+            assert merged.poolings == ()
+            assert merged.synapse.weight.shape == (target, 1 if shortcut is None else 2, 2, 2)
 
     def test_thresholds_out_of_reach_move_to_its_border(self) -> None:
         """Neurons that always or never fire: -1 or 0 is what always holds where no potential is negative."""
@@ -282,3 +306,14 @@ class TestDescription:
         assert (third.kind, third.thresholds, third.potentials, third.state_bits) == ("dense", None, (0, 48 * 3), 0)
         assert state_bits(network, "input") == 3 * 3
         assert LIF_STATE_BITS == 2 * 24
+
+    def test_poolings_delays_and_signs(self) -> None:
+        """Inputs of 4 bits and a sign, of which the last 2 + 3 steps are kept; windows of 2 x 3."""
+        way = integer.Connection("input", integer.OneToOne([5, -1]), 3, poolings=(pooling((2, 3), (2, 3)),))
+        layer = integer.Layer("a", (way,), integer.Readout((2, 1)))
+        network = integer.IntegerNetwork(integer.Input((2, 4, 6), 9, -7), 8, (layer,))
+        (only,) = describe(network)
+        assert (only.kind, only.shape, only.taps) == ("pool 2x3, one to one, delay 3", (2, 2, 2), (2, 1))
+        assert (only.weights, only.weight_bits) == (2, 4)
+        assert only.potentials == (-7 * 6 * 3 * 5, 9 * 6 * 3 * 5)
+        assert state_bits(network, "input") == 5 * (3 + 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -74,7 +74,8 @@ def by_hand(x: torch.Tensor, weight: torch.Tensor, one: Geometry) -> torch.Tenso
         (extent + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
         for extent, pad, dilation, kernel, stride in zip(one.size, one.padding, one.dilation, one.kernel, one.stride)
     )
-    grouped, total = padded.unflatten(1, (one.groups, one.sources)), 0
+    grouped = padded.unflatten(1, (one.groups, one.sources))
+    total: Any = 0
     kernels = weight.unflatten(0, (one.groups, one.targets))
     for b in range(one.kernel[0]):
         for a in range(one.kernel[1]):

@@ -7,17 +7,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import importlib.util
 import math
-import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +24,28 @@ from lava.magma.compiler.exceptions import NoProcessModelFound
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import RunConfig
-from lava.magma.core.sync.protocol import AbstractSyncProtocol
-from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.io.extractor import Extractor
 from lava.proc.io.injector import Injector
 
 from lava_qsnn.errors import ConfigurationError, RunError, TimeLimitError
-from lava_qsnn.process import guard
-from lava_qsnn.process._actors import interrupts_deferred
-from lava_qsnn.process.guard import GuardedRuntime, run
-from tests.faulty.processes import ORPHAN, Pair, Sink, Source, Unimplemented
-
-PATIENCE = 300.0  # Seconds after which a test is taken to hang, on however busy a machine.
-
-
-class ByProtocol(RunConfig):
-    """Chooses the models that follow a protocol."""
-
-    def __init__(self, protocol: type[AbstractSyncProtocol]) -> None:
-        super().__init__()
-        self.protocol = protocol
-
-    def select(self, process: AbstractProcess, proc_models: list[Any]) -> Any:
-        return next(model for model in proc_models if model.implements_protocol is self.protocol)
+from lava_qsnn.guard import GuardedRuntime, run
+from lava_qsnn.guard._actors import interrupts_deferred
+from tests.helpers.faulty.processes import ORPHAN, Pair, Sink, Source, Unimplemented
+from tests.helpers.guarded import (
+    ASYNCHRONOUS,
+    LOIHI,
+    PATIENCE,
+    actor,
+    actors_of,
+    all_end,
+    footprint,
+    is_alive,
+    late,
+    network,
+    program,
+    settle,
+    until,
+)
 
 
 class Mixed(RunConfig):
@@ -59,16 +53,6 @@ class Mixed(RunConfig):
 
     def select(self, process: AbstractProcess, proc_models: list[Any]) -> Any:
         return (LOIHI if isinstance(process, Source) else ASYNCHRONOUS).select(process, proc_models)
-
-
-LOIHI, ASYNCHRONOUS = ByProtocol(LoihiProtocol), ByProtocol(AsyncProtocol)
-
-
-def network(failure: str | None = None, **options: Any) -> tuple[Source, Sink]:
-    """A source that sends its step number and a sink that adds up; the source may fail."""
-    source, sink = Source(failure, **options), Sink()
-    source.output.connect(sink.input)
-    return source, sink
 
 
 def bridge() -> tuple[Injector, Extractor]:
@@ -82,35 +66,9 @@ def fail_to_open() -> tuple[int, int]:
     raise OSError(errno.EMFILE, "too many files")
 
 
-def actor(name: str) -> multiprocessing.process.BaseProcess:
-    """The running actor whose name has this part."""
-    return next(child for child in multiprocessing.active_children() if name in child.name)
-
-
-def footprint() -> dict[str, Any]:
-    """All that a run could leave behind; shared memory with a name has a test of its own."""
-    mappings = Path("/proc/self/maps").read_text().splitlines()
-    return {
-        "children": [child.pid for child in psutil.Process().children(recursive=True)],
-        "file descriptors": sorted(os.listdir("/proc/self/fd")),
-        "threads": sorted(thread.name for thread in threading.enumerate()),
-        "shared mappings": sum("/dev/zero" in mapping for mapping in mappings),
-        "semaphores": sum("/sem." in mapping for mapping in mappings),
-        "interrupt handler": signal.getsignal(signal.SIGINT),
-    }
-
-
 def system_threads() -> int:
     """Threads of this process; a fork may end those of a numerical library."""
     return psutil.Process().num_threads()
-
-
-def settle(before: dict[str, Any], seconds: float = 60.0) -> None:
-    """Give threads that are ending the time that a busy machine takes for it."""
-    end = time.monotonic() + seconds
-    while footprint() != before and time.monotonic() < end:
-        gc.collect()  # Processes know each other, and so do errors and their places: circles are not freed at once.
-        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -121,38 +79,6 @@ def nothing_is_left_behind() -> Iterator[None]:
     settle(before)
     assert footprint() == before
     assert system_threads() <= threads
-
-
-@pytest.fixture
-def promptness() -> Iterator[None]:
-    """Ends a test that hangs."""
-
-    def give_up(*_: object) -> None:
-        raise AssertionError(f"it hangs, for {PATIENCE:g} s")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def late(start: Callable[[float], object], place: str) -> str:
-    """The error of a run that never ends, given so little time that it ends at some place, and no less."""
-    for exponent in range(-1, 8):
-        with pytest.raises(TimeLimitError) as caught:
-            start(2.0**exponent)
-        if re.search(place, str(caught.value)):
-            return str(caught.value)
-    raise AssertionError(f"it does not reach '{place}': {caught.value}")
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for an event."""
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 class TestHealthyRun:
@@ -662,75 +588,7 @@ def test_many_runs_leave_no_more_than_one() -> None:
     assert all(later == footprints[0] for later in footprints)
 
 
-def test_the_module_can_be_executed_outside_the_table_of_modules() -> None:
-    for _ in range(2):  # As Lava does it when it compiles a process of the same folder.
-        specification = importlib.util.spec_from_file_location("guard", guard.__file__)
-        assert specification is not None
-        assert specification.loader is not None
-        specification.loader.exec_module(importlib.util.module_from_spec(specification))
-
-
 # --- Whole programs -----------------------------------------------------------------------------------------
-
-PROGRAM = """
-import multiprocessing, os, signal, sys, time
-from tests.test_guard import LOIHI, GuardedRuntime, RunError, network, run
-
-def tell(*words):
-    print(*words, flush=True)
-
-def attempt(failure, *, time_limit=60.0, **options):
-    try:
-        run(network(failure, **options)[0], 10, LOIHI, time_limit=time_limit)
-    except RunError as error:
-        tell(type(error).__name__)
-
-def start(runtime, steps=None):
-    runtime.start(steps)
-    tell(*[child.pid for child in multiprocessing.active_children()])
-"""
-
-
-@contextlib.contextmanager
-def program(text: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python program that can use what this file defines, in a process group of its own."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + text],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with child:
-        try:
-            yield child
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-
-
-def actors_of(child: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Wait until such a program has told the numbers of its actors."""
-    assert child.stdout is not None
-    actors = [psutil.Process(int(number)) for number in child.stdout.readline().split()]
-    assert len(actors) == 3
-    return actors
-
-
-def all_end(processes: list[psutil.Process]) -> bool:
-    """Whether all end soon; a zombie has ended, and only waits for its foster parent."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and any(map(is_alive, processes)):
-        time.sleep(0.01)
-    return not any(map(is_alive, processes))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 class TestProgram:

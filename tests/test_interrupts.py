@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 import netx_export
-from tests.test_file import network
-from training.checkpoint import restore, trained_epochs
+from lava_qsnn.train.checkpoint import trained_epochs
+from lava_qsnn.train.module import restore
+from tests.helpers.files import network
 
 COMMAND = Path(sys.executable).parent / "lava-qsnn"
 PATIENCE = 300.0  # Seconds after which a test is taken to hang, on however busy a machine.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_qsnn import integer
-from lava_qsnn.integer._kernels import exact_dtype, kernel
+from lava_qsnn.engines._kernels import exact_dtype, kernel
 
 #: The largest weight and the largest word: sums within float32, within float64, beyond both.
 RANGES = [(1, 1), (3, 15), (127, 2**16), (2**31 - 1, 2**12), (2**31 - 1, 2**24)]
@@ -31,7 +31,7 @@ def synapses(draw: st.DrawFn) -> tuple[integer.Synapse, integer.Shape, int]:
         many = draw(st.integers(1, 9))
         dense = kind == "dense"
         return (
-            integer.Dense(weights(many, np.prod(shape))) if dense else integer.OneToOne(weights(shape[0])),
+            integer.Dense(weights(many, int(np.prod(shape)))) if dense else integer.OneToOne(weights(shape[0])),
             shape,
             word,
         )
@@ -50,7 +50,7 @@ def synapses(draw: st.DrawFn) -> tuple[integer.Synapse, integer.Shape, int]:
 @settings(max_examples=200)
 @given(synapses(), st.integers(1, 5), st.sampled_from([np.float32, np.uint8, np.int64]), st.booleans())
 def test_kernels_equal_the_reference(
-    case: tuple[integer.Synapse, integer.Shape, int], frames: int, dtype: type, channels_last: bool
+    case: tuple[integer.Synapse, integer.Shape, int], frames: int, dtype: Any, channels_last: bool
 ) -> None:
     synapse, shape, largest = case
     words = np.random.default_rng(frames).integers(0, min(largest, 255) + 1, (frames, *shape))
@@ -60,7 +60,7 @@ def test_kernels_equal_the_reference(
         given_words = np.ascontiguousarray(given_words.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     prepared = kernel(synapse, shape, largest)
     currents = prepared(given_words)
-    expected = integer.current(synapse, words[..., None])[..., 0]
+    expected = synapse.current(words[..., None])[..., 0]
     assert currents.dtype == prepared.dtype
     assert currents.shape == expected.shape
     assert (currents.astype(np.int64) == expected).all()

@@ -22,7 +22,7 @@ from lava_qsnn.errors import InputError
 from lava_qsnn.frames import from_frames, is_channels_last, to_frames
 from lava_qsnn.neuron import memory_free as neuron
 from lava_qsnn.neuron._history import filtered
-from tests import oracle
+from tests.helpers import oracle
 
 quick = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 

@@ -17,7 +17,7 @@ SOURCE = """
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, singledispatch
 
 LIMIT = 3
 LOW, HIGH = -1, 2**4
@@ -38,6 +38,30 @@ class Box:
     @staticmethod
     def area(a: int, b: int = 1) -> float:
         return a / b
+
+
+class Plain:
+    count = 5
+
+
+@singledispatch
+def kind(value: object) -> int:
+    return 1
+
+
+@kind.register
+def _(value: str) -> int:
+    return 2
+
+
+@kind.register
+def _(value: Box) -> int:
+    return 3
+
+
+@cache
+def limit() -> int:
+    return LIMIT
 
 
 @cache
@@ -76,6 +100,10 @@ def test_every_operator_number_sign_and_condition_is_changed_once() -> None:
         Box.double: return 2 // self.size
         Box.area: def area(a: int, b: int=2) -> float:
         Box.area: return a * b
+        Plain.count: count = 6
+        kind: return 2
+        kind(str): return 3
+        kind(Box): return 4
         chosen: if flag or not LOW < 0:
         chosen: if flag and LOW < 0:
         chosen: if flag and (not LOW <= 0):
@@ -93,10 +121,15 @@ def test_every_operator_number_sign_and_condition_is_changed_once() -> None:
     ("name", "expression", "before", "after"),
     [
         ("LIMIT: LIMIT = 4", "LIMIT", 3, 4),
+        ("LIMIT: LIMIT = 4", "limit()", 3, 4),
         ("LOW, HIGH: (LOW, HIGH) = (-1, 2 ** 5)", "HIGH", 16, 32),
         ("Box.size: size: int = 2", "Box().size", 1, 2),
         ("Box.large: return self.size > LIMIT", "Box(3).large", True, False),
         ("Box.double: return 3 * self.size", "Box(5).double", 10, 15),
+        ("Plain.count: count = 6", "Plain().count", 5, 6),
+        ("kind: return 2", "kind(1), kind(''), kind(Box())", (1, 2, 3), (2, 2, 3)),
+        ("kind(str): return 3", "kind(1), kind(''), kind(Box())", (1, 2, 3), (1, 3, 3)),
+        ("kind(Box): return 4", "kind(1), kind(''), kind(Box())", (1, 2, 3), (1, 2, 4)),
         ("Box.area: def area(a: int, b: int=2) -> float:", "Box.area(6)", 6.0, 3.0),
         ("Box.area: return a * b", "Box.area(6, 2)", 3.0, 12.0),
         ("chosen: return 'yes' if not flag else 'no'", "chosen(False)", "no", "yes"),

@@ -65,7 +65,7 @@ def test_gradients_point_the_same_way() -> None:
         gradients.append(
             torch.cat([parameter.grad.flatten() for parameter in net.parameters() if parameter.requires_grad])
         )
-    assert torch.cosine_similarity(*gradients, dim=0) > 0.95
+    assert torch.cosine_similarity(gradients[0], gradients[1], dim=0) > 0.95
     assert gradients[0].abs().max() > 0
 
 
@@ -98,6 +98,7 @@ def test_stored_potentials_are_the_same_integers_under_autocast(reset: str) -> N
 
 def retained(net: nn.Module, x: Tensor) -> int:
     """Bytes that a forward pass leaves allocated."""
+    net(x)  # what is made once, in the first of all passes, stays out of it
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as measured:
         y = net(x)
     assert y.requires_grad
@@ -140,7 +141,7 @@ def test_only_what_fits_a_byte_is_marked() -> None:
 
 
 @pytest.mark.parametrize("change", [nn.Dropout(0.3, inplace=True), nn.Hardtanh(-1, 0.5, inplace=True)])
-def test_what_is_changed_in_place_is_no_longer_kept_as_bytes(change: nn.Module) -> None:
+def test_what_is_changed_in_place_is_no_longer_kept_as_bytes(change: Any) -> None:
     gradients = []
     for inplace in (True, False):
         torch.manual_seed(0)

@@ -18,33 +18,12 @@ from lava.proc.io.source import RingBuffer as Source
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.engines import layerwise as engine
 from lava_qsnn.errors import ConfigurationError, FileFormatError, RangeError, RunError
-from lava_qsnn.process import engine
-from lava_qsnn.process.guard import GuardedRuntime, run
+from lava_qsnn.guard import GuardedRuntime, run
 from netx_export import fixed_point, fused
-from tests.test_guard import PATIENCE
-
-
-def network(timesteps: int = 5) -> integer.IntegerNetwork:
-    random = np.random.default_rng(5)
-
-    def dense(out: int, inputs: int) -> integer.Dense:
-        return integer.Dense(random.choice([-1, 1], (out, inputs)))
-
-    layers = (
-        integer.Layer(
-            "conv1",
-            (integer.Connection("input", integer.Conv(random.choice([-1, 1], (3, 2, 2, 2)))),),
-            integer.MemoryFree((4, 2, 1), np.array([1, -2, 4])),
-        ),
-        integer.Layer(
-            "dense2",
-            (integer.Connection("conv1", dense(8, 18)),),
-            integer.MemoryFree((3, 2), random.integers(-3, 4, 8)),
-        ),
-        integer.Layer("output", (integer.Connection("dense2", dense(3, 8)),), integer.Readout((1,))),
-    )
-    return integer.IntegerNetwork(integer.Input((2, 4, 3), 3), timesteps, layers)
+from tests.helpers.flows import network
+from tests.helpers.guarded import PATIENCE
 
 
 @pytest.mark.parametrize("configuration", [fixed_point, fused])
@@ -226,7 +205,7 @@ def test_lava_runs_where_a_start_method_was_chosen_before() -> None:
     """Lightning, among others, fixes Python's start method; Lava's own import fails then."""
     code = (
         "import multiprocessing; multiprocessing.set_start_method('spawn');"
-        "import lava_qsnn.process.network; print(multiprocessing.get_start_method())"
+        "import lava_qsnn.process.loihi.network; print(multiprocessing.get_start_method())"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "fork"

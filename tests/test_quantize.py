@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.autograd.gradcheck import gradcheck
 
 from lava_qsnn import integer, quantize, surrogate
 from lava_qsnn.errors import ConfigurationError
@@ -53,6 +54,7 @@ def test_the_gradient_is_that_of_the_real_weight_within_range_and_zero_beyond(
     (quantize.integer_weight(weight, step, bits) * step * upstream).sum().backward()
     # The step makes some largest weight the largest level, up to rounding: it counts as within.
     within = weight.abs() <= 1 if bits == 1 else (weight / step).abs() <= quantize.largest_level(bits) * (1 + 1e-6)
+    assert weight.grad is not None
     assert torch.allclose(weight.grad, upstream * within, atol=1e-6)
 
 
@@ -100,6 +102,7 @@ def test_learned_taps_receive_gradients_within_their_range() -> None:
     taps.value.data[3] = 0.2  # below 1: clamped, no gradient
     frames = torch.ones(2 * 6, 3)
     filter_history(frames, 6, taps()).sum().backward()
+    assert taps.value.grad is not None
     assert (taps.value.grad[:3] > 0).all()
     assert taps.value.grad[3] == 0
 
@@ -157,11 +160,13 @@ def test_the_fused_chain_is_filter_norm_and_spike(
     assert (one.data_ptr() == current.data_ptr()) == (overwrite and history > 1)
     for result in (one, two):
         result.backward(upstream)
-    assert torch.allclose(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-5)
-    for (_, first), (_, second) in zip(norms[0].named_parameters(), norms[1].named_parameters()):
+    learned = [[tensor, *norm.parameters()] for tensor, norm in zip(inputs, norms)]
+    for first, second in zip(*learned):
+        assert first.grad is not None
+        assert second.grad is not None
         assert torch.allclose(first.grad, second.grad, rtol=1e-4, atol=1e-5)
-    for (_, first), (_, second) in zip(norms[0].named_buffers(), norms[1].named_buffers()):
-        assert torch.allclose(first, second)
+    for one, two in zip(norms[0].buffers(), norms[1].buffers()):
+        assert torch.allclose(one, two)
 
 
 def test_a_threshold_rounded_up_divides_16_bit_numbers_as_it_did() -> None:
@@ -206,4 +211,4 @@ def test_taps_added_one_by_one_have_the_gradients_of_the_product(taps: int, time
     random = torch.Generator().manual_seed(seed)
     x = torch.randn(2 * timesteps, 3, generator=random, dtype=torch.double, requires_grad=True)
     weights = torch.randn(taps, generator=random, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x, w: filter_history(x, timesteps, w), (x, weights))
+    assert gradcheck(lambda x, w: filter_history(x, timesteps, w), (x, weights))

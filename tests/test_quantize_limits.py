@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.autograd.gradcheck import gradcheck
 
 from lava_qsnn import quantize
 
@@ -87,7 +88,7 @@ def test_a_variance_of_rounding_is_none() -> None:
 
 def test_standardization_has_the_gradient_of_the_whole_formula() -> None:
     weight = torch.tensor([[1.0, 2.0, 4.0]], dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(quantize.standardize, weight)
+    assert gradcheck(quantize.standardize, weight)
 
 
 def test_powers_of_two_nearest_to_the_mean_magnitude() -> None:

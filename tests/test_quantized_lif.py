@@ -17,15 +17,16 @@ from lava_qsnn.block import quantized_lif as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.neuron.quantized_lif import Neuron, quantize_by_batch
 from lava_qsnn.surrogate import BUMPS
-from tests.networks import lif_parameters, perturbed
+from tests.helpers.networks import lif_parameters, perturbed
 
 PARAMETERS: dict[str, Any] = {"threshold": 0.5, "potential_bits": 3, "decay": 0.75}
 
 
 def one_neuron(**values: Any) -> integer.QuantizedLIF:
-    given = {"bits": 3, "leak": 1, "reset": "hard", "potential_shift": 1, "current_shift": 0, "bias": 0, "threshold": 9}
-    scalars = ("bits", "leak", "reset")
-    return integer.QuantizedLIF(**{k: v if k in scalars else np.array([v]) for k, v in {**given, **values}.items()})
+    scalars: dict[str, Any] = {"bits": 3, "leak": 1, "reset": "hard"}
+    numbers = {"potential_shift": 1, "current_shift": 0, "bias": 0, "threshold": 9, **values}
+    arrays = {name: np.array([numbers.pop(name)]) for name in [*numbers] if name not in scalars}
+    return integer.QuantizedLIF(**(scalars | numbers | arrays))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def one_neuron(**values: Any) -> integer.QuantizedLIF:
 def test_potentials_by_hand(
     neuron: integer.QuantizedLIF, currents: list[int], potentials: list[int], spikes: list[int]
 ) -> None:
-    fired, reached = integer.integrate(neuron, np.array(currents).reshape(1, 1, -1))
+    fired, reached = neuron.run([np.array(currents).reshape(1, 1, -1)])
     assert reached.flatten().tolist() == potentials
     assert fired.flatten().tolist() == spikes
 
@@ -123,8 +124,8 @@ class _Straight(torch.autograd.Function):
 def _soft_loop(currents: Tensor, neuron: Neuron) -> Tensor:
     kept, spikes = torch.zeros_like(currents[..., 0]), []
     # The step is the smallest power of two, 2^(b-1) times which reaches the range: here 2 or 8 thresholds of 2.
-    reached = {16: 16.0, 4: 4.0, 2: 4.0, None: None}[neuron.potential_bits]
-    step = None if reached is None else max(reached / 2 ** (neuron.potential_bits - 1), 2.0**-8)
+    reached, bits = {16: 16.0, 4: 4.0, 2: 4.0, None: None}[neuron.potential_bits], neuron.potential_bits or 0
+    step = None if reached is None else max(reached / 2 ** (bits - 1), 2.0**-8)
     for current in currents.unbind(-1):
         potential = kept + current
         x = ((potential - neuron.threshold) / neuron.tau_grad).detach()
@@ -134,7 +135,7 @@ def _soft_loop(currents: Tensor, neuron: Neuron) -> Tensor:
         fired = fired.detach()
         left = neuron.decay * (potential * (1 - fired) if neuron.reset == "hard" else potential - 2 * fired)
         if step is not None:
-            most = 2 ** (neuron.potential_bits - 1)
+            most = 2 ** (bits - 1)
             rounded = (left / step + 0.5).floor()
             inside = ((rounded >= -most) & (rounded <= most - 1)).float()
             left = _Straight.apply(left, rounded.clamp(-most, most - 1).detach() * step, inside)

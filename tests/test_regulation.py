@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.autograd.gradcheck import gradcheck
 
 import netx_export
 from lava_qsnn import quantize, regulation, synapse
 from lava_qsnn._slayer import slayer
 from lava_qsnn.block import memory_free
 from lava_qsnn.errors import ConfigurationError, InputError
-from training import curves, data
-from training.checkpoint import restore
-from training.config import load_config, override
-from training.models import spiking_blocks
-from training.module import Classifier
-from training.train import Result, train
+from lava_qsnn.train import curves, data
+from lava_qsnn.train.config import load_config, override
+from lava_qsnn.train.models import spiking_blocks
+from lava_qsnn.train.module import Classifier, restore
+from lava_qsnn.train.train import Result, train
 
 REGULATED = override(
     load_config("digits"),
@@ -76,7 +77,7 @@ def test_standardized_weights_are_numpy_s(seed: int, inputs: int, size: float, o
 
 
 def test_gradients_flow_through_the_standardization() -> None:
-    assert torch.autograd.gradcheck(quantize.standardize, random(0, 3, 4, 2).requires_grad_())
+    assert gradcheck(quantize.standardize, random(0, 3, 4, 2).requires_grad_())
 
 
 @pytest.mark.parametrize("weight", [torch.full((2, 9), 0.1), torch.zeros(2, 9), torch.tensor([[3.0], [-1e-30]])])
@@ -87,6 +88,7 @@ def test_channels_without_variance_stay_finite(weight: Tensor, bits: int) -> Non
     integers, step = layer.quantized()
     integers.sum().backward()
     assert step.gt(0).all()
+    assert layer.weight.grad is not None
     for values in (integers, step, layer.weight.grad):
         assert torch.isfinite(values).all()
     assert layer.real_weight().abs().max() < 1e-6
@@ -121,6 +123,7 @@ def test_the_gradient_of_the_sign_is_that_of_its_smooth_surrogate(progress: floa
     assert torch.equal(signs, torch.where(weight < 0, -1.0, 1.0).double())
     signs.sum().backward()
     expected = central_differences(lambda w: height * torch.tanh(steepness * w), weight.detach())
+    assert weight.grad is not None
     assert torch.allclose(weight.grad, expected, atol=1e-7)
 
 
@@ -181,6 +184,7 @@ def test_entropies_at_the_ends_are_exact_and_their_gradients_finite() -> None:
         entropies = regulation.entropy(rate)
         assert entropies.tolist() == [0.0, 1.0, 0.0]
         entropies.sum().backward()
+        assert rate.grad is not None
         assert torch.allclose(rate.grad, torch.tensor([20.0, 0.0, -20.0], dtype=dtype), atol=1e-4)
 
 
@@ -191,11 +195,12 @@ def test_gradients_of_the_term_are_right(kind: str) -> None:
     def term(values: Tensor) -> Tensor:
         return regulation.spike_regulation(dict(zip("abcde", values)), 0.3, kind)
 
+    def with_one(i: int, p: Tensor) -> Tensor:
+        return term(torch.cat([rates[:i], p[None], rates[i + 1 :]]))
+
     term(rates).backward()
-    differences = [
-        central_differences(lambda p, i=i: term(torch.cat([rates[:i], p[None], rates[i + 1 :]])), rates[i])
-        for i in range(5)
-    ]
+    differences = [central_differences(partial(with_one, i), rates[i]) for i in range(5)]
+    assert rates.grad is not None
     assert torch.allclose(rates.grad, torch.stack(differences).detach(), atol=1e-8)
     assert term(torch.full((5,), 0.5)) == 0
 

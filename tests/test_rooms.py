@@ -1,64 +1,178 @@
-"""Invariant I4: data flows one way, and so do imports."""
+"""Rooms and arrows: imports go one way (invariant I4), as CONTRIBUTING.md pictures them, and never in a circle."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+import netx_export
+
 ROOT = Path(__file__).parent.parent
+PACKAGES = ("lava_qsnn", "netx_export")
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports are not used"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+class Room(NamedTuple):
+    """A row of the picture: its files and folders, the rooms that it imports, and the packages of others."""
+
+    name: str
+    files: tuple[str, ...]
+    rooms: frozenset[str]
+    packages: frozenset[str]
 
 
-def modules(*folders: str) -> list[Path]:
-    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    assert found
-    return found
+def code(cell: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"`([^`]+)`", cell))
 
 
-def offenders(files: list[Path], *forbidden: str) -> list[str]:
+def picture() -> list[Room]:
+    """The rows of the table of rooms, in its order."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    lines = text.partition("| room | files |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     return [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in files
-        for name in imports(path)
-        if name.startswith(forbidden)
+        Room(name, code(files), frozenset(rooms.replace(",", " ").split()), frozenset(code(packages)))
+        for name, files, _, rooms, packages in rows
     ]
 
 
+def modules(*folders: str) -> dict[str, Path]:
+    """The modules of folders, by their dotted names; a package is its `__init__`."""
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert paths
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+MODULES = modules(*PACKAGES)
+
+
+def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """All imports, those inside of functions included, but not those for type checkers alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            for other in child.orelse:
+                yield from statements(ast.Module([other], []))
+        else:
+            yield from statements(child)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a file imports: modules where they are some, otherwise names in modules."""
+    for statement in statements(ast.parse(path.read_text("utf-8"))):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        else:
+            assert statement.level == 0, f"{path}: relative imports are not used"
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+
+
+def module_of(name: str) -> str | None:
+    """The module of ours that an imported name is, or lies in."""
+    return name if name in MODULES else next((m for m in [name.rpartition(".")[0]] if m in MODULES), None)
+
+
+def room_of(module: str, rooms: list[Room]) -> str:
+    path = MODULES[module].relative_to(ROOT).as_posix()
+    owners = [room.name for room in rooms if any(path == file or path.startswith(f"{file}/") for file in room.files)]
+    assert len(owners) == 1, f"{path} must be in one room of CONTRIBUTING.md, not in {len(owners)}"
+    return owners[0]
+
+
+def package_of(name: str) -> str | None:
+    """Whose package an imported name is from; of Lava, which part; None if it is Python's or ours."""
+    first, _, rest = name.partition(".")
+    if first in sys.stdlib_module_names or first in PACKAGES:
+        return None
+    return f"{first}.{rest.partition('.')[0]}" if first == "lava" else first
+
+
+def found() -> dict[str, tuple[set[str], set[str]]]:
+    """The rooms, and the packages of others, that each room really imports."""
+    rooms = picture()
+    result: dict[str, tuple[set[str], set[str]]] = {room.name: (set(), set()) for room in rooms}
+    for module, path in MODULES.items():
+        room = room_of(module, rooms)
+        for name in imports(path):
+            target, package = module_of(name), package_of(name)
+            if target is not None and room_of(target, rooms) != room:
+                result[room][0].add(room_of(target, rooms))
+            if package is not None:
+                result[room][1].add(package)
+    return result
+
+
+def offenders(paths: dict[str, Path], *forbidden: str) -> list[str]:
+    return [
+        f"{module} imports {name}" for module in paths for name in imports(paths[module]) if name.startswith(forbidden)
+    ]
+
+
+@pytest.mark.parametrize("room", picture(), ids=lambda room: room.name)
+def test_the_picture_is_true(room: Room) -> None:
+    rooms, packages = found()[room.name]
+    assert room.rooms == rooms, f"CONTRIBUTING.md must say that '{room.name}' imports {', '.join(sorted(rooms))}"
+    assert room.packages == packages, f"CONTRIBUTING.md must say that '{room.name}' needs {', '.join(sorted(packages))}"
+
+
+def test_no_room_imports_upward() -> None:
+    below: set[str] = set()
+    for room in picture():
+        assert room.rooms <= below, f"'{room.name}' imports what stands above it"
+        below.add(room.name)
+    assert len(below) > 8
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    arrows = {
+        (module, target) for module, path in MODULES.items() for target in map(module_of, imports(path)) if target
+    }
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for module, target in arrows:
+        graph[module].add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail("a circle: " + " <- ".join(error.args[1]))
+
+
 def test_the_integer_core_needs_numpy_alone() -> None:
-    assert not offenders(modules("lava_qsnn/integer"), "torch", "lava.", "h5py", "scipy", "netx_export", "training")
+    assert not offenders(modules("lava_qsnn/integer"), "torch", "lava.", "h5py", "scipy", "netx_export")
 
 
-def test_only_the_process_package_imports_magma() -> None:
-    files = [path for path in modules("lava_qsnn", "netx_export", "training") if path.parent.name != "process"]
-    assert not offenders(files, "lava.magma", "lava.proc")
+def test_only_processes_and_the_guard_import_lavas_core() -> None:
+    others = {
+        name: path for name, path in MODULES.items() if not name.startswith(("lava_qsnn.process", "lava_qsnn.guard"))
+    }
+    assert not offenders(others, "lava.magma", "lava.proc")
 
 
-def test_nothing_in_the_library_imports_upward_but_the_command() -> None:
-    files = [path for path in modules("lava_qsnn") if path.name != "cli.py"]
-    assert not offenders(files, "netx_export", "training")
-    assert not offenders(modules("netx_export"), "training")
+def test_the_guard_knows_nothing_of_networks() -> None:
+    (guard,) = (room for room in picture() if room.name == "guard")
+    assert guard.rooms == {"base"}
 
 
 def test_torch_parts_and_lava_processes_do_not_meet() -> None:
     assert not offenders(modules("lava_qsnn/process"), "torch", "lava.lib", "lava_qsnn.block", "lava_qsnn.neuron")
-    assert not offenders(modules("lava_qsnn/block", "lava_qsnn/neuron"), "lava_qsnn.process")
+    assert not offenders(modules("lava_qsnn/block", "lava_qsnn/neuron"), "lava_qsnn.process", "lava_qsnn.guard")
+
+
+def test_the_scripts_are_no_package() -> None:
+    """Otherwise `import training` would mean them, where users mean a package of their own."""
+    assert not list((ROOT / "training").rglob("__init__.py"))
+    assert not offenders(MODULES, "training", "benchmarks", "tests")
 
 
 def test_benchmarked_peers_are_no_dependency() -> None:
-    assert not offenders(modules("lava_qsnn", "netx_export", "training", "tests"), "spikingjelly", "snntorch", "norse")
+    assert not offenders(modules(*PACKAGES, "training", "tests"), "spikingjelly", "snntorch", "norse")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +181,7 @@ def test_benchmarked_peers_are_no_dependency() -> None:
         ("import lava_qsnn.integer", ("torch", "lava", "h5py")),
         ("import netx_export", ("torch", "lava")),
         ("import netx_export; netx_export.BACKENDS['lava'].refusal", ("torch", "lava")),
+        ("import lava_qsnn.cli", ("torch", "lava", "h5py", "numba", "matplotlib")),
         ("import lava_qsnn.block", ("lava.magma",)),
     ],
 )
@@ -75,3 +190,17 @@ def test_imports_stay_light(statement: str, absent: tuple[str, ...]) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert result.stdout.strip() == "[]"
     assert result.stderr == ""
+
+
+def test_type_checkers_see_every_late_name_and_no_other() -> None:
+    """A module's `__getattr__` would otherwise make any misspelling of its names acceptable to them."""
+    tree = ast.parse((ROOT / "netx_export" / "__init__.py").read_text("utf-8"))
+    assert "__getattr__" not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    (for_checkers,) = (
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    declared = {alias.name for node in for_checkers.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert declared == set(netx_export._LATE)
+    assert declared <= set(netx_export.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'IntegerNetwork'"):
+        netx_export.IntegerNetwork  # type: ignore[attr-defined]  # noqa: B018

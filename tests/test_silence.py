@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 import netx_export
-from lava_qsnn import cli
 from lava_qsnn.block import memory_free, quantized_lif
+from lava_qsnn.cli import verbs
 from lava_qsnn.errors import QsnnWarning
+from lava_qsnn.train.config import load_config, override
+from lava_qsnn.train.module import Silence
+from lava_qsnn.train.train import train
 from netx_export._silence import silent_channels
-from training.config import load_config, override
-from training.module import Silence
-from training.train import train
 
 
 def network(threshold: float, family: object = memory_free) -> nn.Sequential:
@@ -71,9 +72,9 @@ def test_the_command_tells_of_silence_in_a_line(tmp_path: Path, capsys, monkeypa
     with pytest.warns(QsnnWarning):
         netx_export.export(network(1e4), tmp_path / "silent.net", (12,), 4)
     monkeypatch.setattr("sys.argv", ["lava-qsnn", "inspect", str(tmp_path / "silent.net")])
-    monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True))
+    monkeypatch.setattr(verbs, "errors", Console(stderr=True, soft_wrap=True))
     with pytest.raises(SystemExit):
-        cli.main()
+        verbs.main()
     assert "warning: layer 'dense1': 8 of 8 channels can never fire" in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,7 @@ import pytest
 
 from lava_qsnn import integer
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import StockLayer, stock_layer
-from lava_qsnn.stock_hdf5 import layer_arrays, network_arrays, smallest
+from lava_qsnn.integer.stock import input_message_bits, layer_arrays, network_arrays, smallest, stock_layer
 
 
 def network(
@@ -39,7 +39,8 @@ def stored(thresholds: list[int], biases: list[int], leak: int = 3, shift: int =
 
 
 def said(network: integer.IntegerNetwork) -> tuple[int, int, int, list[int] | None, int]:
-    stock: StockLayer = stock_layer(network, network.layers[0])
+    stock = stock_layer(network, network.layers[0])
+    assert stock is not None
     assert stock.spikes == (stock.bias is not None)
     bias = None if stock.bias is None else stock.bias.tolist()
     return stock.weight_shift, stock.current_decay, stock.voltage_decay, bias, stock.threshold
@@ -75,8 +76,15 @@ class TestNumbers:
         assert said(stored([2**17], [0])) == (0, 4096, 512, [-1], 2**17 - 1)
         assert said(stored([-5], [0])) == (0, 4096, 512, [5], 0)
 
+    @pytest.mark.parametrize("threshold", [-(2**62) - 5, 5 - 2**63, -(2**63)])
+    def test_thresholds_far_below_have_biases_far_above(self, threshold: int) -> None:
+        for each in (dense([[1]], threshold=threshold), stored([threshold], [0])):
+            bias = said(each)[3]
+            assert bias is not None
+            assert bias[0] >= 2**62
+
     def test_the_width_of_the_input(self) -> None:
-        assert [integer.input_message_bits(readout(1, maximum=maximum)) for maximum in (1, 2, 3, 4)] == [0, 2, 2, 3]
+        assert [input_message_bits(readout(1, maximum=maximum)) for maximum in (1, 2, 3, 4)] == [0, 2, 2, 3]
 
 
 def obstacles(network: integer.IntegerNetwork) -> tuple[str, ...]:
@@ -180,6 +188,73 @@ class TestObstacles:
         )
         skip = network(integer.OneToOne(np.ones(1, int)), integer.MemoryFree((1,), [1]), (1,))
         assert obstacles(skip)[1:] == ("layer 'a': stock NetX has no one-to-one synapses",)
+
+
+@dataclass(frozen=True, eq=False)
+class Mirror(integer.Neuron):
+    """A neuron that only tests know."""
+
+    kind = "mirror"
+
+
+def way(synapse: integer.Synapse, source: integer.Shape, minimum: int = 0, **more: Any) -> integer.IntegerNetwork:
+    """A layer of one connection with options of its own."""
+    layer = integer.Layer("a", (integer.Connection("input", synapse, **more),), integer.Readout((1,)))
+    return integer.IntegerNetwork(integer.Input(source, 1, minimum), 1, (layer,))
+
+
+def pooled(size: int, weights: int = 4, source: integer.Shape = (1, 4, 4), padding: int = 0) -> integer.IntegerNetwork:
+    pooling = integer.SumPool((size, size), (2, 2))
+    synapse: integer.Synapse = integer.Dense([list(range(weights))])
+    if padding:
+        synapse = integer.Conv(np.ones((1, 1, 1, 1), int), padding=(padding, padding))
+    return way(synapse, source, poolings=(pooling,))
+
+
+class TestWhatElseItHasNoWordsFor:
+    def test_inputs_below_zero(self) -> None:
+        plain = integer.Dense([[1, 1]])
+        assert obstacles(way(plain, (2,), 0)) == ()
+        assert obstacles(way(plain, (2,), -1)) == (
+            "its input may be negative, and what unmodified NetX makes of that is not compared here",
+        )
+
+    def test_delays(self) -> None:
+        delayed = way(integer.Dense([[1, 1]]), (2,), delay=1)
+        assert "its input is delayed by 1 steps" in only(delayed)
+        assert list(network_arrays(delayed)) == ["0/type", "0/shape"]
+
+    def test_poolings_are_in_the_weights(self) -> None:
+        """Windows of 2 x 2 side by side, then of 3 x 3 that overlap by a row and a column."""
+        apart = pooled(2)
+        assert obstacles(apart) == ()
+        arrays = network_arrays(apart)
+        assert arrays["2/weight"].tolist() == [[0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]]
+        assert (arrays["1/type"].tolist(), arrays["1/shape"].tolist()) == ([b"flatten"], [16])
+        over = pooled(3, source=(1, 5, 5))
+        rows = [[0, 0, 1, 1, 1], [0, 0, 1, 1, 1], [2, 2, 6, 4, 4], [2, 2, 5, 3, 3], [2, 2, 5, 3, 3]]
+        assert network_arrays(over)["2/weight"].reshape(5, 5).tolist() == rows
+
+    def test_poolings_that_do_not_merge(self) -> None:
+        odd = pooled(3, padding=1)
+        assert "layer 'a': a pooling of kernel (3, 3) and stride (2, 2) over (4, 4) does not merge" in obstacles(odd)[0]
+        assert len(obstacles(odd)) == 1
+        assert list(network_arrays(odd)) == ["0/type", "0/shape"]
+
+    def test_merged_weights_are_those_that_are_clipped(self) -> None:
+        """The pixel in the middle is in four windows: 4 x 64 is 256."""
+        for weight, exact in ((63, True), (64, False)):
+            four = way(integer.Dense([[weight] * 4]), (1, 5, 5), poolings=(integer.SumPool((3, 3), (2, 2)),))
+            assert (obstacles(four) == ()) == exact
+            assert exact or "dense weights up to 256 (times 2^0) are clipped to 255" in only(four)
+
+    def test_neurons_of_other_kinds(self) -> None:
+        unknown = network(integer.Dense([[1]]), Mirror(), (1,))
+        assert stock_layer(unknown, unknown.layers[0]) is None
+        assert only(unknown) == "layer 'a': no stock neuron computes a mirror neuron"
+        assert list(network_arrays(unknown)) == ["0/type", "0/shape"]
+        with pytest.raises(DeploymentError, match="layer 'a': no stock neuron computes a mirror neuron"):
+            layer_arrays(unknown, unknown.layers[0])
 
 
 class TestArrays:

@@ -18,33 +18,30 @@ import numpy as np
 import pytest
 
 import netx_export
+from lava_qsnn.engines import layerwise as engine
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
-from lava_qsnn.process import engine
-from lava_qsnn.process.recording import shared_array
-from tests.flows import (  # noqa: F401 - a fixture
+from lava_qsnn.process.loihi.recording import shared_array
+from tests.helpers.flows import (
     be_killed,
     break_engine,
+    endless,
     interrupt_parent,
-    nothing_is_left_behind,
+    items,
+    network,
     raise_error,
     samples,
     sleep_for_ever,
 )
-from tests.test_guard import PATIENCE, actor, actors_of, all_end, program, promptness, until  # noqa: F401 - a fixture
-from tests.test_process import network
+from tests.helpers.guarded import PATIENCE, actor, actors_of, all_end, program, until
 
-pytestmark = pytest.mark.lava
+pytestmark = [pytest.mark.lava, pytest.mark.usefixtures("nothing_is_left_behind")]
 
 GRAINS = pytest.mark.parametrize("grain", ["sample", "step"])
 
 
-def items(x: np.ndarray, grain: str) -> Iterator[np.ndarray]:
-    """What to put in: samples, or their frames."""
-    return iter(x) if grain == "sample" else (sample[..., t] for sample in x for t in range(x.shape[-1]))
-
-
-def endless(grain: str) -> Iterator[np.ndarray]:
-    return itertools.chain.from_iterable(items(samples(10), grain) for _ in itertools.count())
+def put_all(stream: netx_export.Stream, x: np.ndarray) -> None:
+    for sample in x:
+        stream.put(sample)
 
 
 def expected(x: np.ndarray, grain: str) -> list[np.ndarray]:
@@ -104,7 +101,7 @@ class TestHealthyStream:
     def test_two_threads_put_in_and_take_out(self) -> None:
         x = samples(40)
         with netx_export.Stream(network(), slots=1) as stream:
-            thread = threading.Thread(target=lambda: [stream.put(sample) for sample in x])
+            thread = threading.Thread(target=put_all, args=(stream, x))
             thread.start()
             answers = [stream.get() for _ in x]
             thread.join()
@@ -328,7 +325,8 @@ class TestRefusal:
 
 class TestProgram:
     TEXT = """
-from tests.test_stream import endless, netx_export, network
+import netx_export
+from tests.helpers.flows import endless, network
 stream = netx_export.Stream(network())
 with stream:
     stream.feed(endless("sample"))

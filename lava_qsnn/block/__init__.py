@@ -1,6 +1,9 @@
-"""What is trained: slayer-style blocks, one module per family of neurons."""
+"""Slayer-style blocks, to be trained: one module per family of neurons."""
 
-from lava_qsnn.block import memory_free, quantized_lif
-from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
+from lava_qsnn.extras import extra
+
+with extra("train"):
+    from lava_qsnn.block import memory_free, quantized_lif
+    from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
 
 __all__ = ["IntegerParameters", "Synaptic", "memory_free", "quantized_lif"]

@@ -8,12 +8,12 @@ evaluation reports is what Lava will do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lava_qsnn import integer, synapse
@@ -22,8 +22,8 @@ from lava_qsnn.block._input import take
 from lava_qsnn.block._synaptic import IntegerParameters, Synaptic, base
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.frames import check_tensor, from_frames, to_frames
+from lava_qsnn.integer.stock import flatten_arrays, input_arrays, write_arrays
 from lava_qsnn.neuron.memory_free import Readout
-from lava_qsnn.stock_hdf5 import input_arrays, write_arrays, write_flatten
 
 NeuronParameters = Mapping[str, Any]
 
@@ -238,15 +238,13 @@ class Pool(Synaptic, base.AbstractPool):
         return self._shape if self.neuron is None else self.neuron.shape
 
     def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
-        return self.pooling(source_shape[0], np.sign(deployed.weight[:, 0, 0, 0]))
+        sums = self.sum_pool().as_convolution(source_shape[0])
+        return replace(sums, weight=sums.weight * np.sign(deployed.weight[:, :1, :1, :1]))
 
-    def pooling(self, channels: int, sign: NDArray[np.int64] | None = None) -> integer.Conv:
-        """This pooling over a number of channels, as a convolution of each channel with ones (or with its sign)."""
-        weight = np.ones((channels, 1, *self.synapse.kernel_size[:2]), np.int64)
-        if sign is not None:
-            weight = weight * sign.reshape(-1, 1, 1, 1)
-        stride, padding, dilation = self.synapse.stride, self.synapse.padding, self.synapse.dilation
-        return integer.Conv(weight, stride[:2], padding[:2], dilation[:2], groups=channels)
+    def sum_pool(self) -> integer.SumPool:
+        """The sums over windows that this block computes before its neurons, if it has any."""
+        of = self.synapse
+        return integer.SumPool(of.kernel_size[:2], of.stride[:2], of.padding[:2], of.dilation[:2])
 
     def export_hdf5(self, handle: h5py.Group) -> None:
         """Write a pooling with neurons as a stock NetX layer; DeploymentError without, see netx_export.export."""
@@ -330,7 +328,7 @@ class Flatten(base.AbstractFlatten):
         """Write it as stock NetX's flatten; DeploymentError before a forward pass."""
         if self.shape is None:
             raise DeploymentError("its shape is not known yet", layer="Flatten", remedy="run it once")
-        write_flatten(handle, self.shape)
+        write_arrays(handle, flatten_arrays(self.shape))
 
 
 class Residual(nn.Module):

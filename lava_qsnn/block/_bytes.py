@@ -28,7 +28,7 @@ def mark_bytes(x: Tensor, largest: int | None) -> None:
 
 
 def largest_byte(x: Tensor) -> int | None:
-    """What was said of it; None if nothing was, or if it has been changed since."""
+    """The statement made of it; None if nothing was, or if it has been changed since."""
     largest, version = getattr(x, _MARK, (None, None))
     return largest if largest is not None and x._version == version else None
 

@@ -1,4 +1,4 @@
-"""What blocks take: integers, as floating-point numbers; the same in training as in evaluation.
+"""The input of blocks: integers, as floating-point numbers; the same in training as in evaluation.
 
 A network that learned from fractions would be refused when it is deployed, so blocks refuse them at once. In training,
 they look at what comes from outside alone: what carries a gradient was computed by a module before, and dropout scales
@@ -39,6 +39,6 @@ def take(x: Tensor, block: str, training: bool) -> Tensor:
 
 
 def holds_integers(x: Tensor) -> bool:
-    """Whether all numbers are finite integers."""
+    """True if all numbers are finite integers."""
     each = x[..., :1] if x.stride(-1) == 0 else x  # of a view that repeats one step, that step
     return not bool(torch.frac(each).any())  # infinity has no fraction, but NaN

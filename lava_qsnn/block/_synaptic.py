@@ -1,4 +1,4 @@
-"""What every block with a synapse and a neuron shares: two ways of computing, and one way of being deployed."""
+"""The common part of every block with a synapse and a neuron: two ways of computing, and one way of being deployed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import from_frames, laid_out, to_frames
-from lava_qsnn.integer import current_range, torch_violations
+from lava_qsnn.integer import torch_violations, weight_range
+from lava_qsnn.integer.stock import layer_arrays, write_arrays
 from lava_qsnn.neuron._deployed import per_channel
 from lava_qsnn.neuron._history import filter_history
-from lava_qsnn.stock_hdf5 import write_layer
 
 base: Any = slayer.block.base
 
@@ -34,7 +34,7 @@ SMALLEST_STEP = 1e-200
 
 @dataclass(frozen=True)
 class IntegerParameters:
-    """What a block deploys for samples of T steps.
+    """The integers that a block deploys for samples of T steps.
 
     `weight` int64, (out, in), (out, in / groups, kH, kW) or, one to one, (out,), already negated where a negative norm
     gain turns the comparison round; `skip` the same of a skip connection, None without; `neuron` for one channel or for
@@ -118,7 +118,7 @@ class Synaptic(nn.Module):
         return result
 
     def _filters_sources(self, x: Tensor) -> bool:
-        """Whether filtering what comes in costs less than filtering currents, and can be done."""
+        """True if filtering what comes in costs less than filtering currents, and can be done."""
         return self.neuron.early_taps is not None and self.synapse.targets_per_source > 1 and not _is_still(x)
 
     def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
@@ -211,7 +211,7 @@ class Synaptic(nn.Module):
             raise DeploymentError(
                 network.stock_obstacles[0], remedy="netx_export.export writes such networks, with what stock NetX lacks"
             )
-        write_layer(handle, network, layer)
+        write_arrays(handle, layer_arrays(network, layer))
 
 
 def _per_row(values: Any, like: Any) -> Any:
@@ -244,7 +244,7 @@ def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
 
 
 def _is_still(x: Tensor) -> bool:
-    """Whether it is a view that repeats one step; not if each of its steps has a gradient of its own."""
+    """True if it is a view that repeats one step; not if each of its steps has a gradient of its own."""
     return x.stride(-1) == 0 and x.shape[-1] > 1 and not x.requires_grad
 
 
@@ -275,8 +275,12 @@ def _balance(main: synapses.Quantized, skip: synapses.Quantized) -> int:
 
 def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integer.Neuron, block: str) -> None:
     """Evaluation computes in float32: exact by the rules that deployed networks keep, for what came in here."""
-    words = [(weight, *_words_range(source, sum(neuron.taps))) for weight, source in parts]
-    for violation in torch_violations(block, neuron, *current_range(words)):
+    low: Any = 0
+    high: Any = 0
+    for weight, source in parts:
+        least, greatest = weight_range(weight, *_words_range(source, sum(neuron.taps)))
+        low, high = low + least, high + greatest
+    for violation in torch_violations(block, neuron, [(low, high)]):
         raise RangeError(violation.problem, layer=violation.layer, remedy=violation.remedy)
 
 

@@ -1,14 +1,12 @@
-"""The deployed network and its engines: numpy, no torch, no Lava; numba where it is installed.
+"""The deployed network and the reference that judges all engines: numpy alone.
 
 `IntegerNetwork` is the one truth about deployed numbers. Training folds into it, files serialize it, and every engine,
 check and report reads it.
 """
 
-from lava_qsnn.integer._fast import run_fast
-from lava_qsnn.integer._kernels import Kernel, kernel, narrowest
+from lava_qsnn.integer._dtypes import FLOAT32_LIMIT, INT32_LIMIT, SIGNED, integer_dtype, sum_dtype
+from lava_qsnn.integer._kinds import NEURONS, SYNAPSES, register
 from lava_qsnn.integer._limits import (
-    FLOAT32_LIMIT,
-    INT32_LIMIT,
     LAVA_RULES,
     LOIHI_LIMIT,
     TORCH_RULES,
@@ -17,26 +15,14 @@ from lava_qsnn.integer._limits import (
     currents_exact_in_float32,
     currents_fit_loihi,
     geometry_fits_lava_conv,
-    quantized_potentials_fit_int32,
+    poolings_merge,
+    potentials_fit_int32,
     refuse_violations,
     torch_violations,
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork, Layer
-from lava_qsnn.integer._neurons import LEAKS, POTENTIAL_BITS, RESETS, MemoryFree, Neuron, QuantizedLIF, Readout
-from lava_qsnn.integer._ranges import current_range
-from lava_qsnn.integer._reference import (
-    check_input,
-    current,
-    fire,
-    history_words,
-    integrate,
-    per_channel,
-    run_reference,
-    total_current,
-)
-from lava_qsnn.integer._stock import StockLayer, input_message_bits, stock_layer
-from lava_qsnn.integer._synapses import Conv, Dense, OneToOne, Synapse
+from lava_qsnn.integer._reference import check_input, compute, currents, history_words, run_reference
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
     check_history,
@@ -47,7 +33,36 @@ from lava_qsnn.integer._taps import (
     tap_scale,
 )
 from lava_qsnn.integer._threshold import NEVER, Affine, integer_threshold
-from lava_qsnn.integer._values import LARGEST_COUNT, Shape, whole
+from lava_qsnn.integer._values import (
+    LARGEST_COUNT,
+    Array,
+    Choice,
+    Number,
+    Numbers,
+    Role,
+    Shape,
+    Value,
+    roles,
+    whole,
+)
+from lava_qsnn.integer.neurons import (
+    LEAKS,
+    POTENTIAL_BITS,
+    RESETS,
+    Bounds,
+    MemoryFree,
+    Neuron,
+    PerChannel,
+    PerNeuron,
+    PerStep,
+    PerStepAndChannel,
+    QuantizedLIF,
+    Readout,
+    State,
+    Step,
+    per_channel,
+)
+from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
 __all__ = [
     "FLOAT32_LIMIT",
@@ -58,55 +73,69 @@ __all__ = [
     "LEAKS",
     "LOIHI_LIMIT",
     "MAXIMUM_HISTORY",
+    "NEURONS",
     "NEVER",
     "POTENTIAL_BITS",
     "RESETS",
+    "SIGNED",
+    "SYNAPSES",
     "TORCH_RULES",
     "Affine",
+    "Array",
+    "Bounds",
+    "Choice",
     "Connection",
     "Conv",
     "Dense",
     "Input",
     "IntegerNetwork",
-    "Kernel",
     "Layer",
     "MemoryFree",
     "Neuron",
+    "Number",
+    "Numbers",
     "OneToOne",
+    "PerChannel",
+    "PerNeuron",
+    "PerStep",
+    "PerStepAndChannel",
     "QuantizedLIF",
     "Readout",
+    "Role",
     "Rule",
     "Shape",
-    "StockLayer",
+    "State",
+    "Step",
+    "SumPool",
     "Synapse",
+    "Value",
     "Violation",
     "check_history",
     "check_input",
     "check_tap_bits",
-    "current",
-    "current_range",
+    "compute",
+    "currents",
     "currents_exact_in_float32",
     "currents_fit_loihi",
-    "fire",
     "geometric_taps",
     "geometry_fits_lava_conv",
     "history_words",
-    "input_message_bits",
+    "integer_dtype",
     "integer_threshold",
-    "integrate",
-    "kernel",
-    "narrowest",
+    "merge",
     "per_channel",
-    "quantized_potentials_fit_int32",
+    "poolings_merge",
+    "potentials_fit_int32",
     "reduce_taps",
     "refuse_violations",
-    "run_fast",
+    "register",
+    "roles",
     "run_reference",
     "shift_taps",
-    "stock_layer",
+    "sum_dtype",
     "tap_scale",
     "torch_violations",
-    "total_current",
+    "weight_range",
     "weights_fit_lava_dense",
     "whole",
 ]

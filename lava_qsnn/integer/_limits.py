@@ -1,4 +1,4 @@
-"""What backends can compute exactly, as named rules over an IntegerNetwork.
+"""The limits of what backends can compute exactly, as named rules over an IntegerNetwork.
 
 A rule is a function from a network to its violations. A backend lists the rules it needs (`netx_export.simulate`),
 and refuses a network before anything runs.
@@ -6,33 +6,31 @@ and refuses a network before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lava_qsnn.errors import RangeError
-from lava_qsnn.integer._network import IntegerNetwork
-from lava_qsnn.integer._neurons import Neuron, QuantizedLIF
-from lava_qsnn.integer._synapses import Conv, Dense, Synapse
+from lava_qsnn.errors import DeploymentError, RangeError
+from lava_qsnn.integer._dtypes import FLOAT32_LIMIT, INT32_LIMIT
+from lava_qsnn.integer.neurons import Bounds, Neuron
+from lava_qsnn.integer.synapses import Conv, Dense, Synapse
 
-#: Integers up to 2^24 are exact in float32, and so are sums whose partial sums stay below.
-FLOAT32_LIMIT = 2**24
+if TYPE_CHECKING:
+    from lava_qsnn.integer._network import IntegerNetwork
+
 FLOAT32 = "2^24, the largest exact integer range of float32"
+
+#: Messages between Lava's synapses and neurons have 24 bits, one of them a sign.
+MESSAGE_LIMIT = 2**23 - 1
 
 #: Loihi's u and v have 24 bits of which synaptic input is shifted up by 6: |U| <= 2^17.
 LOIHI_LIMIT = 2**17
-
-#: Quantized potentials are computed in int32, in torch and in Lava.
-INT32_LIMIT = 2**31 - 1
 
 #: Lava's fixed-point Dense keeps even weights of magnitude up to 254; ours are doubled for it.
 DENSE_WEIGHT_LIMIT = 127
 
 #: Lava's Conv holds kernel size, stride, padding, dilation and groups as int8.
 CONV_GEOMETRY_LIMIT = 127
-
-#: Messages between Lava's synapses and neurons have 24 bits, one of them a sign.
-MESSAGE_LIMIT = 2**23 - 1
 
 
 @dataclass(frozen=True)
@@ -44,38 +42,49 @@ class Violation:
     remedy: str
 
 
-Rule = Callable[[IntegerNetwork], Iterator[Violation]]
+Rule = Callable[["IntegerNetwork"], Iterator[Violation]]
 
 
 def currents_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
     """|sum W h| <= 2^24, so that float32 arithmetic (torch, BLAS) is exact."""
     for name, currents in network.current_ranges.items():
-        yield from _currents_within(name, *currents, FLOAT32_LIMIT, FLOAT32)
+        yield from _currents_within(name, currents, FLOAT32_LIMIT, FLOAT32)
 
 
 def currents_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
     """|sum W h| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
     for name, currents in network.current_ranges.items():
-        yield from _currents_within(name, *currents, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+        yield from _currents_within(name, currents, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
 
 
-def quantized_potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
-    """All that neurons with a stored potential compute is below 2^31: before their bias, after a reset, and leaking."""
+def potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
+    """|x| < 2^31 for every number x on the way to a stored potential: leak, reset and rounding included.
+
+    Neurons that store nothing compare their currents, which other rules bound.
+    """
     for layer in network.layers:
-        yield from _potential_within_int32(layer.name, layer.neuron, *network.current_ranges[layer.name])
+        yield from _potential_within_int32(layer.name, layer.neuron, network.port_ranges[layer.name])
 
 
 def words_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
     """History words within the messages that Lava's synapses take: 24 bits, signed."""
     for layer in network.layers:
         for connection in layer.connections:
-            word = network.largest_word(connection.source, layer.neuron.taps)
-            if word > MESSAGE_LIMIT:
+            low, high = network.word_range(connection.source, layer.taps(connection)[: network.timesteps])
+            if (word := max(-low, high)) > MESSAGE_LIMIT:
                 yield Violation(
                     layer.name,
                     f"history words of '{connection.source}' may reach {word:,}, beyond {MESSAGE_LIMIT:,}, a message",
                     "use a shorter history, taps of fewer bits or fewer input_bits",
                 )
+
+
+def outputs_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
+    """Outputs that are no spikes within int32, the type of Lava's ports."""
+    for layer in network.layers:
+        low, high = network.output_ranges[layer.name]
+        if max(-low, high) > INT32_LIMIT:
+            yield Violation(layer.name, f"its outputs from {low:,} to {high:,} leave int32", "use another backend")
 
 
 def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
@@ -102,17 +111,28 @@ def geometry_fits_lava_conv(network: IntegerNetwork) -> Iterator[Violation]:
             )
 
 
+def poolings_merge(network: IntegerNetwork) -> Iterator[Violation]:
+    """Poolings merge exactly into the synapses after them, for backends that have no poolings."""
+    for layer in network.layers:
+        for connection in layer.connections:
+            try:
+                connection.merged(network.shapes[connection.source])
+            except DeploymentError as error:
+                yield Violation(layer.name, error.problem, error.remedy or "give the Pool neuron_params")
+
+
 #: What must hold for Lava's fixed-point processes to be exact.
 LAVA_RULES: tuple[Rule, ...] = (
+    poolings_merge,
     currents_fit_loihi,
     words_fit_lava_messages,
-    quantized_potentials_fit_int32,
+    outputs_fit_lava_messages,
     weights_fit_lava_dense,
     geometry_fits_lava_conv,
 )
 
 #: What must hold for torch, and so for training, to be exact.
-TORCH_RULES: tuple[Rule, ...] = (currents_exact_in_float32, quantized_potentials_fit_int32)
+TORCH_RULES: tuple[Rule, ...] = (currents_exact_in_float32, potentials_fit_int32)
 
 
 def refuse_violations(network: IntegerNetwork, rules: Iterable[Rule], where: str) -> None:
@@ -129,13 +149,15 @@ def largest_geometry(synapse: Conv) -> int:
     return max(*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
 
 
-def torch_violations(layer: str, neuron: Neuron, low: Any, high: Any) -> Iterator[Violation]:
-    """What of TORCH_RULES a layer breaks if its currents lie within `low` to `high`, (channels,) each."""
-    yield from _currents_within(layer, low, high, FLOAT32_LIMIT, FLOAT32)
-    yield from _potential_within_int32(layer, neuron, low, high)
+def torch_violations(layer: str, neuron: Neuron, currents: Sequence[Bounds]) -> Iterator[Violation]:
+    """The violations of TORCH_RULES by a layer if its currents lie in some ranges."""
+    for bounds in currents:
+        yield from _currents_within(layer, bounds, FLOAT32_LIMIT, FLOAT32)
+    yield from _potential_within_int32(layer, neuron, currents)
 
 
-def _currents_within(layer: str, low: Any, high: Any, limit: int, limit_text: str) -> Iterator[Violation]:
+def _currents_within(layer: str, currents: Bounds, limit: int, limit_text: str) -> Iterator[Violation]:
+    low, high = currents
     reach = max(-int(low.min()), int(high.max()))
     if reach > limit:
         yield Violation(
@@ -145,10 +167,8 @@ def _currents_within(layer: str, low: Any, high: Any, limit: int, limit_text: st
         )
 
 
-def _potential_within_int32(layer: str, neuron: Neuron, low: Any, high: Any) -> Iterator[Violation]:
-    if not isinstance(neuron, QuantizedLIF):
-        return
-    if (reach := neuron.reach(low, high)) > INT32_LIMIT:
+def _potential_within_int32(layer: str, neuron: Neuron, currents: Sequence[Bounds]) -> Iterator[Violation]:
+    if neuron.state_bits and (reach := neuron.reach(currents)) > INT32_LIMIT:
         yield Violation(
             layer,
             f"its potential's leak may reach {reach:,}, beyond int32",
@@ -157,4 +177,10 @@ def _potential_within_int32(layer: str, neuron: Neuron, low: Any, high: Any) -> 
 
 
 def _synapses(network: IntegerNetwork) -> Iterator[tuple[str, Synapse]]:
-    return ((layer.name, connection.synapse) for layer in network.layers for connection in layer.connections)
+    """The synapses of each layer, after poolings were merged into them where that can be."""
+    for layer in network.layers:
+        for connection in layer.connections:
+            try:
+                yield layer.name, connection.merged(network.shapes[connection.source]).synapse
+            except DeploymentError:  # another rule's affair
+                yield layer.name, connection.synapse

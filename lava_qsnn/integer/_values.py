@@ -1,12 +1,15 @@
-"""What all dataclasses of a deployed network share: they hold checked, read-only integers and compare by value.
+"""Values: frozen dataclasses of checked, read-only integers, whose fields say what they hold.
 
-The limits below are those of the constructors, and so of files: what can be built can be written and read again.
+The role of a field is stated once, in its annotation, and tells everybody who handles values in general how: the
+constructor checks by it, files are written and read by it, digests and tables follow it. The limits below are those of
+the constructors, and so of files: what can be built can be written and read again.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,19 +38,111 @@ LARGEST_COUNT = 2**31 - 1
 REFERENCE_LIMIT = 2**62
 
 
+@dataclass(frozen=True)
+class Number:
+    """The role of an integer from `low` to `high`."""
+
+    low: int
+    high: int
+
+    def checked(self, value: Any, what: str) -> int:
+        return whole(value, what, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The role of a tuple of `least` to `most` integers from `low` to `high`."""
+
+    low: int
+    high: int
+    least: int
+    most: int
+
+    def checked(self, value: Any, what: str) -> tuple[int, ...]:
+        try:
+            values = tuple(value)
+        except TypeError:
+            raise DeploymentError(f"{what} must be integers, not {value!r:.60}") from None
+        if not self.least <= len(values) <= self.most:
+            many = str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+            raise DeploymentError(f"{what} must be {many} integers, not {len(values):,}")
+        return tuple(whole(each, f"each of {what}", self.low, self.high) for each in values)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The role of one text out of some."""
+
+    texts: tuple[str, ...]
+
+    def checked(self, value: Any, what: str) -> str:
+        if not isinstance(value, str) or value not in self.texts:
+            raise DeploymentError(f"{what} must be one of {', '.join(self.texts)}, not {value!r:.60}")
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Array:
+    """The role of an array of integers.
+
+    Args:
+        axes: what its axes run over, "channel", "neuron", "step", or, of weights, the name of each axis. A single
+            "neuron" stands for all axes of the population, 1 or 3.
+        dtype: in which it is kept.
+    """
+
+    axes: tuple[str, ...]
+    dtype: type[np.signedinteger[Any]] = np.int64
+
+    def checked(self, value: Any, what: str) -> NDArray[Any]:
+        array = integers(value, self.dtype, what)
+        wanted = (1, 3) if self.axes == ("neuron",) else (len(self.axes),)
+        if array.ndim not in wanted or 0 in array.shape:
+            raise DeploymentError(f"{what} must have shape ({', '.join(self.axes)}), not {array.shape}")
+        return array
+
+
+Role = Number | Numbers | Choice | Array
+ROLES = (Number, Numbers, Choice, Array)
+
+
+def roles(kind: type[Value]) -> dict[str, Role]:
+    """The roles of a dataclass' fields, by name, in order: `field: Annotated[type, role]`; others are left out."""
+    found: Any = kind  # by mypy's book, a class of values without a hash has none itself
+    return dict(_roles(found))
+
+
+@cache
+def _roles(kind: Any) -> dict[str, Role]:
+    hints = get_type_hints(kind, include_extras=True)
+    found = {entry.name: getattr(hints[entry.name], "__metadata__", ()) for entry in fields(kind)}
+    return {name: notes[0] for name, notes in found.items() if notes and isinstance(notes[0], ROLES)}
+
+
 class Value:
-    """Dataclasses with arrays inside, compared by value."""
+    """Dataclasses with arrays inside: their fields are checked by their roles, and they compare by value."""
+
+    def __post_init__(self) -> None:
+        for name, role in roles(type(self)).items():
+            what = f"the {name.replace('_', ' ')} of {self.described}"
+            object.__setattr__(self, name, role.checked(getattr(self, name), what))
+
+    @property
+    def described(self) -> str:
+        """Its name in error texts."""
+        return type(self).__name__
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        compared = [entry.name for entry in fields(self) if entry.compare]  # type: ignore[arg-type]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in compared)
 
     __hash__ = None  # type: ignore[assignment]
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
     return bool(one == other)
 

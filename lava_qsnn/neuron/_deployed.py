@@ -1,4 +1,4 @@
-"""What the neurons here share: the form in which they are deployed, and small checks."""
+"""The common part of the neurons here: the form in which they are deployed, and small checks."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _aten: Any = torch.ops.aten  # type: ignore[attr-defined]
 
 @dataclass(frozen=True)
 class Chain:
-    """What a neuron does with its currents.
+    """The parameters of what a neuron does with its currents.
 
     `taps` float (K,); `norm` a module or None; `threshold` in units of the normalized potential, as is the `width` of
     the surrogate gradient, whose height is `scale`.
@@ -38,7 +38,7 @@ class Chain:
     scale: float
 
     def fits(self, current: Tensor) -> bool:
-        """Whether `fused_spike` can take these frames (N T, C, [H, W]) through it; on a CPU, where it was measured."""
+        """True if `fused_spike` can take these frames (N T, C, [H, W]) through it; on a CPU, where it was measured."""
         norm = self.norm
         return (
             type(norm) is BatchNorm

@@ -188,12 +188,12 @@ class Neuron(slayer.neuron.base.Neuron):
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters are; the CPU if it has none."""
+        """The device of its parameters; the CPU if it has none."""
         return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
     @property
     def not_deployable(self) -> str | None:
-        """Why it has no integer form; None, as it always has one."""
+        """The reason why it has no integer form; None, as it always has one."""
         return None
 
 
@@ -235,5 +235,5 @@ class Readout(nn.Module):
 
     @property
     def not_deployable(self) -> str | None:
-        """Why it has no integer form; None, as it always has one."""
+        """The reason why it has no integer form; None, as it always has one."""
         return None

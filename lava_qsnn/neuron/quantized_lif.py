@@ -104,7 +104,7 @@ class Neuron(slayer.neuron.base.Neuron):
 
     @property
     def not_deployable(self) -> str | None:
-        """Why it has no integer form, or None if it has one."""
+        """The reason why it has no integer form, or None if it has one."""
         if self.mode == "paper":
             return "mode 'paper' scales potentials by the largest of the batch, which no deployed neuron knows"
         if self.potential_bits is None:
@@ -113,7 +113,7 @@ class Neuron(slayer.neuron.base.Neuron):
 
     @property
     def decay(self) -> float:
-        """What is left of a potential after a step."""
+        """The part of a potential that is left after a step."""
         return 1 - 0.5**self.leak
 
     spikes = True
@@ -238,14 +238,14 @@ class Numbers:
             name: torch.tensor(getattr(deployed, name).clip(-INT32_LIMIT, INT32_LIMIT), dtype=torch.int32)
             for name in names
         }
-        one = torch.ones(deployed.channels or 1)
+        one = torch.ones(len(deployed.threshold))
         moved = {name: array.to(device) for name, array in arrays.items()}
         return cls(sign=one.int().to(device), unit=one.to(device), **moved)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """How a stored potential follows from the one before."""
+    """The rule by which a stored potential follows from the one before."""
 
     bits: int
     leak: int

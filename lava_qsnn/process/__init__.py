@@ -1,23 +1,13 @@
-"""Lava processes: the only package that imports Lava's core, and the only one that needs Python 3.10.
+"""Lava processes of deployed networks, and the rules by which Lava chooses their models.
 
-At compile time Lava executes every file of this folder once more for each process class defined in it. So it holds
-processes, models and the guarded run, with absolute imports, and nothing that acts when imported.
+`loihi` has processes on the Loihi protocol, one per synapse and per neuron, in time steps; `messages` has processes of
+whole layers that answer messages, without time steps.
+
+At compile time Lava executes every file beside a process's own, and those of subpackages there, once more for each
+process class. So these two rooms hold processes, models and what they need, with absolute imports, and nothing that
+acts when imported.
 """
 
-import multiprocessing
-import sys
-from importlib import import_module
-
-from lava_qsnn._platform import require_lava
-
-
-def _import_lava() -> None:
-    """Import Lava where Python's start method was chosen already, by Lightning for example; Lava insists on `fork`."""
-    module = "lava.magma.runtime.message_infrastructure.multiprocessing"
-    if module not in sys.modules:
-        multiprocessing.set_start_method(None, force=True)
-        import_module(module)
-
+from lava_qsnn.guard import require_lava
 
 require_lava()
-_import_lava()

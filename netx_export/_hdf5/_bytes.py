@@ -69,7 +69,7 @@ class Blocks:
         self.left = min(len(view), MOST_METADATA)
 
     def read(self, address: int, size: int, signature: bytes) -> Cursor:
-        """What is between the signature of a block and its checksum, its last four bytes."""
+        """Read what is between the signature of a block and its checksum, its last four bytes."""
         block = self._block(address, size, signature)
         if lookup3(block[:-4]) != int.from_bytes(block[-4:], "little"):
             raise damage(f"the checksum at {address} is wrong")
@@ -82,6 +82,10 @@ class Blocks:
         if lookup3(blank) != int.from_bytes(block[place : place + 4], "little"):
             raise damage(f"the checksum at {address} is wrong")
         return block
+
+    def unchecked(self, address: int, size: int) -> Cursor:
+        """A stretch that has neither signature nor checksum, as objects have that are too large for their heap."""
+        return Cursor(self._block(address, size, b""))
 
     def peek(self, address: int, size: int) -> Cursor:
         """The start of a block whose size is yet to be known."""

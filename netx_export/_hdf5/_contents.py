@@ -1,4 +1,4 @@
-"""What an HDF5 file holds, as plain numpy arrays: what the format is written from, read to, and compared in."""
+"""The contents of an HDF5 file as plain numpy arrays, in which the format is written, read and compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Contents:
 
 
 def differences(stored: Contents, expected: Contents) -> Iterator[str]:
-    """Where two contents differ: paths of groups and arrays, and of attributes as `group/@name`."""
+    """List where two contents differ: paths of groups and arrays, and of attributes as `group/@name`."""
     yield from sorted(expected.attributes.keys() ^ stored.attributes.keys())
     for path, attributes in expected.attributes.items():
         yield from (f"{path}/@{name}" for name in _different(stored.attributes.get(path, {}), attributes))

@@ -19,7 +19,7 @@ from netx_export._hdf5._values import LARGEST_EXPANSION, array, attribute
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 #: Bytes of the largest file, and names in the longest path.
-LARGEST_FILE, DEEPEST = 2**31, 6
+LARGEST_FILE, DEEPEST = 2**31, 8
 
 #: Beyond so many bytes of arrays, a file may hold so many times its size.
 BELIEVED, BELIEVED_EXPANSION = 2**27, 64

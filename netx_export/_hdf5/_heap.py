@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import accumulate
 from typing import TypeVar
 
@@ -14,6 +15,12 @@ Part = TypeVar("Part")
 #: Kinds of B-trees, by what they list: bytes of a record, its place in the heap, and the hash of its name.
 LINKS, ATTRIBUTES = 5, 8
 RECORDS = {LINKS: (11, slice(4, 11), slice(0, 4)), ATTRIBUTES: (17, slice(0, 8), slice(13, 17))}
+
+#: Objects too large for a heap's blocks lie elsewhere; a B-tree of this kind has their address, length and number.
+LARGE, LARGE_RECORD = 1, 24
+
+#: Kinds of places in a heap.
+IN_A_BLOCK, ELSEWHERE = 0, 1 << 4
 
 #: Messages of one object, B-trees' depth, and rows of a heap.
 MOST_MESSAGES, DEEPEST_TREE, MOST_ROWS = 2**13, 4, 64
@@ -38,16 +45,15 @@ def listed(
         return
     _, place, hashed = RECORDS[kind]
     messages = _Heap(blocks, heap, place.stop - place.start)
-    for record in _records(blocks, tree, kind):
+    for record in _records(blocks, tree, kind, RECORDS[kind][0]):
         name, part = read(messages.taken(Cursor(record[place])))
         if lookup3(name.encode()) != int.from_bytes(record[hashed], "little"):
             raise damage(f"'{name}' is listed as something else")
         yield name, part
 
 
-def _records(blocks: Blocks, address: int, kind: int) -> Iterator[memoryview]:
-    """The records of a B-tree, version 2."""
-    size = RECORDS[kind][0]
+def _records(blocks: Blocks, address: int, kind: int, size: int) -> Iterator[memoryview]:
+    """The records of `size` bytes of a B-tree, version 2."""
     head = blocks.read(address, 38, b"BTHD")
     head.expect("version of a B-tree", 0)
     head.expect("kind of a B-tree", kind)
@@ -96,7 +102,9 @@ class _Heap:
         head.expect("size of a place in a heap", place, size=2)
         head.expect("filters of a heap", 0, size=2)
         head.expect("kind of a heap", 2)  # its blocks have checksums
-        head.bytes(4 + 12 * 8)  # sizes that are of use to who writes
+        head.bytes(4 + 8)  # sizes that are of use to who writes
+        self.large_tree = head.integer(8)
+        head.bytes(10 * 8)  # as above
         width, first, largest = head.integer(2), head.integer(8), head.integer(8)
         self.offset = place - 3  # bytes of an offset
         head.expect("size of a heap", 8 * self.offset, size=2)
@@ -112,8 +120,9 @@ class _Heap:
         self.direct: dict[int, memoryview] = {}
 
     def taken(self, place: Cursor) -> Cursor:
-        """What lies at a place."""
-        place.expect("kind of a place in a heap", 0)  # an object in a block, neither a huge nor a tiny one
+        """Read what lies at a place."""
+        if place.expect("kind of a place in a heap", IN_A_BLOCK, ELSEWHERE) == ELSEWHERE:
+            return self._large(place)
         offset, length = place.integer(self.offset), place.integer(2)
         index = next((number for number, end in enumerate(self.starts[1:]) if offset < end), None)
         if index is None:
@@ -121,6 +130,20 @@ class _Heap:
         if index not in self.direct:
             self.direct[index] = self.blocks.heap(self.children[index], self.sizes[index], 13 + self.offset)
         return Cursor(Cursor(self.direct[index][offset - self.starts[index] :]).bytes(length))
+
+    @cached_property
+    def large(self) -> dict[int, tuple[int, int]]:
+        """Address and length of what is too large for a block, by its number."""
+        records = map(Cursor, _records(self.blocks, self.large_tree, LARGE, LARGE_RECORD))
+        found = [(record.integer(8), record.integer(8), record.integer(8)) for record in records]
+        return {number: (address, length) for address, length, number in found}
+
+    def _large(self, place: Cursor) -> Cursor:
+        """Read what is too large for a block."""
+        number = int.from_bytes(place.data, "little")
+        if number not in self.large:
+            raise damage("a message is neither in its heap nor beside it")
+        return self.blocks.unchecked(*self.large[number])
 
     def _rows(self, root: int, rows: int, width: int, first: int) -> tuple[list[int], list[int]]:
         """Sizes and addresses of the direct blocks: two rows of the first size, then each twice the last one's."""

@@ -93,7 +93,7 @@ def array(messages: dict[int, Cursor], view: memoryview, most: int) -> tuple[NDA
 
 
 def _layout(message: Cursor, shape: Shape, dtype: np.dtype[Any], filtered: bool) -> tuple[int, int]:
-    """Where an array lies, and its bytes there (IV.A.2.i): in one piece, or as a single chunk with filters."""
+    """Find an array, and its bytes in the file (IV.A.2.i): in one piece, or as a single chunk with filters."""
     version, kind = message.expect("version of a place", 3, 4), message.expect("kind of a place", 1, 2)
     if kind == 1:
         address, stored = message.integer(8), message.integer(8)

@@ -1,0 +1,93 @@
+"""Inputs of the command: data as a network takes them, arrays, and changes of configurations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lava_qsnn.cli.tables import shape_text
+from lava_qsnn.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from lava_qsnn.integer import IntegerNetwork
+    from lava_qsnn.train.config import Data as DataPart
+
+
+def chosen_changes(
+    settings: list[str] | None, folder: Path | None, download: bool, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Collect what the command line changes in a configuration, by key: `--set`, and options that were given."""
+    from lava_qsnn.train.config import parse_override
+
+    given = {"data.folder": folder and str(folder), "data.download": download, **(options or {})}
+    changes = dict(parse_override(text) for text in settings or [])
+    return changes | {key: value for key, value in given.items() if value is not None and value is not False}
+
+
+def read_array(path: Path) -> np.ndarray[Any, Any]:
+    """The array of an .npy file."""
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError as error:
+        raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+
+
+def known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> DataPart:
+    """Find the data of a network: those that are named, or that it was trained on, as far as known, or digits."""
+    from lava_qsnn.train.config import Data as DataPart
+    from lava_qsnn.train.config import load_config, shipped
+
+    if data is not None:
+        is_configuration = data in shipped() or Path(data).suffix in (".yaml", ".yml")
+        return load_config(data).data if is_configuration else DataPart(name=data)
+    if checkpoint is not None:
+        from lava_qsnn.train.checkpoint import read_checkpoint
+
+        return read_checkpoint(checkpoint)[0].data
+    beside = file.parent / "config.yaml"
+    if not beside.is_file():
+        return DataPart()
+    try:
+        return load_config(beside).data
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"'{beside}', beside the network, is no configuration: {error.problem}", remedy="name one with --data"
+        ) from None
+
+
+def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
+    """The data as a network takes them, with changes by key."""
+    from lava_qsnn.train.config import Config, override
+
+    for key in changes:
+        if not key.startswith("data."):
+            raise ConfigurationError(
+                f"'{key}' is no key of the data, and only they are free here", remedy="write for example data.size=16"
+            )
+    fitting = replace(
+        part,
+        timesteps=network.timesteps,
+        input_bits=min(8, network.input.bits),
+        flatten=len(network.input.shape) == 1,
+        augment=False,
+    )
+    return override(Config(data=fitting), changes).data
+
+
+def test_samples(
+    network: IntegerNetwork, part: DataPart, samples: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Test samples, int64 (N, *input shape, T), and their labels, int64 (N,)."""
+    from lava_qsnn.train.data import make
+
+    source = make(part)
+    if source.properties.input_shape != network.input.shape:
+        raise ConfigurationError(
+            f"the network takes {shape_text(network.input.shape)} inputs, '{part.name}' has "
+            f"{shape_text(source.properties.input_shape)}",
+            remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
+        )
+    return source.test_arrays(samples)

@@ -1,0 +1,338 @@
+"""The verbs of the command `lava-qsnn`. Each imports what it needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from lava_qsnn import __version__
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
+from lava_qsnn.cli.tables import (
+    backend_table,
+    cost_table,
+    demonstration_table,
+    goal_table,
+    layer_table,
+    report_table,
+    result_table,
+    throughput_table,
+)
+from lava_qsnn.errors import QsnnError, QsnnWarning
+from lava_qsnn.extras import require
+
+if TYPE_CHECKING:
+    from lava_qsnn.integer import IntegerNetwork
+
+app = typer.Typer(
+    help="Quantized spiking networks from lava-dl training to Lava processes, bit for bit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+console = Console()
+errors = Console(stderr=True, soft_wrap=True)
+
+NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
+Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="A configuration, shipped or YAML, or a data set; by default what the checkpoint was trained on, what "
+        "config.yaml beside FILE says, or digits.",
+    ),
+]
+DataSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="data.KEY=VALUE", help="Any key of the configuration's data; repeatable."),
+]
+Folder = Annotated[Path | None, typer.Option("--folder", help="Folder that holds the data set's files.")]
+Download = Annotated[bool, typer.Option("--download", help="Download the data set if the folder lacks it.")]
+Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of test samples.")]
+Backends = Annotated[
+    list[str] | None, typer.Option("--backend", help="Backend; repeatable. All that are exact by default.")
+]
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+
+
+def main() -> None:
+    """Run the command; errors that a user can mend end it with one line and exit status 1."""
+    try:
+        with _warnings_in_a_line():
+            app()
+    except QsnnError as error:
+        errors.print(f"[red]error:[/red] {_plain(error)}", highlight=False)
+        sys.exit(1)
+    except OSError as error:
+        errors.print(f"[red]error:[/red] {_plain(error)}", highlight=False)
+        sys.exit(1)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show this project's warnings as its errors are shown, and others as Python does."""
+    as_python_does = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, QsnnWarning):
+            _warn(str(message))
+        else:
+            as_python_does(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", QsnnWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _warn(text: str) -> None:
+    errors.print(f"[yellow]warning:[/yellow] {_plain(text)}", highlight=False)
+
+
+def _plain(error: BaseException | str) -> str:
+    """An error's text on as many lines as it has, with rich's markup taken literally."""
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"lava-qsnn {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Quantized spiking networks from lava-dl training to Lava processes, bit for bit."""
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="For everything that is written.")] = Path("runs/demo"),
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of both trainings.")] = None,
+) -> None:
+    """Learn handwritten digits with 1-bit weights, export, run in Lava, and count what differs: nothing."""
+    from lava_qsnn.cli.demo import demonstrate
+
+    shown = demonstrate(folder, lambda text: console.print(f"[bold]{text}[/bold] ..", highlight=False), epochs)
+    console.print(demonstration_table(shown))
+    console.print(layer_table(shown.network, shown.file))
+    console.print(cost_table(shown.network, shown.file))
+    console.print("pictures: " + ", ".join(map(str, shown.pictures)), highlight=False)
+    if shown.mismatches:
+        raise QsnnError(f"{shown.mismatches} values differ", remedy="report it: this must never happen")
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A shipped configuration (digits, mnist, ..) or a YAML file.")],
+    data: Annotated[str | None, typer.Option("--data", help="Data set in place of the configuration's.")] = None,
+    folder: Folder = None,
+    download: Download = False,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of initial weights and sample order.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration; repeatable."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Folder for what is written; runs/CONFIG.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on from this checkpoint.")] = None,
+    float_weights: Annotated[
+        bool, typer.Option("--float-weights", help="Train the float-weight twin, for comparison; not deployable.")
+    ] = False,
+) -> None:
+    """Train a network; write checkpoints, a CSV log and learning curves."""
+    from lava_qsnn.train.config import load_config, override
+
+    options = {"data.name": data, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
+    chosen = override(load_config(config), chosen_changes(settings, folder, download, options))
+
+    from lava_qsnn.train.train import (
+        train as implementation,  # torch and Lightning, once the arguments are known to be good
+    )
+
+    result = implementation(chosen, output or Path("runs") / Path(config).stem, resume=resume)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # with several devices, each runs this command
+        console.print(result_table(result))
+
+
+@app.command()
+def export(
+    checkpoint: Checkpoint,
+    file: Annotated[Path, typer.Argument(help="The NetX file to write.", metavar="FILE")],
+    timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="T; as trained by default.")] = None,
+) -> None:
+    """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
+    import netx_export
+    from lava_qsnn.train.data import make
+    from lava_qsnn.train.module import restore
+
+    classifier = restore(checkpoint)
+    given = make(classifier.config.data).properties
+    network = netx_export.export(
+        classifier.network, file, given.input_shape, timesteps or given.timesteps, given.input_bits
+    )
+    console.print(layer_table(network, file))
+    console.print(cost_table(network, file))
+    console.print(backend_table(network))
+
+
+@app.command()
+def inspect(file: NetworkFile) -> None:
+    """Show a network file: layers, bits, thresholds, state, size, and where it is exact."""
+    import netx_export
+
+    network = netx_export.load(file)
+    console.print(layer_table(network, file))
+    console.print(cost_table(network, file))
+    console.print(backend_table(network))
+    _tell_silent_channels(network)
+
+
+@app.command()
+def run(
+    file: NetworkFile,
+    backend: Annotated[
+        str, typer.Option("--backend", help="reference, fast, lava, lava-async, lava-fused or netx.")
+    ] = "reference",
+    data: Data = None,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 100,
+    array: Annotated[
+        Path | None,
+        typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the answers to an .npy file.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
+    time_limit: TimeLimit = None,
+) -> None:
+    """Run test samples, or an array of your own, through a network on one backend."""
+    import netx_export
+
+    if picture is not None:
+        require("plot", "matplotlib")
+    network = netx_export.load(file)
+    labels, part = None, None
+    if array is not None:
+        x = read_array(array)
+    else:
+        part = fitting_data(network, known_data(file, data), chosen_changes(settings, folder, download))
+        x, labels = test_samples(network, part, samples)
+    with _progress(f"{backend}, {len(x)} samples") as progress:
+        answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
+    if output is not None:
+        np.save(output, answers)
+        console.print(f"wrote {answers.shape} integers to {output}")
+    if picture is not None:
+        netx_export.plot_sample(network, x[0], picture)
+        console.print(f"drew the first sample to {picture}")
+    predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
+    if part is not None:
+        accuracy = (predicted == labels).mean()
+        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
+    elif output is None:
+        console.print("classes " + " ".join(map(str, predicted)), highlight=False)
+
+
+@app.command()
+def verify(
+    file: NetworkFile,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Compare with the torch network of this checkpoint, too.")
+    ] = None,
+    backend: Backends = None,
+    data: Data = None,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 20,
+) -> None:
+    """Compare backends, and torch, with the reference: layer for layer, step for step. Fails if anything differs."""
+    import netx_export
+
+    network = netx_export.load(file)
+    net = None
+    if checkpoint is not None:
+        from lava_qsnn.train.module import restore
+
+        net = restore(checkpoint).network
+    part = fitting_data(network, known_data(file, data, checkpoint), chosen_changes(settings, folder, download))
+    x, _ = test_samples(network, part, samples)
+    with _progress(f"{len(x)} samples") as progress:
+        report = netx_export.verify(
+            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
+        )
+    console.print(report_table(report))
+    for name in report.silent:
+        _warn(f"layer '{name}': every value was 0 on these samples")
+    if not report.exact:
+        raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
+
+
+@bench.command("lava")
+def bench_lava(
+    quick: Annotated[bool, typer.Option("--quick", help="Few and small runs, without NetX: within 20 s.")] = False,
+    repeats: Annotated[int | None, typer.Option("--repeats", min=1, help="Runs of each; the median counts.")] = None,
+    output: Annotated[Path, typer.Option("--output", help="Folder for lava.json and lava.png.")] = Path("runs/bench"),
+) -> None:
+    """Measure the throughput of the Lava backends; draw it against depth, T, batch and spike rate."""
+    from lava_qsnn.bench import sweep
+    from lava_qsnn.bench.machine import write_json
+
+    require("plot", "matplotlib")
+    plan = sweep.QUICK if quick else sweep.Plan()
+    plan = replace(plan, repeats=repeats or plan.repeats)
+    begun = count(1)
+    with _progress(f"{plan.runs} runs") as progress:
+        tables = plan.throughput(lambda text: progress((next(begun) - 1) / plan.runs, text))
+        curves = plan.sweep(lambda text: progress((next(begun) - 1) / plan.runs, text))
+    for work, result in tables.items():
+        console.print(throughput_table(work, result["contenders"]))
+    console.print(goal_table(tables))
+    console.print(f"wrote {write_json('lava', {'throughput': tables, 'samples_per_second': curves}, output)}")
+    sweep.draw(curves, output / "lava.png")
+    console.print(f"drew {output / 'lava.png'}")
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[..., None]]:
+    """A progress bar, and the function that moves it to a fraction and may change its text."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
+
+
+def _tell_silent_channels(network: IntegerNetwork) -> None:
+    import netx_export
+
+    for layer in netx_export.describe(network):
+        if layer.silent_channels:
+            _warn(
+                f"layer '{layer.name}': {layer.silent_channels} of {layer.shape[0]} channels can never fire, for no "
+                "potential reaches their thresholds"
+            )

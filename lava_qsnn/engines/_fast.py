@@ -1,0 +1,184 @@
+"""The fast engine: all time steps at once, whole batches; the reference's integers by faster arithmetic.
+
+A layer of memory-free neurons with small weights is one pass from spikes to spikes where the processor has a matrix
+unit for bytes (`_tiled`). All others go by currents: `_wires` chooses how these are computed, `_forms` has the neurons.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.engines._forms import Currents, Form, empty, form
+from lava_qsnn.engines._tiled import Tiled, tiled
+from lava_qsnn.engines._wires import Steps, Wire, wire
+from lava_qsnn.integer import (
+    INPUT,
+    Connection,
+    IntegerNetwork,
+    Layer,
+    MemoryFree,
+    Shape,
+    check_input,
+    integer_dtype,
+    sum_dtype,
+)
+
+#: Numbers in the largest array of a chunk of samples: some 10 bytes of memory each, and most stay in the cache.
+CHUNK = 2**21
+
+
+def run_fast(
+    network: IntegerNetwork,
+    x: Any,
+    *,
+    layers: Collection[str] | None = None,
+    chunk: int = CHUNK,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, NDArray[np.int64]]:
+    """Compute outputs as `run_reference` does, exactly, but fast and in bounded memory.
+
+    Args:
+        network: any deployed network; what float32 cannot hold is computed in float64 or int64. It is prepared in the
+            first run of so many steps, and kept prepared as long as it lives.
+        x: a valid batch, see `check_input`; int (N, *input shape, T). Where its time stride is 0 (`np.broadcast_to`),
+            layers fed by the input alone compute their synapses once for all steps.
+        layers: names of the layers wanted; all by default.
+        chunk: as many samples are computed at a time as keep the largest layer, over all steps, within so many
+            numbers; one sample at least.
+        progress: called after each chunk with the fraction done, 0 to 1.
+
+    Returns:
+        For each layer wanted, by name: int64 (N, *shape, T), spikes 0 and 1, or the numbers of neurons without spikes.
+    """
+    x = check_input(network, x)
+    wanted = [name for name in network if layers is None or name in layers]
+    steps = x.shape[-1]
+    if x.strides[-1] == 0:
+        x = x[..., :1]
+    plan = _prepared(network, steps, tuple(wanted))
+    samples = max(1, chunk // (steps * max(math.prod(shape) for shape in network.shapes.values())))
+    results = {name: np.empty((len(x), *network.shapes[name], steps), np.int64) for name in wanted}
+    for start in range(0, len(x), samples):
+        part = slice(start, start + samples)
+        for name, output in _run(network, plan, x[part], steps):
+            if name in results:
+                results[name][part] = np.moveaxis(output, 0, -1)
+        if progress is not None:
+            progress(min(1.0, (start + samples) / len(x)))
+    return results
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A layer made ready, and the sources that no later layer needs."""
+
+    layer: Layer
+    shape: Shape
+    wires: tuple[tuple[Wire, ...], ...]  # of each port
+    dtype: np.dtype[Any]  # of its currents
+    form: Form | None
+    tiled: Tiled | None  # computes it all, without wires and form
+    done: tuple[str, ...]
+
+
+#: Plans of the networks that are alive, by their identity: networks do not change, and preparing one takes a while.
+_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], list[_Stage]]] = {}
+
+
+def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> list[_Stage]:
+    """The plan of a network, made once for so many steps and layers wanted."""
+    if id(network) not in _PLANS:
+        _PLANS[id(network)] = {}
+        weakref.finalize(network, _PLANS.pop, id(network))
+    plans = _PLANS[id(network)]
+    if (steps, wanted) not in plans:
+        plans[steps, wanted] = _plan(network, steps, wanted)
+    return plans[steps, wanted]
+
+
+def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[_Stage]:
+    """The layers to compute, in order: those wanted and those they need."""
+    network = network.shortened(steps)  # ranges, types and thresholds follow from the taps that are reached
+    needed = set(wanted)
+    for layer in reversed(network.layers):
+        if layer.name in needed:
+            needed.update(connection.source for connection in layer.connections)
+    layers = [layer for layer in network.layers if layer.name in needed]
+    last = {connection.source: layer.name for layer in layers for connection in layer.connections}
+    return [
+        _stage(network, layer, tuple(source for source, user in last.items() if user == layer.name)) for layer in layers
+    ]
+
+
+def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Stage:
+    shape = network.shapes[layer.name]
+    if (tiled_layer := _tiled(network, layer)) is not None:
+        return _Stage(layer, shape, (), np.dtype(np.int32), None, tiled_layer, done)
+    found = [(connection.port, wire(network, layer, connection)) for connection in layer.connections]
+    ports = tuple(tuple(w for port, w in found if port == each) for each in range(len(layer.neuron.currents)))
+    # All partial sums, in whatever order they are added, and the number above all of them, which is never reached.
+    reach = 1 + sum(
+        connection.synapse.largest_sum * connection.amplification * _largest_word(network, layer, connection)
+        for connection in layer.connections
+    )
+    counted = all(w.is_counted for _, w in found)
+    dtype = integer_dtype(-reach, reach, (np.int16, np.int32)) if counted else sum_dtype(reach)
+    fire = form(layer.neuron, shape, network.port_ranges[layer.name], dtype)
+    return _Stage(layer, shape, ports, dtype, fire, None, done)
+
+
+def _largest_word(network: IntegerNetwork, layer: Layer, connection: Connection) -> int:
+    low, high = network.word_range(connection.source, layer.taps(connection)[: network.timesteps])
+    return max(-low, high)
+
+
+def _tiled(network: IntegerNetwork, layer: Layer) -> Tiled | None:
+    """A layer of memory-free neurons with one connection, if the processor's matrix unit can compute it."""
+    connection, taps = layer.connections[0], layer.taps(layer.connections[0])[: network.timesteps]
+    low, high = network.output_ranges[connection.source]
+    delayed = connection.delay or connection.synapse.delay
+    if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree) or delayed or low < 0:
+        return None
+    return tiled(connection, network.shapes[connection.source], taps, network.thresholds(layer.name), high)
+
+
+def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: int) -> Iterator[tuple[str, Steps]]:
+    """The layers of a plan with their outputs, one after the other; x (n, *input shape, T), or 1 for T."""
+    # First narrow numbers as they lie, then move them: less memory is read out of order.
+    narrow = integer_dtype(*network.output_ranges[INPUT])
+    moved = np.moveaxis(x.astype(narrow, copy=False), -1, 0)
+    outputs = {INPUT: empty(moved.shape, moved.dtype)}
+    np.copyto(outputs[INPUT], moved)
+    for stage in plan:
+        outputs[stage.layer.name] = _fire(stage, outputs, steps)
+        yield stage.layer.name, outputs[stage.layer.name]
+        for source in stage.done:
+            del outputs[source]
+
+
+def _fire(stage: _Stage, outputs: dict[str, Steps], steps: int) -> Steps:
+    """The output of a layer: bool spikes, or numbers; one frame of them if all steps are the same."""
+    source = outputs[stage.layer.connections[0].source]
+    if stage.tiled is not None:
+        return _fire_tiled(stage, stage.tiled, source, steps)
+    assert stage.form is not None
+    shape = (source.shape[1], *stage.shape)
+    ports = [Currents([w.product(outputs, steps) for w in wires], shape, stage.dtype) for wires in stage.wires]
+    return stage.form(ports, steps)
+
+
+def _fire_tiled(stage: _Stage, layer: Tiled, source: Steps, steps: int) -> Steps:
+    """Its spikes; one frame of them if neither the source nor a history changes anything over time."""
+    if len(stage.layer.neuron.taps) == 1:
+        steps = len(source)
+    spikes = empty((steps, source.shape[1], *stage.shape), bool)
+    last = np.moveaxis(source, 2, -1)
+    layer(last if last.ndim == 5 else last[:, :, None, None], np.moveaxis(spikes, 2, -1))
+    return spikes

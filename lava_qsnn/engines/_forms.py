@@ -1,0 +1,145 @@
+"""The fast engine's forms of neurons: one row for each kind that has a faster form than its own step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.engines._stored import StoredPotential
+from lava_qsnn.engines._wires import Product, Steps
+from lava_qsnn.integer import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout, Shape, integer_dtype
+
+
+class Currents:
+    """The current of one port at each step: the sum over the connections that add to it.
+
+    Args:
+        products: of these connections; none for a port that nothing feeds.
+        shape: (n, *population).
+        dtype: in which all partial sums are exact.
+    """
+
+    def __init__(self, products: Sequence[Product], shape: Shape, dtype: np.dtype[Any]) -> None:
+        self.products, self.shape, self.dtype = products, shape, dtype
+
+    @property
+    def is_still(self) -> bool:
+        """True if the current is the same at all steps."""
+        return all(len(product.values) == 1 and len(product.taps) == 1 for product in self.products)
+
+    def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
+        """Step t as factors and the frames (n, *population) they multiply."""
+        return [term for product in self.products for term in product.terms(t)]
+
+    def total(self, t: int) -> NDArray[Any]:
+        """Step t as one frame; possibly the only term itself, so not to be written to."""
+        terms = self.terms(t)
+        if not terms:
+            return np.zeros(self.shape, self.dtype)
+        (tap, frame), *others = terms
+        if not others and tap == 1:
+            return frame.astype(self.dtype, copy=False)
+        total = np.multiply(frame, self.dtype.type(tap), dtype=self.dtype, casting="unsafe")
+        for tap, frame in others:
+            if tap == 1:
+                np.add(total, frame, out=total, dtype=self.dtype, casting="unsafe")
+            else:
+                total += np.multiply(frame, self.dtype.type(tap), dtype=self.dtype, casting="unsafe")
+        return total
+
+
+#: Computes all steps of a layer: the currents of its ports, and T, to outputs (T, n, *shape), or (1, n, *shape).
+Form = Callable[[Sequence[Currents], int], Steps]
+
+
+@singledispatch
+def form(neuron: Neuron, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    """Make a layer's neurons ready: by the row of their kind, or else by their own step, in int64.
+
+    Args:
+        neuron: the neurons.
+        shape: of the population.
+        ranges: of its currents, per channel.
+        dtype: of the currents.
+    """
+    low, high = neuron.output_range(ranges)
+    output = np.dtype(bool) if neuron.spikes else integer_dtype(low, high)
+
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        outputs = empty((steps, *ports[0].shape), output)
+        state = neuron.start(ports[0].shape)
+        for t in range(steps):
+            currents = [port.total(t).astype(np.int64) for port in ports]
+            outputs[t], _, state = neuron.step(state, currents, t)
+        return outputs
+
+    return fire
+
+
+@form.register
+def _(neuron: Readout, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        potentials = empty((1 if ports[0].is_still else steps, *ports[0].shape), dtype)
+        for t in range(len(potentials)):
+            potentials[t] = ports[0].total(t)
+        return potentials
+
+    return fire
+
+
+@form.register
+def _(neuron: MemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    thresholds = neuron.within(ranges)
+    spread_out: dict[int, NDArray[Any]] = {}
+
+    def reached(factor: int) -> NDArray[Any]:
+        """The least U of each neuron at which factor U reaches its threshold, (*shape)."""
+        if factor not in spread_out:
+            spread_out[factor] = spread(-(-thresholds // factor), shape, dtype)
+        return spread_out[factor]
+
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        (current,) = ports
+        spikes = empty((1 if current.is_still else steps, *current.shape), bool)
+        for t in range(len(spikes)):
+            terms = current.terms(t)
+            if len(terms) == 1 and terms[0][1].dtype == dtype:
+                np.greater_equal(terms[0][1], reached(terms[0][0]), out=spikes[t])  # without the product
+            else:
+                np.greater_equal(current.total(t), reached(1), out=spikes[t])
+        return spikes
+
+    return fire
+
+
+@form.register
+def _(neuron: QuantizedLIF, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    step = StoredPotential(neuron, ranges, lambda values: spread(values, shape, np.dtype(np.int64)))
+
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        spikes = empty((steps, *ports[0].shape), bool)
+        stored = empty(ports[0].shape, step.dtype, frames=1)
+        stored[...] = 0
+        for t in range(steps):
+            step(stored, ports[0].total(t), spikes[t])
+        return spikes
+
+    return fire
+
+
+def empty(shape: Shape, dtype: Any, frames: int = 2) -> Steps:
+    """An array of `frames` axes and one frame more, (.., C) or (.., C, H, W), with channels last in memory."""
+    if len(shape) == frames + 1:
+        return np.empty(shape, dtype)
+    return np.moveaxis(np.empty((*shape[:frames], *shape[frames + 1 :], shape[frames]), dtype), -1, frames)
+
+
+def spread(values: NDArray[np.int64], shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """One number per channel for every neuron, (*shape), so that loops over neurons run without breaks."""
+    found = empty(shape, dtype, frames=0)
+    found[...] = values.reshape(-1, *[1] * (len(shape) - 1))
+    return found

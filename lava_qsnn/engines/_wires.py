@@ -1,0 +1,134 @@
+"""Connections made ready for the fast engine: which kernel computes each, and on which side of it time is filtered.
+
+Steps are arrays (T, n, *shape), of maps with their channels last in memory; (1, n, *shape) of what is the same at
+every step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.engines._kernels import Kernel, exact_dtype, kernel
+from lava_qsnn.engines._packed import packed_kernel
+from lava_qsnn.errors import DeploymentError
+from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
+
+Steps = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A connection made ready. Taps filter words before the kernel, or currents after it, with the same result."""
+
+    source: str
+    poolings: tuple[SumPool, ...]
+    pooled: np.dtype[Any]  # of pooled words
+    kernel: Kernel | None  # None for a synapse with delays of its own
+    synapse: Synapse
+    taps: tuple[int, ...]
+    words: np.dtype[Any] | None  # of history words, if they are what the kernel gets
+
+    def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
+        """The currents of all steps, from the sources' outputs."""
+        source = outputs[self.source]
+        for pooling in self.poolings:
+            source = pooled(source, pooling, self.pooled)
+        if self.kernel is None:
+            return Product(_over_time(self.synapse, source, steps), self.taps)
+        if self.words is not None and len(source) > 1:
+            return Product(_frames(self.kernel, _filtered(source, self.taps, self.words)), (1,))
+        return Product(_frames(self.kernel, source), self.taps)
+
+    @property
+    def is_counted(self) -> bool:
+        """True if its currents are integers of few bits."""
+        return self.kernel is not None and self.kernel.dtype.kind == "i" and self.kernel.dtype.itemsize < 8
+
+
+@dataclass(frozen=True)
+class Product:
+    """Currents of one connection, before or after their filter, and the taps still to apply."""
+
+    values: Steps
+    taps: tuple[int, ...]
+
+    def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
+        """Step t as factors and the frames (n, *shape) they multiply, without those of factor 0."""
+        if len(self.values) == 1:
+            terms = [(sum(self.taps[: t + 1]), self.values[0])]
+        else:
+            terms = [(tap, self.values[t - k]) for k, tap in enumerate(self.taps[: t + 1])]
+        return [(tap, frame) for tap, frame in terms if tap]
+
+
+def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire:
+    """Make a connection ready: the one place where a kernel is chosen.
+
+    Bits are counted where that pays, for 1-bit weights and binary spikes; poolings before it are merged, since sums
+    over windows are not binary. Everything else is a product of matrices, or the synapse's own form.
+    """
+    source, shape = connection.source, network.shapes[connection.source]
+    taps = layer.taps(connection)[: network.timesteps]
+    if connection.synapse.delay:
+        return Wire(source, connection.poolings, np.dtype(np.int64), None, connection.synapse, taps, None)
+    if network.output_ranges[source] == (0, 1) and (counted := _counted(connection, shape)) is not None:
+        return Wire(source, (), np.dtype(bool), counted, connection.synapse, taps, None)
+    low, high = network.word_range(source, (connection.amplification,))
+    largest, word = max(-low, high), max(-low, high) * sum(taps)
+    inner = connection.pooled_shape(shape)
+    # On the side with fewer numbers, or on the one that lets the kernel stay in narrower ones.
+    before = math.prod(inner) <= math.prod(network.shapes[layer.name])
+    before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, word)
+    prepared = kernel(connection.synapse, inner, word if before else largest)
+    words = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
+    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, words)
+
+
+def _counted(connection: Connection, source: Shape) -> Kernel | None:
+    try:
+        merged = connection.merged(source).synapse
+    except DeploymentError:  # then it has no merged form, and is pooled
+        return None
+    return packed_kernel(merged, source)
+
+
+def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
+    """Sums over windows of all steps of maps: (T, n, C, H, W) to (T, n, C, rows, columns), channels last in memory."""
+    last = np.moveaxis(source, 2, -1)
+    _, rows, columns = pooling.output_shape(source.shape[2:])
+    (top, left), (down, across) = pooling.padding, pooling.stride
+    if top or left:
+        last = np.pad(last, ((0, 0), (0, 0), (top, top), (left, left), (0, 0)))
+    total = np.zeros((*last.shape[:2], rows, columns, last.shape[-1]), dtype)
+    for y, x in np.ndindex(*pooling.kernel):
+        begin_y, begin_x = y * pooling.dilation[0], x * pooling.dilation[1]
+        vertical = slice(begin_y, begin_y + down * (rows - 1) + 1, down)
+        horizontal = slice(begin_x, begin_x + across * (columns - 1) + 1, across)
+        np.add(total, last[:, :, vertical, horizontal], out=total, casting="unsafe")
+    return np.moveaxis(total, -1, 2)
+
+
+def _frames(prepared: Kernel, words: Steps) -> Steps:
+    currents = prepared(words.reshape(-1, *words.shape[2:]))
+    return currents.reshape(*words.shape[:2], *currents.shape[1:])
+
+
+def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Steps:
+    """History words, from all steps of a source."""
+    words = np.multiply(source, dtype.type(taps[0]), dtype=dtype, casting="unsafe")
+    for k, tap in enumerate(taps[1:], start=1):
+        if tap:
+            words[k:] += np.multiply(source[:-k], dtype.type(tap), dtype=dtype, casting="unsafe")
+    return words
+
+
+def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:
+    """The currents of a synapse that looks back in time by itself, by its own form."""
+    every = np.broadcast_to(source, (steps, *source.shape[1:]))
+    return np.moveaxis(synapse.current(np.moveaxis(every, 0, -1).astype(np.int64)), -1, 0)

@@ -1,0 +1,66 @@
+"""Messages between the processes of one layer each: the frames of some samples over some time steps, packed into bytes.
+
+A message holds up to `batch` samples, each over the same `steps` time steps: spikes as bits, other integers in the
+narrowest type that holds them. Its head tells how many samples there are and which time step the first one is, so a
+receiver needs no clock, and knows by itself where samples begin.
+"""
+
+import math
+
+import numpy as np
+
+from lava_qsnn import integer
+
+#: Bytes at the start of a message: the number of samples and the first time step, uint32 each.
+HEAD = 8
+
+
+class Format:
+    """The layout of a population's frames in a message.
+
+    Args:
+        shape: of the population, (C,) or (C, H, W).
+        low, high: the range of its values.
+        batch: samples per message, at most.
+        steps: time steps per message.
+
+    Attributes:
+        size: bytes of a message.
+        dtype: of the frames that `read` returns; bool for spikes.
+    """
+
+    def __init__(self, shape: integer.Shape, low: int, high: int, batch: int, steps: int) -> None:
+        self.shape = shape
+        self.batch = batch
+        self.steps = steps
+        self.dtype = np.dtype(bool) if low >= 0 and high <= 1 else integer.integer_dtype(low, high)
+        self.size = HEAD + self._bytes(batch)
+
+    def write(self, frames: np.ndarray, first_step: int) -> np.ndarray:
+        """Pack frames (samples, steps, *shape), at most `batch` samples; uint8 (bytes,), as long as it needs to be."""
+        if frames.shape[1:] != (self.steps, *self.shape) or len(frames) > self.batch:
+            raise ValueError(f"{frames.shape} are no frames of {self.steps} steps of {self.shape}")
+        head = np.array([len(frames), first_step], np.uint32).view(np.uint8)
+        if self.dtype == bool:
+            body = np.packbits(frames)
+        else:
+            body = np.ascontiguousarray(frames, self.dtype).reshape(-1).view(np.uint8)
+        return np.concatenate([head, body])
+
+    def read(self, message: np.ndarray) -> tuple[np.ndarray, int]:
+        """Frames (samples, steps, *shape), a copy, and the time step of the first; from a whole channel slot."""
+        samples, first_step = message[:HEAD].view(np.uint32).tolist()
+        body = message[HEAD : HEAD + self._bytes(samples)]
+        shape = (samples, self.steps, *self.shape)
+        if self.dtype == bool:
+            return np.unpackbits(body, count=math.prod(shape)).view(bool).reshape(shape), first_step
+        return np.frombuffer(body.tobytes(), self.dtype).reshape(shape), first_step
+
+    def _bytes(self, samples: int) -> int:
+        numbers = samples * self.steps * math.prod(self.shape)
+        return -(-numbers // 8) if self.dtype == bool else numbers * self.dtype.itemsize
+
+
+def layer_format(network: integer.IntegerNetwork, name: str, batch: int, steps: int) -> Format:
+    """The format of a layer's output, or of the network's input."""
+    return Format(network.shapes[name], *network.output_ranges[name], batch, steps)

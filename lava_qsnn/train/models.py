@@ -1,0 +1,210 @@
+"""Models: configurations to networks of lava_qsnn blocks, and their twins with real weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from types import ModuleType
+from typing import Any
+
+from lava_qsnn import block as families
+from lava_qsnn import synapse
+from lava_qsnn.block import Synaptic, memory_free
+from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import extra
+from lava_qsnn.train.config import Model, Neuron
+from lava_qsnn.train.data import Properties
+
+with extra("train"):
+    from torch import nn
+
+#: The neuron's parameters that each family takes, besides those that all take.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "memory_free": ("history", "taps", "decay", "tap_bits"),
+    "quantized_lif": ("potential_bits", "potential_range", "decay", "reset", "mode"),
+}
+SHARED = ("threshold", "surrogate", "tau_grad", "scale_grad", "norm")
+
+
+def build(model: Model, properties: Properties) -> nn.Sequential:
+    """The network of a configuration; its initial weights follow torch's seed.
+
+    Args:
+        model: the configuration's part.
+        properties: of the data, for the first and the last layer.
+
+    Returns:
+        Blocks that take (N, *input shape, T) to potentials (N, classes, T).
+
+    Raises:
+        ConfigurationError: there is no such model, or it does not fit the data.
+    """
+    if model.name not in MODELS:
+        raise ConfigurationError(
+            f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
+        )
+    net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
+    return float_twin(net) if model.float_weights else net
+
+
+def float_twin(net: nn.Sequential) -> nn.Sequential:
+    """A copy of a network that computes with the real weights that `net` quantizes, in training and in evaluation.
+
+    Regulated weights are standardized in it, too. It shows what quantizing the weights costs in accuracy, and is not
+    deployable: netx_export.export refuses it.
+
+    Raises:
+        ConfigurationError: its neurons quantize their potential in units of integer weights.
+    """
+    twin = copy.deepcopy(net)
+    for block in twin.modules():
+        if isinstance(block, Synaptic):
+            if block.neuron is not None and getattr(block.neuron, "potential_bits", None) and not _is_paper(block):
+                raise ConfigurationError(
+                    "real weights have no integer currents, which a quantized potential needs",
+                    remedy="set model.neuron.potential_bits to null, or model.neuron.mode to paper",
+                )
+            block.real_weights = True
+    return twin
+
+
+def _is_paper(block: Synaptic) -> bool:
+    return getattr(block.neuron, "mode", None) == "paper"
+
+
+def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
+    """The blocks that spike, by the names that their layers have when deployed: dense1, conv2, .."""
+    layers = [block for block in net.modules() if isinstance(block, Synaptic) and block.neuron is not None]
+    names = {f"{type(block).__name__.lower()}{number}": block for number, block in enumerate(layers, start=1)}
+    return {name: block for name, block in names.items() if not isinstance(block, memory_free.Output)}
+
+
+class _Parts:
+    """Makes the blocks of a configuration: its family of neurons, its bits; the first one may have bits of its own."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.family: ModuleType = getattr(families, model.neuron.family)
+        self.neuron = neuron_parameters(model.neuron)
+        self._first = True
+
+    def conv(self, source: int, target: int, stride: int = 1) -> nn.Module:
+        """3 x 3, padded so that stride 1 keeps the size."""
+        block: nn.Module = self.family.Conv(
+            self.neuron, source, target, 3, stride=stride, padding=1, **self._options(self._bits())
+        )
+        return block
+
+    def residual(self, source: int, target: int, stride: int) -> nn.Module:
+        """Two convolutions and a shortcut: one to one, or a convolution of 1 x 1 where shapes change."""
+        first, second = self.conv(source, target, stride), self.conv(target, target)
+        shortcut = None
+        if source != target or stride != 1:
+            shortcut = synapse.Conv(source, target, 1, stride=stride, **self._options(self.model.weight_bits))
+        block: nn.Module = self.family.Residual(first, second, shortcut=shortcut)
+        return block
+
+    def dense(self, size: int, classes: int) -> list[nn.Module]:
+        """The hidden dense layers and the output."""
+        layers: list[nn.Module] = []
+        for width in self.model.hidden:
+            layers.append(self.family.Dense(self.neuron, size, width, **self._options(self._bits())))
+            size = width
+        return [*layers, self.family.Output(size, classes, weight_bits=self.model.output_bits)]
+
+    def _bits(self) -> int:
+        first, self._first = self._first, False
+        return self.model.first_bits or self.model.weight_bits if first else self.model.weight_bits
+
+    def _options(self, bits: int) -> dict[str, Any]:
+        return {"weight_bits": bits, "weight_regulation": self.model.weight_regulation}
+
+
+def neuron_parameters(neuron: Neuron) -> dict[str, Any]:
+    """The neuron_params of a configuration's neuron; ConfigurationError for settings of another family."""
+    given, default = asdict(neuron), asdict(Neuron(family=neuron.family))
+    names = SHARED + FAMILIES[neuron.family]
+    for name, value in given.items():
+        if name not in (*names, "family") and value != default[name]:
+            raise ConfigurationError(
+                f"model.neuron.{name} has no meaning for '{neuron.family}'", remedy=f"it takes {', '.join(names)}"
+            )
+    return {name: given[name] for name in names if name != "decay" or given[name] is not None}
+
+
+def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """[Flatten,] Dense, .., Output."""
+    if parts.model.channels:
+        raise ConfigurationError("model.channels has no meaning for 'mlp'", remedy="use model.hidden")
+    flatten = [memory_free.Flatten()] if len(properties.input_shape) == 3 else []
+    return [*flatten, *parts.dense(math.prod(properties.input_shape), properties.classes)]
+
+
+def _cnn(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """(Conv, Pool of 2 x 2), .., Flatten, Dense, .., Output."""
+    return _convolutional(parts, properties, convolutions=1)
+
+
+def _vgg(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """(Conv, Conv, Pool of 2 x 2), .., Flatten, Dense, .., Output; VGGSNN of the DVS literature is of this kind."""
+    return _convolutional(parts, properties, convolutions=2)
+
+
+def _convolutional(parts: _Parts, properties: Properties, convolutions: int) -> list[nn.Module]:
+    channels, height, width = _image(parts.model, properties)
+    layers: list[nn.Module] = []
+    for width_out in parts.model.channels:
+        for _ in range(convolutions):
+            layers.append(parts.conv(channels, width_out))
+            channels = width_out
+        layers.append(memory_free.Pool(None, 2))
+        height, width = height // 2, width // 2
+    return [*layers, memory_free.Flatten(), *parts.dense(channels * height * width, properties.classes)]
+
+
+def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """Conv, (Residual, ..), .., Pool over what is left, Flatten, Dense, .., Output.
+
+    Each stage but the first halves the size. Channels [128, 256, 512] with blocks [3, 3, 2] and hidden [256] make
+    ResNet-19, as the literature of spiking networks has it.
+    """
+    model = parts.model
+    channels, height, width = _image(model, properties)
+    if len(model.blocks) != len(model.channels):
+        raise ConfigurationError(
+            f"model.blocks has {len(model.blocks)} entries, model.channels {len(model.channels)}",
+            remedy="give the number of residual blocks for each stage",
+        )
+    layers = [parts.conv(channels, model.channels[0])]
+    channels = model.channels[0]
+    for stage, (width_out, count) in enumerate(zip(model.channels, model.blocks)):
+        for index in range(count):
+            stride = 2 if stage and not index else 1
+            layers.append(parts.residual(channels, width_out, stride))
+            channels, height, width = width_out, math.ceil(height / stride), math.ceil(width / stride)
+    pool = memory_free.Pool(None, (height, width))
+    return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.classes)]
+
+
+def _image(model: Model, properties: Properties) -> tuple[int, int, int]:
+    """Channels, height and width of the data, checked against the stages of a model, which halve them."""
+    if len(properties.input_shape) != 3:
+        raise ConfigurationError(f"model.name: '{model.name}' takes images", remedy="set data.flatten to false")
+    channels, height, width = properties.input_shape
+    if not model.channels or min(height, width) >> len(model.channels) == 0:
+        raise ConfigurationError(
+            f"model.channels has {len(model.channels)} entries, and each halves images of {height} x {width} pixels",
+            remedy=f"give 1 to {min(height, width).bit_length() - 1} numbers of channels",
+        )
+    return channels, height, width
+
+
+#: The table of models. A new one is one more row: a function of the parts to build from and the data's properties.
+MODELS: dict[str, Callable[[_Parts, Properties], list[nn.Module]]] = {
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "vgg": _vgg,
+    "resnet": _resnet,
+}

@@ -1,0 +1,275 @@
+"""Training: a configuration in, checkpoints, logs and accuracies out. The loop is Lightning's."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import extra, require
+from lava_qsnn.train import curves, data
+from lava_qsnn.train._folder import replaced, reserved
+from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
+from lava_qsnn.train.config import Config, override, to_dict, to_yaml
+from lava_qsnn.train.module import Classifier
+from lava_qsnn.train.target import TargetWatch, check_before_training
+
+with extra("train"):
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch import Callback, Trainer, seed_everything
+    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+    from lightning.pytorch.loggers import CSVLogger
+
+#: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
+_NO_NEWS = (
+    r".*does not have many workers which may be a bottleneck.*",  # data lie in memory
+    r".*exists and is not empty.*",  # resuming goes on in its folder
+    r"The number of training batches .* is smaller than the logging interval",  # logs are per epoch
+    r"The dirpath has changed from .*",  # resuming in another folder starts the search for the best anew
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The results of a training.
+
+    Args:
+        best, last: checkpoints of the epoch with the lowest validation loss, and of the last one.
+        best_accuracy, last_accuracy: theirs on the validation samples, fractions.
+        test_accuracy: of `best` on the test samples, a fraction.
+        epochs: trained in this run.
+        seconds: of this run's training and validation.
+        curves: the PNG file.
+        logs: the CSV files, one per run in this folder.
+    """
+
+    best: Path
+    last: Path
+    best_accuracy: float
+    last_accuracy: float
+    test_accuracy: float
+    epochs: int
+    seconds: float
+    curves: Path
+    logs: tuple[Path, ...]
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Mean over this run."""
+        return self.seconds / self.epochs
+
+
+def train(
+    config: Config,
+    folder: str | os.PathLike[str],
+    *,
+    resume: str | os.PathLike[str] | None = None,
+    float_weights: bool = False,
+    progress: bool = True,
+) -> Result:
+    """Train a network and measure it.
+
+    With several devices, each process calls this function: `trainer.strategy: ddp` starts the running script, or the
+    running command, once more per device. In a notebook, use `ddp_notebook`. Ctrl-C ends it with KeyboardInterrupt, and
+    the checkpoints are those of the last epoch that was finished.
+
+    Args:
+        config: what to train; see lava_qsnn.train.config.
+        folder: for checkpoints, logs and curves; refused if it holds another training, or one writes to it now.
+        resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
+            and where the data are may have changed.
+        float_weights: train the twin with real weights, as `model.float_weights: true`.
+        progress: show progress bars if the output is a terminal.
+
+    Raises:
+        ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
+        FileNotFoundError, FileFormatError: `resume` is no checkpoint, or files of the data set are damaged.
+    """
+    require("train", "matplotlib")  # for the curves, at the end
+    if float_weights:
+        config = override(config, {"model.float_weights": True})
+    folder = Path(folder)
+    first = 0 if resume is None else _check_resume(config, resume)
+    with _quiet():
+        trainer = _trainer(config, folder, progress)
+        with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
+            if trainer.is_global_zero:
+                _begin(config, folder, resume)
+            return _run(trainer, config, folder, resume, first)
+
+
+def _begin(config: Config, folder: Path, resume: Any) -> None:
+    """Write the configuration, unless the folder holds a training that this one does not go on from."""
+    if resume is None and any((folder / name).exists() for name in ("best.ckpt", "last.ckpt")):
+        raise ConfigurationError(
+            f"the folder '{folder}' holds a training already", remedy="choose another one, or resume its last.ckpt"
+        )
+    with replaced(folder / "config.yaml") as file:
+        file.write_text(to_yaml(config), "utf-8")
+
+
+@contextmanager
+def _ended_with(trainer: Trainer) -> Iterator[None]:
+    """If the block fails, end the processes that Lightning has started with it; Ctrl-C is no exit, as Lightning's."""
+    try:
+        yield
+    except BaseException as error:
+        for process in getattr(trainer.strategy.launcher, "procs", []):
+            process.kill()
+        if isinstance(error, SystemExit) and trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int) -> Result:
+    seed_everything(config.seed, verbose=False)
+    samples = data.make(config.data, config.seed)
+    classifier = Classifier(config)
+    check_before_training(config.model, classifier.network, samples.properties)
+    start = time.perf_counter()
+    try:
+        trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
+    except Exception:  # an interruption waits for no picture
+        _draw(trainer, config, folder)
+        raise
+    seconds = time.perf_counter() - start
+    _draw(trainer, config, folder)
+    best, last = folder / "best.ckpt", folder / "last.ckpt"
+    if not best.exists():
+        raise ConfigurationError("no epoch was validated", remedy="let trainer.options leave room for validation")
+    (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
+    _meet(trainer)
+    table = curves.read_logs(_logs(folder))
+    accuracy = table["val_accuracy"]
+    return Result(
+        best=best,
+        last=last,
+        best_accuracy=accuracy[curves.best_epoch(table)],
+        last_accuracy=accuracy[max(accuracy)],
+        test_accuracy=measured["test_accuracy"],
+        epochs=max(accuracy) - first,
+        seconds=seconds,
+        curves=folder / "curves.png",
+        logs=_logs(folder),
+    )
+
+
+def _draw(trainer: Trainer, config: Config, folder: Path) -> None:
+    if trainer.is_global_zero and _logs(folder):
+        title = f"{config.model.name} on {config.data.name}"
+        curves.draw(curves.read_logs(_logs(folder)), folder / "curves.png", title)
+
+
+def _meet(trainer: Trainer) -> None:
+    """Wait until the one process that writes has written what all read."""
+    trainer.strategy.barrier()
+    if trainer.world_size > 1:
+        # gloo's threads free the last exchange's tensors under Python's lock. A process that ends before they have it
+        # aborts, and one that dissolves its process group waits forever (torch 2.3).
+        time.sleep(0.5)
+
+
+def _logs(folder: Path) -> tuple[Path, ...]:
+    """The CSV files of all runs in a folder, in their order."""
+    found = folder.glob("logs/version_*/metrics.csv")
+    return tuple(sorted(found, key=lambda path: int(path.parent.name.removeprefix("version_"))))
+
+
+def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
+    part = config.trainer
+    shows = progress and sys.stdout.isatty()
+    ours: dict[str, Any] = {
+        "max_epochs": part.max_epochs,
+        "accelerator": part.accelerator,
+        "devices": list(part.devices) if isinstance(part.devices, tuple) else part.devices,
+        "num_nodes": part.num_nodes,
+        "strategy": part.strategy,
+        "precision": part.precision,
+        "default_root_dir": folder,
+        # Every value that is logged is an epoch's, so that the file is up to date after each.
+        "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
+        "callbacks": _callbacks(folder, shows),
+        "plugins": [CheckedIO(folder)],
+        "enable_progress_bar": shows,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    allowed = sorted(
+        inspect.signature(Trainer).parameters.keys() - ours.keys() - {"fast_dev_run", "enable_checkpointing"}
+    )
+    for name in part.options:
+        if name not in allowed:
+            raise ConfigurationError(
+                f"trainer.options.{name} is no argument of Lightning's Trainer, or not yours to set",
+                remedy=f"choose one of {', '.join(allowed)}",
+            )
+    try:
+        return Trainer(**ours, **part.options)
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"trainer: {error}") from None
+
+
+def _callbacks(folder: Path, shows: bool) -> list[Callback]:
+    # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
+    best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
+    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
+
+
+class _ProgressBar(RichProgressBar):
+    """Lightning's, without the number of the log."""
+
+    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
+
+
+def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:
+    """Compare a checkpoint's configuration with the one to go on with, and return how many epochs it has trained."""
+    old, new = (_fixed(part) for part in (read_checkpoint(resume)[0], config))
+    for key in new:
+        if old[key] != new[key]:
+            raise ConfigurationError(
+                f"{key} is {new[key]!r}, but '{resume}' was trained with {old[key]!r}", remedy="start a new training"
+            )
+    epochs = trained_epochs(resume)
+    if epochs >= config.trainer.max_epochs:
+        raise ConfigurationError(
+            f"'{resume}' has trained {epochs} of {config.trainer.max_epochs} epochs already",
+            remedy="set trainer.max_epochs higher",
+        )
+    return epochs
+
+
+def _fixed(config: Config) -> dict[str, Any]:
+    """The settings that must not change on resuming, by dotted key."""
+    content = to_dict(config)
+    parts = {name: content[name] for name in ("data", "model", "optimizer")}
+    free = ("data.folder", "data.download", "data.cache", "model.target")
+    flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
+    return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes on devices, its advertisements, and warnings about what is on purpose."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in _NO_NEWS:
+            warnings.filterwarnings("ignore", message)
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.WARNING)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)

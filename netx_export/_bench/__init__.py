@@ -1,1 +1,0 @@
-"""Measurements that the command runs: throughput, latency, cost of spikes and memory of the Lava backends."""

@@ -1,0 +1,103 @@
+"""What is installed: the wheel and the source archive hold the packages and the configurations, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+BUILD = """
+import sys
+from setuptools import build_meta
+target = sys.argv[1]  # setuptools writes arguments of its own there
+build_meta.build_wheel(target)
+build_meta.build_sdist(target)
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source archive, built from a copy of what git keeps of the packages."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("lava_qsnn", "netx_export", "training", "tests"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-c", BUILD, target], cwd=source, capture_output=True, text=True, check=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> dict[str, bytes]:
+    """The files of the wheel, by path."""
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def source_archive(built: Path) -> dict[str, tarfile.TarInfo]:
+    """The entries of the source archive, by path."""
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {entry.name.partition("/")[2]: entry for entry in archive.getmembers()}
+
+
+def test_only_the_two_packages_are_installed(wheel: dict[str, bytes]) -> None:
+    folders = {name.partition("/")[0] for name in wheel}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"lava_qsnn", "netx_export"}
+    assert "lava_qsnn/py.typed" in wheel
+    assert "netx_export/py.typed" in wheel
+
+
+def test_every_module_is_in_the_wheel(wheel: dict[str, bytes]) -> None:
+    paths = [path for name in ("lava_qsnn", "netx_export") for path in (ROOT / name).rglob("*.py")]
+    expected = {path.relative_to(ROOT).as_posix() for path in paths}
+    assert len(expected) > 80
+    assert {name for name in wheel if name.endswith(".py")} == expected
+
+
+def test_configurations_are_real_files_in_wheel_and_source_archive(
+    wheel: dict[str, bytes], source_archive: dict[str, tarfile.TarInfo]
+) -> None:
+    configurations = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+    assert "digits" in [path.stem for path in configurations]
+    for path in configurations:
+        name = f"lava_qsnn/train/configs/{path.name}"
+        assert wheel[name] == path.read_bytes()
+        assert source_archive[name].isreg()
+        assert source_archive[name].size == path.stat().st_size
+
+
+def test_the_wheel_alone_finds_its_configurations_and_leaves_training_to_users(built: Path, tmp_path: Path) -> None:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "site")
+    program = """
+import sys
+sys.path[:] = [sys.argv[1], *[place for place in sys.path if place and "site-packages" not in place], *sys.argv[2:]]
+import importlib.util
+import lava_qsnn
+from lava_qsnn.train.config import load_config, shipped
+print(lava_qsnn.__file__, importlib.util.find_spec("training"), importlib.util.find_spec("lava_qsnn.bench.sweep").name)
+print(*shipped(), load_config("digits").data.name)
+"""
+    packages = [place for place in sys.path if place.endswith("site-packages")]
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", program, tmp_path / "site", *packages],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    first, second = result.stdout.splitlines()
+    assert first == f"{tmp_path / 'site' / 'lava_qsnn' / '__init__.py'} None lava_qsnn.bench.sweep"
+    assert second.split()[-1] == "digits"
+    assert {"digits", "mnist", "cifar10"} <= set(second.split())
