@@ -80,7 +80,7 @@ def _decode(contents: Contents) -> IntegerNetwork:
     )
     expected = encode(network, version)
     words = contents.attributes[GROUP].get("stock_obstacles")
-    if version == 1 and words is not None:  # 0.1.0 put what stands in the way into other words, and all of them
+    if version == 1 and words is not None:  # it put what stands in the way into other words, and all of them
         expected.attributes[GROUP]["stock_obstacles"] = words
     _refuse_difference(contents, expected)
     return network

@@ -258,7 +258,7 @@ class TestVersion1:
 
     @pytest.mark.parametrize("name", ["all_kinds", "exact_chain", "other_chain", "many_obstacles"])
     def test_files_of_that_release_are_read(self, name: str) -> None:
-        """Release 0.1.0 wrote them from the same networks, by running `tests/data/version_1.py` itself."""
+        """Commit 3f14d1f wrote them from the same networks, by running `tests/data/version_1.py` itself."""
         found = netx_export.load(FILES / f"version_1_{name}.net")
         assert found == getattr(version_1, name)()
 

@@ -96,7 +96,7 @@ def test_groups_of_any_size_are_read(members: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [LONGEST_TEXT, 5000, 60000])
 def test_many_long_attributes_are_read(length: int, tmp_path: Path) -> None:
-    """Above 4,096 bytes they do not lie in the heap itself; 0.1.0 wrote such texts."""
+    """Above 4,096 bytes they do not lie in the heap itself; version 1 of the format has such texts."""
     with h5py.File(tmp_path / "long.h5", "w", libver=V110) as file:
         file.attrs.update({str(number): np.bytes_(b"x" * length + b"%d" % number) for number in range(12)})
     assert_read_alike(tmp_path / "long.h5")

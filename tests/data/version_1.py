@@ -1,4 +1,4 @@
-"""The networks of the files beside this one, which release 0.1.0 wrote in version 1 of the format, by running this:
+"""The networks of the files beside this one, which commit 3f14d1f wrote in version 1 of the format, by running this:
 
 python -m tests.data.version_1 tests/data
 """
