@@ -25,6 +25,7 @@ from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork,
 from lava_qsnn.integer._reference import check_input, compute, currents, history_words, run_reference
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
+    MAXIMUM_TAP_BITS,
     check_history,
     check_tap_bits,
     geometric_taps,
@@ -73,6 +74,7 @@ __all__ = [
     "LEAKS",
     "LOIHI_LIMIT",
     "MAXIMUM_HISTORY",
+    "MAXIMUM_TAP_BITS",
     "NEURONS",
     "NEVER",
     "POTENTIAL_BITS",
