@@ -46,6 +46,12 @@ app.add_typer(bench, name="bench")
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
+#: Samples whose potentials the levels of an answer in spikes span.
+STOCK_SAMPLES = 256
+
+#: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
+AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
+
 NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
 Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
 Data = Annotated[
@@ -178,6 +184,10 @@ def export(
     checkpoint: Checkpoint,
     file: Annotated[Path, typer.Argument(help="The NetX file to write.", metavar="FILE")],
     timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="T; as trained by default.")] = None,
+    stock: Annotated[
+        str, typer.Option("--stock", help="The answer in unmodified NetX: voltage, sum (both exact) or spikes.")
+    ] = "voltage",
+    levels: Annotated[int, typer.Option("--levels", min=1, help="Of --stock spikes: neurons for each class.")] = 32,
 ) -> None:
     """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
     import netx_export
@@ -185,13 +195,20 @@ def export(
     from lava_qsnn.train.module import restore
 
     classifier = restore(checkpoint)
-    given = make(classifier.config.data).properties
+    data = make(classifier.config.data)
+    given = data.properties
+    samples = data.test_arrays(STOCK_SAMPLES)[0] if stock == "spikes" else None
     network = netx_export.export(
-        classifier.network, file, given.input_shape, timesteps or given.timesteps, given.input_bits
+        classifier.network,
+        file,
+        given.input_shape,
+        timesteps or given.timesteps,
+        given.input_bits,
+        stock=stock,
+        samples=samples,
+        levels=levels,
     )
-    console.print(layer_table(network, file))
-    console.print(cost_table(network, file))
-    console.print(backend_table(network))
+    _show(network, file)
 
 
 @app.command()
@@ -200,9 +217,7 @@ def inspect(file: NetworkFile) -> None:
     import netx_export
 
     network = netx_export.load(file)
-    console.print(layer_table(network, file))
-    console.print(cost_table(network, file))
-    console.print(backend_table(network))
+    _show(network, file)
     _tell_silent_channels(network)
 
 
@@ -325,6 +340,16 @@ def _progress(text: str) -> Iterator[Callable[..., None]]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=1.0)
         yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
+
+
+def _show(network: IntegerNetwork, file: Path) -> None:
+    """Print what is known of a network file, and how stock lava-dl opens it."""
+    import netx_export
+
+    console.print(layer_table(network, file))
+    console.print(cost_table(network, file))
+    console.print(backend_table(network))
+    console.print("in stock lava-dl:", *(f"  {line}" for line in netx_export.stock_use(file).lines), sep="\n", **AS_IT_IS)
 
 
 def _tell_silent_channels(network: IntegerNetwork) -> None:
