@@ -350,9 +350,9 @@ class TestPoolings:
 
     def test_sums_by_hand(self) -> None:
         pooling = integer.SumPool((2, 1), (1, 2), (1, 0), (2, 1))
-        words = np.arange(1, 10).reshape(1, 1, 3, 3, 1)
+        traces = np.arange(1, 10).reshape(1, 1, 3, 3, 1)
         assert pooling.output_shape((1, 3, 3)) == (1, 3, 2)
-        assert pooling.sums(words)[..., 0].tolist() == [[[[4, 6], [1 + 7, 3 + 9], [4, 6]]]]
+        assert pooling.sums(traces)[..., 0].tolist() == [[[[4, 6], [1 + 7, 3 + 9], [4, 6]]]]
         assert pooling.count == 2
         with pytest.raises(DeploymentError, match="pooling needs a source of shape"):
             pooling.output_shape((9,))
@@ -660,19 +660,19 @@ class TestNetworks:
         assert ranges == {"a": ([-100, 0], [50, 350]), "b": ([-8 - 6 + 7], [7 + 5 + 7]), "c": ([-9], [0])}
         assert network.current_ranges["b"][0].tolist() == [-6]
         assert [network.reach(name) for name in network] == [351, 7 * 19 + 4, 9]
-        assert network.word_range("input", (4, 1)) == (0, 50)
-        assert network.word_range("a", (4, 1)) == (0, 5)
+        assert network.trace_range("input", (4, 1)) == (0, 50)
+        assert network.trace_range("a", (4, 1)) == (0, 5)
         assert network.output_ranges == {"input": (0, 10), "a": (0, 1), "b": (0, 1), "c": (-9, 0)}
         assert network.thresholds("a").tolist() == [1, 1]
 
     def test_ranges_of_what_may_be_negative_delayed_and_pooled(self) -> None:
-        """Windows of 2 x 1; words of the past two steps are from -3 x 6 to 5 x 6, the third is never reached."""
+        """Windows of 2 x 1; traces of the past two steps are from -3 x 6 to 5 x 6, the third is never reached."""
         pooling = integer.SumPool((2, 1), (2, 1))
         way = integer.Connection("input", integer.Dense([[2, -1]]), 1, poolings=(pooling,))
         only = integer.Layer("a", (way,), integer.Readout((4, 2, 7)))
         network = integer.IntegerNetwork(integer.Input((1, 2, 2), 5, -3), 3, (only,))
         assert network.layers[0].taps(way) == (0, 4, 2, 7)
-        assert network.word_range("input", (4, 2)) == (-18, 30)
+        assert network.trace_range("input", (4, 2)) == (-18, 30)
         low, high = network.current_ranges["a"]
         assert (low.tolist(), high.tolist()) == ([2 * (-18 * 2 - 30)], [2 * (30 * 2 + 18)])
         assert way.amplification == 2
@@ -772,11 +772,11 @@ class TestRules:
         def problems(largest: int) -> list[str]:
             signed = integer.Input((1,), *((largest, 0) if sign > 0 else (1, -largest)))
             only = layer("a", [[0]], integer.Readout((2, 1, 5)))
-            return self.problems(integer.IntegerNetwork(signed, 2, (only,)), _limits.words_fit_lava_messages)
+            return self.problems(integer.IntegerNetwork(signed, 2, (only,)), _limits.traces_fit_lava_messages)
 
         assert problems((2**23 - 1) // 3) == []
         (problem,) = problems((2**23 - 1) // 3 + 1)
-        assert problem.startswith("a: history words of 'input' may reach 8,388,609, beyond 8,388,607")
+        assert problem.startswith("a: traces of 'input' may reach 8,388,609, beyond 8,388,607")
 
     @pytest.mark.parametrize("sign", [1, -1])
     def test_outputs_that_fit_the_ports_of_lava(self, sign: int) -> None:

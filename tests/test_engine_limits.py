@@ -91,10 +91,10 @@ class TestReference:
             assert len(np.unique(found[name])) > 1
             assert found[name].dtype == np.int64
 
-    def test_history_words(self) -> None:
+    def test_traces(self) -> None:
         spikes = np.array([[1, 0, 0, 1, 1], [0, 1, 1, 1, 0]])
-        assert integer.history_words(spikes, (5, 3, 1)).tolist() == [[5, 3, 1, 5, 8], [0, 5, 8, 9, 4]]
-        assert integer.history_words(spikes[:, :2], (5, 3, 1)).tolist() == [[5, 3], [0, 5]]
+        assert integer.traces(spikes, (5, 3, 1)).tolist() == [[5, 3, 1, 5, 8], [0, 5, 8, 9, 4]]
+        assert integer.traces(spikes[:, :2], (5, 3, 1)).tolist() == [[5, 3], [0, 5]]
 
     @pytest.mark.parametrize(
         ("reset", "spikes", "potentials"),
@@ -321,10 +321,10 @@ class TestKernels:
         self, synapse: integer.Synapse, block: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_kernels, "BLOCK", block)
-        words = random(7, 6, 7, 8, low=0, high=9)
-        expected = synapse.current(words[..., None])[..., 0]
+        traces = random(7, 6, 7, 8, low=0, high=9)
+        expected = synapse.current(traces[..., None])[..., 0]
         assert np.ptp(expected) > 0
-        assert (engines.kernel(synapse, (6, 7, 8), 9)(words) == expected).all()
+        assert (engines.kernel(synapse, (6, 7, 8), 9)(traces) == expected).all()
 
     @pytest.mark.parametrize(
         ("largest", "dtype"),
@@ -336,8 +336,8 @@ class TestKernels:
             source = (2, 1, 1) if isinstance(synapse, integer.Conv) else (2,)
             prepared = engines.kernel(synapse, source, largest)
             assert prepared.dtype == np.dtype(dtype)
-            words = np.array([largest, -largest]).reshape(1, *source)
-            assert (prepared(words) == synapse.current(words[..., None])[..., 0]).all()
+            traces = np.array([largest, -largest]).reshape(1, *source)
+            assert (prepared(traces) == synapse.current(traces[..., None])[..., 0]).all()
 
 
 class TestFast:
