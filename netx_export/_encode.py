@@ -136,7 +136,7 @@ def _answer_attributes(answer: StockAnswer) -> dict[str, Any]:
     """Nothing for the usual form, so that files that do without another say what they always did."""
     if answer.form == VOLTAGE:
         return {}
-    levels = {"stock_levels": np.array(answer.levels, np.int64)} if answer.levels else {}
+    levels = {"stock_levels": np.array(answer.levels, np.int16)} if answer.levels else {}
     return {"stock_answer": _text(answer.form), **levels}
 
 

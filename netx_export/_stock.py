@@ -26,7 +26,7 @@ from netx_export._read import load, stored_answer
 from netx_export._simulate import simulate
 
 #: Levels of an answer in spikes, and so neurons for each potential of the readout.
-LEVELS = 32
+LEVELS = 16
 
 
 def stock_answer(
@@ -56,13 +56,29 @@ def stock_answer(
         answer = StockAnswer(form)
     elif samples is None:
         raise ConfigurationError(
-            'an answer in spikes has levels, which are chosen by samples, and there are none',
+            "an answer in spikes has levels, which are chosen by samples, and there are none",
             remedy='give typical input as `samples`, or choose "sum", which is exact and needs none',
         )
     else:
         answer = levels_for(network, simulate(network, samples, "fast"), levels)
     check_answer(network, answer)
     return answer
+
+
+def stock_agreement(network: IntegerNetwork, answer: StockAnswer, samples: NDArray[np.integer[Any]]) -> float:
+    """The fraction of samples whose class by an answer in spikes is that of the potentials; 1 for the exact forms.
+
+    Args:
+        network: a deployed network, whose last layer is a readout.
+        answer: of `stock_answer`.
+        samples: int (N, *input shape, T).
+    """
+    if answer.form != SPIKES:
+        return 1.0
+    potentials = simulate(network, samples, "fast")
+    spikes = sum((potentials > level * network.output.neuron.taps[0]).sum(-1) for level in answer.levels)
+    classes, seen = (each.reshape(len(samples), -1).argmax(1) for each in (potentials.sum(-1), np.asarray(spikes)))
+    return float((classes == seen).mean())
 
 
 @dataclass(frozen=True)
@@ -115,8 +131,8 @@ class StockUse:
         if self.answer.form == SPIKES:
             count = len(self.answer.levels)
             return (
-                f"the answer is the spikes of stock.out: outputs {count} c to {count} c + {count - 1} are of class c, and "
-                "the class with the most spikes in a sample is its class",
+                f"the answer is the spikes of stock.out: outputs {count} c to {count} c + {count - 1} are of class c, "
+                "and the class with the most spikes in a sample is its class",
             )
         return (
             "stock.out stays silent: the answer is in stock.layers[-1].neuron.v at each step, as "

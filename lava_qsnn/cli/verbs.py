@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_qsnn import __version__
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples, validation_samples
 from lava_qsnn.cli.tables import (
     backend_table,
     cost_table,
@@ -45,9 +45,6 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
-
-#: Samples whose potentials the levels of an answer in spikes span.
-STOCK_SAMPLES = 256
 
 #: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
 AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
@@ -187,7 +184,7 @@ def export(
     stock: Annotated[
         str, typer.Option("--stock", help="The answer in unmodified NetX: voltage, sum (both exact) or spikes.")
     ] = "voltage",
-    levels: Annotated[int, typer.Option("--levels", min=1, help="Of --stock spikes: neurons for each class.")] = 32,
+    levels: Annotated[int, typer.Option("--levels", min=1, help="Of --stock spikes: neurons for each class.")] = 16,
 ) -> None:
     """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
     import netx_export
@@ -197,7 +194,7 @@ def export(
     classifier = restore(checkpoint)
     data = make(classifier.config.data)
     given = data.properties
-    samples = data.test_arrays(STOCK_SAMPLES)[0] if stock == "spikes" else None
+    samples = validation_samples(data) if stock == "spikes" else None
     network = netx_export.export(
         classifier.network,
         file,
@@ -209,6 +206,10 @@ def export(
         levels=levels,
     )
     _show(network, file)
+    if samples is not None:
+        answer = netx_export.stock_answer(network, stock, samples, levels)
+        agreement = netx_export.stock_agreement(network, answer, samples)
+        console.print(f"the class by spikes is that of the potentials in {agreement:.2%} of {len(samples)} samples")
 
 
 @app.command()
@@ -349,7 +350,9 @@ def _show(network: IntegerNetwork, file: Path) -> None:
     console.print(layer_table(network, file))
     console.print(cost_table(network, file))
     console.print(backend_table(network))
-    console.print("in stock lava-dl:", *(f"  {line}" for line in netx_export.stock_use(file).lines), sep="\n", **AS_IT_IS)
+    console.print(
+        "in stock lava-dl:", *(f"  {line}" for line in netx_export.stock_use(file).lines), sep="\n", **AS_IT_IS
+    )
 
 
 def _tell_silent_channels(network: IntegerNetwork) -> None:

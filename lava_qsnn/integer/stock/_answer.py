@@ -5,8 +5,8 @@ The stock neuron of a readout keeps its potential in u and v, and never fires. T
     voltage   v = 2^6 U / L_0 at each step, and an output of zeros: exact, for readers that look into the neuron.
     sum       the output is the running sum S[t] of the readout's current I[t], a graded message: exact, for
               I[t] = S[t] - S[t-1], and the sum over time of the potentials is a weighted sum of the currents.
-    spikes    each potential has M neurons, one for each level m, that fire where U[t] > m L_0: a thermometer. The number
-              of spikes is exact, and says the potential to the distance of two levels.
+    spikes    each potential has M neurons, one for each level m, that fire where U[t] > m L_0: a thermometer. The
+              number of spikes is exact, and says the potential to the distance of two levels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VOLTAGE, SUM, SPIKES = FORMS = ("voltage", "sum", "spikes")
 LARGEST_LEVEL = 2**15 - 1
 
 #: Neurons that stand for one potential.
-MOST_LEVELS = 4096
+MOST_LEVELS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def check_answer(network: IntegerNetwork, answer: StockAnswer) -> None:
     last = network.output
     if not isinstance(last.neuron, Readout):
         raise DeploymentError(
-            f"its neurons are of the kind {last.neuron.kind}, and only a readout has an answer to write in another form",
+            f"it has neurons of the kind {last.neuron.kind}, and only a readout's answer has other forms",
             layer=last.name,
             remedy='leave stock="voltage": stock NetX gives their outputs as they are',
         )
