@@ -149,9 +149,10 @@ def test_what_stock_netx_cannot_say_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="only a readout's answer has other forms"):
         netx_export.export(net[:1], tmp_path / "a.net", (20,), STEPS, stock="sum")
     assert not (tmp_path / "a.net").exists()
-    for form, levels in (("spikes", ()), ("sum", (1,)), ("spikes", (2, 2)), ("spikes", (2**15,)), ("rate", ())):
+    wrong: list[tuple[str, tuple[int, ...]]] = [("spikes", ()), ("sum", (1,)), ("spikes", (2, 2)), ("rate", ())]
+    for form, numbers in [*wrong, ("spikes", (2**15,))]:
         with pytest.raises(DeploymentError):
-            StockAnswer(form, levels)
+            StockAnswer(form, numbers)
 
 
 def test_a_use_says_what_is_not_exact(tmp_path: Path) -> None:
