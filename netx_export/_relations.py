@@ -32,7 +32,8 @@ def _is_negated(meant: Weights, found: Weights) -> bool:
 
 
 def _is_clipped(meant: Weights, found: Weights) -> bool:
-    return bool(found.size) and _same(meant.clip(found.min(), found.max()), found)
+    varied = bool(found.size) and bool(found.min() < found.max())
+    return varied and _same(meant.clip(found.min(), found.max()), found)
 
 
 def _is_truncated(meant: Weights, found: Weights) -> bool:
@@ -44,7 +45,7 @@ def _is_scaled(meant: Weights, found: Weights) -> bool:
         return False
     place = np.unravel_index(np.abs(meant).argmax(), meant.shape)
     mine, its = int(meant[place]), int(found[place])
-    return its > 0 < mine * its and bool((meant.astype(np.int64) * its == found.astype(np.int64) * mine).all())
+    return mine * its > 0 and bool((meant.astype(np.int64) * its == found.astype(np.int64) * mine).all())
 
 
 def _same(one: Weights, other: Weights) -> bool:
