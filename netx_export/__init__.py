@@ -22,6 +22,7 @@ from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
+from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
 from netx_export._stock_call import StockCall, stock_call
 from netx_export._verify import Parting, Report, Row, verify
 from netx_export._words import taps_text
@@ -49,6 +50,7 @@ __all__ = [
     "Report",
     "Row",
     "StockCall",
+    "StockUse",
     "Stream",
     "check",
     "describe",
@@ -63,7 +65,10 @@ __all__ = [
     "simulate",
     "simulate_layers",
     "state_bits",
+    "stock_agreement",
+    "stock_answer",
     "stock_call",
+    "stock_use",
     "taps_text",
     "to_json",
     "verify",

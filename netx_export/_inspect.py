@@ -12,7 +12,7 @@ from netx_export._describe import LayerSummary, describe, state_bits, weight_byt
 from netx_export._findings import Finding
 from netx_export._read import load
 from netx_export._simulate import BACKENDS
-from netx_export._stock_call import StockCall, stock_call
+from netx_export._stock import StockUse, stock_use
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Inspection:
     Args:
         file: None for a network that was not read from one.
         timesteps: the longest sample.
-        call: of unmodified NetX, that answers as the network does; None if none does.
+        stock: how unmodified lava-dl opens, runs and reads the file; None without a file.
         findings: of the checks that look at the numbers alone, the worst first.
     """
 
@@ -61,7 +61,7 @@ class Inspection:
     timesteps: int
     layers: tuple[LayerSummary, ...]
     backends: tuple[BackendFacts, ...]
-    call: StockCall | None
+    stock: StockUse | None
     findings: tuple[Finding, ...]
 
     @property
@@ -84,10 +84,11 @@ def inspect(network: IntegerNetwork | str | os.PathLike[str]) -> Inspection:
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
     """
-    file = None
+    file, stock = None, None
     if not isinstance(network, IntegerNetwork):
         path, network = Path(network), load(network)
         file = FileFacts(str(path), path.stat().st_size, weight_bytes(network, path))
+        stock = stock_use(path)
     given = network.input
     return Inspection(
         file,
@@ -98,6 +99,6 @@ def inspect(network: IntegerNetwork | str | os.PathLike[str]) -> Inspection:
             BackendFacts(name, backend.summary, backend.refusal(network), backend.absence())
             for name, backend in BACKENDS.items()
         ),
-        stock_call(network) if network.stock_exact else None,
+        stock,
         check_numbers(network),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,17 @@ def test_an_inspection_of_a_network_without_a_file_is_the_same_without_it(file: 
     assert [layer.name for layer in without.layers] == [layer.name for layer in with_file.layers]
 
 
-def test_the_call_of_netx_is_told_where_it_answers_as_the_network_does(file: Path) -> None:
-    found = netx_export.inspect(file)
-    assert found.call == netx_export.StockCall(input_message_bits=2, reset_interval=4, reset_offset=1)
-    assert "reset_interval=4" in str(found.call)
+def test_how_lava_dl_opens_the_file_is_told(file: Path) -> None:
+    stock = netx_export.inspect(file).stock
+    assert stock == netx_export.stock_use(file)
+    assert stock is not None
+    call_of_network = netx_export.stock_call(network())
+    assert stock.arguments == {"net_config": str(file), **asdict(call_of_network)}
+
+
+def test_backends_that_refuse_a_network_say_why() -> None:
     (conv, *_), neuron = network().layers, integer.MemoryFree((3, 1), np.array([2, -3, 5]))
     other = integer.IntegerNetwork(network().input, 4, (integer.Layer("conv", conv.connections, neuron),))
-    assert netx_export.inspect(other).call is None
     refusals = {backend.name: backend.refusal for backend in netx_export.inspect(other).backends}
     assert refusals["reference"] is None
     assert "taps" in str(refusals["netx"])
@@ -82,5 +87,5 @@ def test_the_command_prints_json_with_a_version(file: Path, capsys, monkeypatch)
     shown = json.loads(out)
     assert shown["version"] == 1
     assert [layer["name"] for layer in shown["layers"]] == ["conv1", "dense2", "output"]
-    assert shown["call"] == {"input_message_bits": 2, "reset_interval": 4, "reset_offset": 1}
+    assert shown["stock"]["arguments"]["reset_interval"] == 4
     assert shown["layers"][0]["neurons"] == 48

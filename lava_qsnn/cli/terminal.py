@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
+
+#: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
+AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
 
 
 def plain(error: BaseException | str) -> str:

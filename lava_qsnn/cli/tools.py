@@ -12,7 +12,7 @@ import typer
 from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
 from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, NetworkFile
 from lava_qsnn.cli.tables import backend_table, cost_table, finding_table, layer_table, report_table, word_table
-from lava_qsnn.cli.terminal import console
+from lava_qsnn.cli.terminal import AS_IT_IS, console
 
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
@@ -39,8 +39,8 @@ def show_network(inspection: Inspection) -> None:
     console.print(word_table(inspection))
     console.print(cost_table(inspection))
     console.print(backend_table(inspection))
-    if inspection.call is not None:
-        console.print(f"in unmodified lava-dl: {inspection.call}", highlight=False, soft_wrap=True)
+    if inspection.stock is not None:
+        console.print("in stock lava-dl:", *(f"  {line}" for line in inspection.stock.lines), sep="\n", **AS_IT_IS)
     if inspection.findings:
         console.print(finding_table(inspection.findings))
 

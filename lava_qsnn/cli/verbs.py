@@ -17,7 +17,7 @@ import typer
 
 from lava_qsnn import __version__
 from lava_qsnn.cli import tools
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples, validation_samples
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
@@ -154,6 +154,10 @@ def export(
     checkpoint: Checkpoint,
     file: Annotated[Path, typer.Argument(help="The NetX file to write.", metavar="FILE")],
     timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="T; as trained by default.")] = None,
+    stock: Annotated[
+        str, typer.Option("--stock", help="The answer in unmodified NetX: voltage, sum (both exact) or spikes.")
+    ] = "voltage",
+    levels: Annotated[int, typer.Option("--levels", min=1, help="Of --stock spikes: neurons for each class.")] = 16,
 ) -> None:
     """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
     import netx_export
@@ -161,9 +165,24 @@ def export(
     from lava_qsnn.train.module import restore
 
     classifier = restore(checkpoint)
-    given = make(classifier.config.data).properties
-    netx_export.export(classifier.network, file, given.input_shape, timesteps or given.timesteps, given.input_bits)
+    data = make(classifier.config.data)
+    given = data.properties
+    samples = validation_samples(data) if stock == "spikes" else None
+    network = netx_export.export(
+        classifier.network,
+        file,
+        given.input_shape,
+        timesteps or given.timesteps,
+        given.input_bits,
+        stock=stock,
+        samples=samples,
+        levels=levels,
+    )
     tools.show_network(netx_export.inspect(file))
+    if samples is not None:
+        answer = netx_export.stock_answer(network, stock, samples, levels)
+        agreement = netx_export.stock_agreement(network, answer, samples)
+        console.print(f"the class by spikes is that of the potentials in {agreement:.2%} of {len(samples)} samples")
 
 
 @app.command()
