@@ -127,7 +127,7 @@ class Synaptic(nn.Module):
         assert self.neuron is not None
         weight, step = self._weights(self.synapse)
         taps = self._early_taps(x) if skip is None else None
-        parts = [(self.synapse, weight, x if taps is None else _filtered(x, taps))]
+        parts = [(self.synapse, weight, x if taps is None else _traces(x, taps))]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
         with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
@@ -266,13 +266,13 @@ def _is_still(x: Tensor) -> bool:
     return x.stride(-1) == 0 and x.shape[-1] > 1 and not x.requires_grad
 
 
-def _filtered(x: Tensor, taps: tuple[int, ...]) -> Tensor:
-    """Filtered spike trains, sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
+def _traces(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """Traces, sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
     frames, timesteps = to_frames(x)
-    filtered = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
+    traces = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
     largest = largest_byte(x)
-    mark_bytes(filtered, None if largest is None else largest * sum(taps))
-    return filtered
+    mark_bytes(traces, None if largest is None else largest * sum(taps))
+    return traces
 
 
 def integer_synapse(of: synapses.Quantized, weight: NDArray[np.int64]) -> integer.Synapse:
@@ -296,13 +296,13 @@ def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integ
     low: Any = 0
     high: Any = 0
     for weight, source in parts:
-        least, greatest = weight_range(weight, *_filtered_range(source, sum(neuron.taps)))
+        least, greatest = weight_range(weight, *_trace_range(source, sum(neuron.taps)))
         low, high = low + least, high + greatest
     for violation in torch_violations(block, neuron, [(low, high)]):
         raise RangeError(violation.problem, layer=violation.layer, remedy=violation.remedy)
 
 
-def _filtered_range(source: Tensor, taps: int) -> tuple[int, int]:
-    """The least and the greatest value of filtered integers, no step before the first one included."""
+def _trace_range(source: Tensor, taps: int) -> tuple[int, int]:
+    """The least and the greatest trace of integers, no step before the first one included."""
     low, high = (int(value) for value in torch.aminmax(source))
     return min(low, 0) * taps, max(high, 0) * taps

@@ -22,7 +22,7 @@ from lava_qsnn.integer._limits import (
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork, Layer
-from lava_qsnn.integer._reference import check_input, compute, currents, history_words, run_reference
+from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
     MAXIMUM_TAP_BITS,
@@ -46,6 +46,7 @@ from lava_qsnn.integer._values import (
     roles,
     whole,
 )
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.neurons import (
     LEAKS,
     POTENTIAL_BITS,
@@ -61,7 +62,6 @@ from lava_qsnn.integer.neurons import (
     Readout,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
@@ -121,7 +121,6 @@ __all__ = [
     "currents_fit_loihi",
     "geometric_taps",
     "geometry_fits_lava_conv",
-    "history_words",
     "integer_dtype",
     "integer_threshold",
     "merge",
@@ -137,6 +136,7 @@ __all__ = [
     "sum_dtype",
     "tap_scale",
     "torch_violations",
+    "traces",
     "weight_range",
     "weights_fit_lava_dense",
     "whole",

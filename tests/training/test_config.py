@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from lava_qsnn.checked import plain
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.parameters import FAMILIES, LIF, MemoryFree, QuantizedLIF, Surrogate, TanhLIF, TapFamily
 from lava_qsnn.quantize import WEIGHT_BITS
@@ -147,6 +148,30 @@ def test_wrong_keys_types_and_numbers_are_named(content: Any, text: str) -> None
     with pytest.raises(ConfigurationError) as error:
         from_dict(content)
     assert text in str(error.value)
+
+
+def told(entry: Field[Any], annotation: Any) -> str:
+    """What the documentation says of a parameter: its default, and what may be chosen."""
+    default = "" if entry.default is MISSING else f"{plain(entry.default)}: ".replace("None", "null")
+    kinds = [each for each in (get_args(annotation) or (annotation,)) if each not in (int, float, type(None))]
+    named = [choice for kind in kinds for choice in (get_args(kind) if get_origin(kind) is Literal else [])]
+    chosen = [
+        *map(str, entry.metadata.get("choices", ())),
+        *map(str, kinds if get_origin(annotation) is Literal else named),
+    ]
+    chosen += [str(entry.metadata["range"])] if "range" in entry.metadata else []
+    none = " or null" if type(None) in get_args(annotation) else ""
+    return f"{default}{', '.join(chosen)}{none}"
+
+
+def test_the_documentation_has_every_parameter_with_its_default_and_range() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text("utf-8")
+    names = list(dict.fromkeys(entry.name for kind in FAMILIES.values() for entry in fields(kind)))
+    columns = [{e.name: told(e, get_type_hints(kind)[e.name]) for e in fields(kind)} for kind in FAMILIES.values()]
+    rows = [["parameter", *(f"`{name}`" for name in FAMILIES)], ["---"] * (1 + len(FAMILIES))]
+    rows += [[f"`{name}`", *(column.get(name, "") for column in columns)] for name in names]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    assert table in page, f"docs/reference/configuration.md must hold:\n{table}"
 
 
 def test_all_problems_are_told_at_once() -> None:
