@@ -88,8 +88,8 @@ class DelayedDense(integer.Synapse):
     def delay(self) -> int:
         return int(self.delays.max())
 
-    def current(self, words: Integers) -> Integers:
-        flat = words.reshape(len(words), -1, words.shape[-1])
+    def current(self, traces: Integers) -> Integers:
+        flat = traces.reshape(len(traces), -1, traces.shape[-1])
         total = np.zeros((len(flat), len(self.weight), flat.shape[-1]), np.int64)
         for delay in range(min(self.delay + 1, flat.shape[-1])):
             weight = np.where(self.delays == delay, self.weight, 0).astype(np.int64)
@@ -159,11 +159,11 @@ def _resonator(neuron: Any, currents: list[list[int]], place: oracle.Place) -> l
     return outputs
 
 
-def _delayed(synapse: Any, shape: oracle.Place, word: oracle.Volume, target: oracle.Place, t: int) -> int:
+def _delayed(synapse: Any, shape: oracle.Place, trace: oracle.Volume, target: oracle.Place, t: int) -> int:
     total = 0
     for j, place in enumerate(oracle.places(shape)):
         delay = int(synapse.delays[target[0]][j])
-        total += int(synapse.weight[target[0]][j]) * (word(*place, t - delay) if t >= delay else 0)
+        total += int(synapse.weight[target[0]][j]) * (trace(*place, t - delay) if t >= delay else 0)
     return total
 
 

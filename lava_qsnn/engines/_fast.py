@@ -125,7 +125,7 @@ def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Sta
     ports = tuple(tuple(w for port, w in found if port == each) for each in range(len(layer.neuron.currents)))
     # All partial sums, in whatever order they are added, and the number above all of them, which is never reached.
     reach = 1 + sum(
-        connection.synapse.largest_sum * connection.amplification * _largest_word(network, layer, connection)
+        connection.synapse.largest_sum * connection.amplification * _largest_trace(network, layer, connection)
         for connection in layer.connections
     )
     counted = all(w.is_counted for _, w in found)
@@ -134,8 +134,8 @@ def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Sta
     return _Stage(layer, shape, ports, dtype, fire, None, done)
 
 
-def _largest_word(network: IntegerNetwork, layer: Layer, connection: Connection) -> int:
-    low, high = network.word_range(connection.source, layer.taps(connection)[: network.timesteps])
+def _largest_trace(network: IntegerNetwork, layer: Layer, connection: Connection) -> int:
+    low, high = network.trace_range(connection.source, layer.taps(connection)[: network.timesteps])
     return max(-low, high)
 
 

@@ -1,6 +1,6 @@
 """Tiled layers: memory-free neurons behind one synapse of small weights, from spikes to spikes in one pass.
 
-Instead of filtering and unfolding numbers, multiplying, and comparing currents, words of 8 bits go to the processor's
+Instead of filtering and unfolding numbers, multiplying, and comparing currents, traces of 8 bits go to the processor's
 matrix unit, and spikes come back (`_tiles`). A sum pooling before the synapse is done on the way.
 """
 
@@ -31,7 +31,7 @@ BEYOND = 16
 class Geometry:
     """The places in memory of a synapse's windows; of a dense one, each frame is a window."""
 
-    frame: Shape  # (rows, columns, channels) of words, padding included
+    frame: Shape  # (rows, columns, channels) of traces, padding included
     padding: tuple[int, int]
     strides: tuple[int, int, int]  # bytes from a window to those in the next frame, below it, and beside it
     windows: Shape  # (frames, height, width), -1 for as many as there are
@@ -44,7 +44,7 @@ class Tiled:
     loops: ModuleType
     taps: NDArray[np.uint8]  # (K,)
     thresholds: NDArray[np.int64]  # (out,)
-    pooling: int  # p: words are sums over windows of p x p, 1 for single pixels
+    pooling: int  # p: traces are sums over windows of p x p, 1 for single pixels
     geometry: Geometry
     offsets: NDArray[np.int64]  # see `_tiles.fire`, and so below
     weight: NDArray[np.int8]
@@ -56,28 +56,28 @@ class Tiled:
             source: bool or 8 bits (T, n, H, W, C), C-contiguous; (1, n, H, W, C) if the same at every step.
             spikes: bool (T, n, *), channels last, C-contiguous, written.
         """
-        words = self._pooled(source.view(np.uint8))
+        traces = self._pooled(source.view(np.uint8))
         thresholds = self.thresholds[None]
         if len(source) > 1:
-            wide = np.uint16 if words[0].size % 2 == 0 else np.uint8
-            self.loops.filter_history(words.reshape(len(words), -1).view(wide), self.taps.astype(wide))
+            wide = np.uint16 if traces[0].size % 2 == 0 else np.uint8
+            self.loops.filter_history(traces.reshape(len(traces), -1).view(wide), self.taps.astype(wide))
         else:  # U[t] is the current times the sum of the taps so far
             last = np.arange(len(spikes)).clip(max=len(self.taps) - 1)
             thresholds = -(-thresholds // self.taps.cumsum(dtype=np.int64)[last, None])
         shaped = spikes.view(np.uint8).reshape(len(thresholds), *self.geometry.windows, spikes.shape[-1])
         strides = self.geometry.strides
-        self.loops.fire(words.reshape(-1), strides, self.offsets, self.weight, _in_passes(thresholds), shaped)
+        self.loops.fire(traces.reshape(-1), strides, self.offsets, self.weight, _in_passes(thresholds), shaped)
 
     def _pooled(self, source: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Words (T, n, *frame), zero in their padding, with some bytes after them that may be read."""
+        """Traces (T, n, *frame), zero in their padding, with some bytes after them that may be read."""
         shape = (*source.shape[:2], *self.geometry.frame)
         size = int(np.prod(shape))
         beyond = BEYOND * self.geometry.strides[2] + CHUNK
-        words = _bytes(size + beyond, zero=any(self.geometry.padding))[:size].reshape(shape)
+        traces = _bytes(size + beyond, zero=any(self.geometry.padding))[:size].reshape(shape)
         wide = np.uint64 if shape[-1] % 8 == 0 else np.uint8
-        frames, pixels = (array.reshape(-1, *array.shape[2:]).view(wide) for array in (words, source))
+        frames, pixels = (array.reshape(-1, *array.shape[2:]).view(wide) for array in (traces, source))
         self.loops.pool(frames, self.geometry.padding, pixels, self.pooling)
-        return words
+        return traces
 
 
 def tiled(
@@ -88,20 +88,20 @@ def tiled(
     Args:
         connection: its synapse and the poolings before it; without delay.
         source: (C,) or (C, H, W), what it fits.
-        taps: of the history words.
+        taps: of the traces.
         thresholds: (channels,).
         largest: the source's numbers are from 0 to it.
 
     Returns:
-        The layer; None if history words exceed 8 bits unsigned, weights 8 bits signed, or currents 32, if the
+        The layer; None if traces exceed 8 bits unsigned, weights 8 bits signed, or currents 32, if the
         convolution has groups, or if this processor has no such unit.
     """
     loops = compiled()
     if loops is None:
         return None
     for pooling, synapse in _splits(connection, source):
-        word = largest * sum(taps) * pooling**2
-        if word <= 255 and _fits_bytes(synapse) and synapse.largest_sum * word < INT32_LIMIT:
+        trace = largest * sum(taps) * pooling**2
+        if trace <= 255 and _fits_bytes(synapse) and synapse.largest_sum * trace < INT32_LIMIT:
             channels, height, width = source if len(source) == 3 else (*source, 1, 1)
             conv, geometry = _geometry(synapse, (channels, height // pooling, width // pooling))
             offsets, weight = _pack(conv, geometry.frame[1])
@@ -155,7 +155,7 @@ def _pack(conv: Conv, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int8]
     weight = np.zeros((-(-out // OUTPUTS) * OUTPUTS, len(begin), chunks * CHUNK), np.int8)
     weight[:out, :, : pieces.shape[2]] = pieces
     offsets = (begin[:, None] + CHUNK * np.arange(chunks)).reshape(-1)
-    # (pass, tile, output, chunk, four words, word) to tiles whose rows hold four words of each output.
+    # (pass, tile, output, chunk, four bytes, byte) to tiles whose rows hold four bytes of each output.
     tiles = weight.reshape(-1, 2, 16, len(offsets), 16, 4).transpose(0, 3, 1, 4, 2, 5)
     packed = _bytes(weight.size).view(np.int8).reshape(tiles.shape)
     packed[...] = tiles

@@ -24,15 +24,15 @@ Steps = NDArray[Any]
 
 @dataclass(frozen=True)
 class Wire:
-    """A connection made ready. Taps filter words before the kernel, or currents after it, with the same result."""
+    """A connection made ready. Taps filter traces before the kernel, or currents after it, with the same result."""
 
     source: str
     poolings: tuple[SumPool, ...]
-    pooled: np.dtype[Any]  # of pooled words
+    pooled: np.dtype[Any]  # of pooled traces
     kernel: Kernel | None  # None for a synapse with delays of its own
     synapse: Synapse
     taps: tuple[int, ...]
-    words: np.dtype[Any] | None  # of history words, if they are what the kernel gets
+    traces: np.dtype[Any] | None  # of traces, if they are what the kernel gets
 
     def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
         """The currents of all steps, from the sources' outputs."""
@@ -41,8 +41,8 @@ class Wire:
             source = pooled(source, pooling, self.pooled)
         if self.kernel is None:
             return Product(_over_time(self.synapse, source, steps), self.taps)
-        if self.words is not None and len(source) > 1:
-            return Product(_frames(self.kernel, _filtered(source, self.taps, self.words)), (1,))
+        if self.traces is not None and len(source) > 1:
+            return Product(_frames(self.kernel, _filtered(source, self.taps, self.traces)), (1,))
         return Product(_frames(self.kernel, source), self.taps)
 
     @property
@@ -79,15 +79,15 @@ def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire:
         return Wire(source, connection.poolings, np.dtype(np.int64), None, connection.synapse, taps, None)
     if network.output_ranges[source] == (0, 1) and (counted := _counted(connection, shape)) is not None:
         return Wire(source, (), np.dtype(bool), counted, connection.synapse, taps, None)
-    low, high = network.word_range(source, (connection.amplification,))
-    largest, word = max(-low, high), max(-low, high) * sum(taps)
+    low, high = network.trace_range(source, (connection.amplification,))
+    largest, trace = max(-low, high), max(-low, high) * sum(taps)
     inner = connection.pooled_shape(shape)
     # On the side with fewer numbers, or on the one that lets the kernel stay in narrower ones.
     before = math.prod(inner) <= math.prod(network.shapes[layer.name])
-    before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, word)
-    prepared = kernel(connection.synapse, inner, word if before else largest)
-    words = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
-    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, words)
+    before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, trace)
+    prepared = kernel(connection.synapse, inner, trace if before else largest)
+    traces = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
+    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, traces)
 
 
 def _counted(connection: Connection, source: Shape) -> Kernel | None:
@@ -114,18 +114,18 @@ def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
     return np.moveaxis(total, -1, 2)
 
 
-def _frames(prepared: Kernel, words: Steps) -> Steps:
-    currents = prepared(words.reshape(-1, *words.shape[2:]))
-    return currents.reshape(*words.shape[:2], *currents.shape[1:])
+def _frames(prepared: Kernel, traces: Steps) -> Steps:
+    currents = prepared(traces.reshape(-1, *traces.shape[2:]))
+    return currents.reshape(*traces.shape[:2], *currents.shape[1:])
 
 
 def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Steps:
-    """History words, from all steps of a source."""
-    words = np.multiply(source, dtype.type(taps[0]), dtype=dtype, casting="unsafe")
+    """Traces, from all steps of a source."""
+    traces = np.multiply(source, dtype.type(taps[0]), dtype=dtype, casting="unsafe")
     for k, tap in enumerate(taps[1:], start=1):
         if tap:
-            words[k:] += np.multiply(source[:-k], dtype.type(tap), dtype=dtype, casting="unsafe")
-    return words
+            traces[k:] += np.multiply(source[:-k], dtype.type(tap), dtype=dtype, casting="unsafe")
+    return traces
 
 
 def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:

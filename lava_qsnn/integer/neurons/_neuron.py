@@ -56,7 +56,7 @@ class Neuron(Value):
         feeds: False if no layer may follow, because its outputs are read and not sent.
 
     Attributes:
-        taps: the weights L_0 .. L_{K-1} of the last K time steps in the history words that its synapses take; (1,)
+        taps: the weights L_0 .. L_{K-1} of the last K time steps in the traces that its synapses take; (1,)
             for a kind that has no such field.
         threshold: what its potential is compared with; None for a kind that has no such field.
     """

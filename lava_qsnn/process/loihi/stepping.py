@@ -110,6 +110,6 @@ class PySynapsesModel(PyLoihiProcessModel):
         self.a_out.send(self.held)
         if (self.time_step - 1 - self.proc_params["depth"]) % self.proc_params["timesteps"] == 0:
             self.past = []
-        words = self.s_in.recv().transpose().astype(np.int64)
-        self.past = [*self.past, words][-synapse.delay - 1 :]
+        traces = self.s_in.recv().transpose().astype(np.int64)
+        self.past = [*self.past, traces][-synapse.delay - 1 :]
         self.held = synapse.current(np.stack(self.past, -1)[None])[0, ..., -1].transpose().astype(np.int32)
