@@ -1,4 +1,4 @@
-"""The parameters of NIR nodes, checked: whatever a graph of a stranger holds, it is finite, small enough and of its shape."""
+"""The parameters of NIR nodes, checked: finite numbers, not too many, of the shape that they must have."""
 
 from __future__ import annotations
 

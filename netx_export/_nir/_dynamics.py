@@ -27,9 +27,9 @@ class Dynamics:
         v[t] = (1 - b) v[t-1] + gain i[t] + offset
         z[t] = 1 iff v[t] > threshold, then v[t] = reset
 
-    With forward Euler steps of dt, CubaLIF has a = dt / tau_syn, b = dt / tau_mem, gain = a b r w_in, offset = b v_leak;
-    LIF a = 1, b = dt / tau, gain = b r. IF, as norse and sinabs compute it, takes a step for its unit of time: a = 1,
-    b = 0, gain = r. Threshold has a = b = gain = 1.
+    With forward Euler steps of dt, CubaLIF has a = dt / tau_syn, b = dt / tau_mem, gain = a b r w_in and
+    offset = b v_leak; LIF a = 1, b = dt / tau, gain = b r. IF, as norse and sinabs compute it, takes a step for its
+    unit of time: a = 1, b = 0, gain = r. Threshold has a = b = gain = 1.
     """
 
     current_leak: Floats  # a
@@ -98,7 +98,7 @@ def read_dynamics(node: Any, dt: float, place: str) -> Dynamics:
     return Dynamics(fast, slow, gain, slow * value("v_leak"), threshold, reset)
 
 
-#: The parameter whose shape is the population's, and the one that is its threshold, where they are not `r` and `v_threshold`.
+#: The parameters that have the population's shape, and that are its threshold, if not `r` and `v_threshold`.
 _ANCHOR = {nir.Threshold: "threshold", nir.CubaLIF: "v_threshold", nir.CubaLI: "v_leak"}
 _LEVEL = {nir.Threshold: "threshold"}
 

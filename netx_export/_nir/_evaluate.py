@@ -86,7 +86,5 @@ def _run(group: list[Population], drives: list[Floats], outputs: dict[str, Float
 
 def _inner(paths: list[Path], outputs: Mapping[str, Floats], t: int) -> Floats | float:
     """What paths within a group carry at step t, (N, *shape); 0.0 where there are none, or before their delays."""
-    carried = [
-        path.apply(outputs[path.source][..., t - path.delay, None])[..., 0] for path in paths if t >= path.delay
-    ]
+    carried = [path.apply(outputs[path.source][..., t - path.delay, None])[..., 0] for path in paths if t >= path.delay]
     return sum(carried[1:], start=carried[0]) if carried else 0.0

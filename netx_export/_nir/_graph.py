@@ -89,9 +89,7 @@ def read_graph(graph: Any, dt: float) -> FloatGraph:
         raise DeploymentError(f"dt must be a time above 0 in seconds, not {dt!r:.40}")
     nodes = read_nodes(graph)
     shape = population_shape(nodes.declared_input, nodes.entry)
-    dynamics = {
-        name: read_dynamics(node, dt, name) for name, node in nodes.nodes.items() if isinstance(node, NEURONS)
-    }
+    dynamics = {name: read_dynamics(node, dt, name) for name, node in nodes.nodes.items() if isinstance(node, NEURONS)}
     if not dynamics:
         raise DeploymentError("the graph has no neurons", remedy="it needs nodes of the kinds IF, LIF or CubaLIF")
     found = {name: routes(nodes, name, dynamics, dt) for name in dynamics}

@@ -1,4 +1,4 @@
-"""The linear maps between populations of a NIR graph: Linear, Affine, Conv2d, poolings, Flatten and Scale in float64."""
+"""The linear maps of NIR in float64: Linear, Affine, Conv2d, poolings, Flatten and Scale."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import numpy as np
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import Conv, Shape, SumPool
 from netx_export._nir._checked import Floats, kind, numbers, pair, spread
+
+#: Numbers of the windows of a convolution that are laid out at once.
+PART = 2**22
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,29 @@ class Convolution(Map):
         return self.geometry.output_shape(source)
 
     def apply(self, x: Floats) -> Floats:
-        form, (out, inner, *kernel) = self.geometry, self.weight.shape
         _, height, width = self.output_shape(x.shape[1:-1])
-        (pad_y, pad_x), (stride_y, stride_x) = form.padding, form.stride
-        padded = np.pad(x, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
-        padded = padded.reshape(len(x), form.groups, inner, *padded.shape[2:])
-        weight = self.weight.reshape(form.groups, out // form.groups, inner, *kernel)
-        total = np.zeros((len(x), form.groups, out // form.groups, height * width * x.shape[-1]))
-        for y, column in np.ndindex(*kernel):
-            top, left = y * form.dilation[0], column * form.dilation[1]
-            rows = slice(top, top + stride_y * (height - 1) + 1, stride_y)
-            columns = slice(left, left + stride_x * (width - 1) + 1, stride_x)
-            window = padded[..., rows, columns, :].reshape(len(x), form.groups, inner, -1)
-            total += np.matmul(weight[..., y, column], window)
-        return total.reshape(len(x), out, height, width, x.shape[-1])
+        result = np.empty((len(x), len(self.weight), height, width, x.shape[-1]))
+        steps = max(1, PART // (self.weight[0].size * self.geometry.groups * height * width))
+        for sample, answer in zip(x, result):
+            for t in range(0, x.shape[-1], steps):
+                answer[..., t : t + steps] = self._products(sample[..., t : t + steps], height, width)
+        return result
+
+    def _products(self, x: Floats, height: int, width: int) -> Floats:
+        """All windows of (C, H, W, T) as the columns of one matrix for each group, times the weights."""
+        form, (out, inner, *kernel) = self.geometry, self.weight.shape
+        (pad_y, pad_x), (stride_y, stride_x), (step_y, step_x) = form.padding, form.stride, form.dilation
+        padded = np.pad(x, ((0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
+        channel, row, column, time = padded.strides
+        windows = np.lib.stride_tricks.as_strided(
+            padded,
+            (len(padded), *kernel, height, width, x.shape[-1]),
+            (channel, row * step_y, column * step_x, row * stride_y, column * stride_x, time),
+            writeable=False,
+        )
+        columns = windows.reshape(form.groups, inner * kernel[0] * kernel[1], -1)
+        products = np.matmul(self.weight.reshape(form.groups, out // form.groups, -1), columns)
+        return products.reshape(out, height, width, x.shape[-1])
 
     def constant(self, source: Shape) -> Floats | None:
         shape = self.output_shape(source)

@@ -14,7 +14,7 @@ from netx_export._nir._dynamics import NEURONS
 from netx_export._nir._maps import READERS
 
 #: Nodes of a graph, its edges, and how deep graphs lie in graphs.
-MOST_NODES, MOST_EDGES, DEEPEST = 4096, 2**16, 8
+MOST_NODES, MOST_EDGES, DEEPEST = 2**15, 2**16, 8
 
 KINDS = (nir.Input, nir.Output, nir.Delay, *READERS, *NEURONS)
 
@@ -40,9 +40,7 @@ def read_nodes(graph: Any) -> Nodes:
     nodes: dict[str, Any] = {}
     edges = _collect(graph, "", nodes)
     if len(nodes) > MOST_NODES or len(edges) > MOST_EDGES:
-        raise DeploymentError(
-            f"{len(nodes):,} nodes and {len(edges):,} edges exceed {MOST_NODES:,} and {MOST_EDGES:,}"
-        )
+        raise DeploymentError(f"{len(nodes):,} nodes and {len(edges):,} edges exceed {MOST_NODES:,} and {MOST_EDGES:,}")
     for name, node in nodes.items():
         if not isinstance(node, KINDS):
             raise DeploymentError(

@@ -79,11 +79,11 @@ def _step(nodes: Nodes, name: str, target: str, after: tuple[Step, ...], dt: flo
         raise DeploymentError(f"more than {LONGEST_ROUTE} nodes lie between neurons", layer=name, remedy="merge them")
     node = nodes.nodes[name]
     if isinstance(node, nir.Delay):
-        return Step(name, None, _delay(node, name, dt))
+        return Step(name, None, delay_steps(node, name, dt))
     return Step(name, Map() if isinstance(node, (nir.Input, nir.Output)) else read_map(node, name), 0)
 
 
-def _delay(node: Any, name: str, dt: float) -> int:
+def delay_steps(node: Any, name: str, dt: float) -> int:
     """A delay in time steps."""
     seconds = numbers(node, "delay", name)
     steps = round(float(seconds.max()) / dt) if 0 <= seconds.max() / dt < 2**53 else -1
