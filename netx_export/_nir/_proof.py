@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_qsnn.engines import run_fast
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import IntegerNetwork
+from netx_export._activity import random_samples
 from netx_export._nir._evaluate import evaluate
 from netx_export._nir._graph import FloatGraph
 
-#: Samples on which every graph is compared with its network, half of them dense, half sparse.
+#: Samples on which every graph is compared with its network.
 SAMPLES = 8
 
 #: Time steps of these samples, at most.
@@ -37,7 +37,7 @@ def compare(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]
         names: by layer, the name of its population; for the output any name will do.
         exact: raise DeploymentError if anything differs.
     """
-    x = random_samples(network)
+    x = random_samples(network, SAMPLES)[..., :STEPS]
     wanted, found = run_fast(network, x, layers=list(network)), evaluate(graph, x)
     differing, values = 0, 0
     for layer in network:
@@ -51,15 +51,6 @@ def compare(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]
             )
         differing, values = differing + count, values + theirs.size
     return Count(differing, values)
-
-
-def random_samples(network: IntegerNetwork, count: int = SAMPLES) -> NDArray[np.int64]:
-    """Seeded integers in the range of the network's input, (N, *shape, T): half of the samples dense, half sparse."""
-    random = np.random.default_rng(0)
-    shape = (count, *network.input.shape, min(network.timesteps, STEPS))
-    x = random.integers(network.input.minimum, network.input.maximum + 1, shape)
-    x[count // 2 :] *= random.random(x[count // 2 :].shape) < 0.2
-    return x
 
 
 def metadata(network: IntegerNetwork, style: str, dt: float, count: Count) -> dict[str, Any]:
