@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn._platform import require_lava, require_netx
 from lava_qsnn.engines import run_fast
-from lava_qsnn.engines.message_format import senders
+from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from netx_export._options import Options
@@ -23,9 +23,6 @@ Engine = Callable[[IntegerNetwork, NDArray[np.integer[Any]], Options], dict[str,
 
 #: The reference keeps every layer's int64 outputs; it takes a batch in parts of about this many input numbers.
 REFERENCE_PART = 2**18
-
-#: Ports that a process of `lava-async` has for the layers it listens to.
-LAYER_PORTS = 16
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,9 @@ def _check_lava(network: IntegerNetwork) -> None:
 def _check_asynchronous(network: IntegerNetwork) -> None:
     """It is exact wherever the reference is; only, each of its processes has so many ports and no more."""
     for component in network.components:
-        if (count := len(senders(network, component))) > LAYER_PORTS:
+        if (count := len(senders(network, component))) > MOST_SOURCES:
             raise DeploymentError(
-                f"{count} sources exceed {LAYER_PORTS}, the ports of an asynchronous layer",
+                f"{count} sources exceed {MOST_SOURCES}, the ports of an asynchronous layer",
                 layer=component.layers[-1].name,
                 remedy="use the backend 'lava-fused'",
             )

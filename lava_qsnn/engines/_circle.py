@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.engines._forms import Currents, empty
+from lava_qsnn.engines._forms import Currents
 from lava_qsnn.engines._kernels import Kernel, kernel
 from lava_qsnn.engines._wires import Steps, Wire, pooled, wire
 from lava_qsnn.integer import Component, Connection, IntegerNetwork, Layer, Shape, State, integer_dtype
+from lava_qsnn.integer.layouts import empty_channels_last, from_steps
 
 
 class Circle:
@@ -30,7 +31,7 @@ class Circle:
     def __call__(self, known: Mapping[str, Steps], steps: int) -> dict[str, Steps]:
         """The outputs (T, n, *shape) of the layers, by name, from those of the layers outside."""
         samples = next(iter(known.values())).shape[1]
-        found = {each.layer.name: empty((steps, samples, *each.shape), each.dtype) for each in self.members}
+        found = {each.layer.name: each.unset(steps, samples) for each in self.members}
         known = {**known, **found}
         running = [_Running(each, known, samples, steps) for each in self.members]
         for t in range(steps):
@@ -47,7 +48,7 @@ class _Inner:
     kernel: Kernel | None  # None for a synapse with delays of its own
     pooled: np.dtype[Any]
     taps: tuple[int, ...]
-    words: np.dtype[Any]  # of history words
+    traces: np.dtype[Any]  # of traces
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class _Member:
     shape: Shape
     dtype: np.dtype[Any]  # of its outputs
     wires: tuple[tuple[int, Wire | _Inner], ...]  # with their ports
+
+    def unset(self, steps: int, samples: int) -> Steps:
+        """An array for its outputs."""
+        return empty_channels_last((steps, samples, *self.shape), self.dtype, 2)
 
 
 def _member(network: IntegerNetwork, layer: Layer, inside: set[str]) -> _Member:
@@ -73,12 +78,12 @@ def _member(network: IntegerNetwork, layer: Layer, inside: set[str]) -> _Member:
 
 def _inner(network: IntegerNetwork, layer: Layer, connection: Connection) -> _Inner:
     taps = layer.taps(connection)[: network.timesteps]
-    low, high = network.word_range(connection.source, taps)
+    low, high = network.trace_range(connection.source, taps)
     prepared = None
     if not connection.synapse.delay:
         largest = max(-low, high) * connection.amplification
         prepared = kernel(connection.synapse, connection.pooled_shape(network.shapes[connection.source]), largest)
-    poolable = network.word_range(connection.source, (sum(taps) * connection.amplification,))
+    poolable = network.trace_range(connection.source, (sum(taps) * connection.amplification,))
     return _Inner(connection, prepared, integer_dtype(*poolable), taps, integer_dtype(low, high))
 
 
@@ -116,20 +121,20 @@ class Live:
         """Step t as a factor and the frame (n, *shape) that it multiplies."""
         of = self.of
         first = max(0, t - of.connection.synapse.delay) if of.kernel is None else t
-        words = np.stack([self._words(step) for step in range(first, t + 1)])
+        traces = np.stack([self._traces(step) for step in range(first, t + 1)])
         for pooling in of.connection.poolings:
-            words = pooled(words, pooling, of.pooled)
+            traces = pooled(traces, pooling, of.pooled)
         if of.kernel is None:
-            sums = of.connection.synapse.current(np.moveaxis(words, 0, -1).astype(np.int64))[..., -1]
+            sums = of.connection.synapse.current(from_steps(traces).astype(np.int64))[..., -1]
         else:
-            sums = of.kernel(words[0])
+            sums = of.kernel(traces[0])
         return [(1, sums if of.connection.is_linear else of.connection.finished(sums.astype(np.int64)))]
 
-    def _words(self, t: int) -> NDArray[Any]:
-        """History words of step t, (n, *source shape)."""
+    def _traces(self, t: int) -> NDArray[Any]:
+        """History traces of step t, (n, *source shape)."""
         of = self.of
-        words = np.zeros(self.values.shape[1:], of.words)
+        traces = np.zeros(self.values.shape[1:], of.traces)
         for k, tap in enumerate(of.taps[: t + 1]):
             if tap:
-                words += np.multiply(self.values[t - k], of.words.type(tap), dtype=of.words, casting="unsafe")
-        return words
+                traces += np.multiply(self.values[t - k], of.traces.type(tap), dtype=of.traces, casting="unsafe")
+        return traces

@@ -12,6 +12,9 @@ import numpy as np
 
 from lava_qsnn import integer
 
+#: Populations that a process of one layer receives messages from, at most: Lava's models declare ports one by one.
+MOST_SOURCES = 16
+
 #: Bytes at the start of a message: the number of samples and the first time step, uint32 each.
 HEAD = 8
 

@@ -24,7 +24,7 @@ from lava_qsnn.integer._limits import (
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import IntegerNetwork
-from lava_qsnn.integer._reference import check_input, compute, currents, history_words, run_reference
+from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
     check_history,
@@ -49,6 +49,7 @@ from lava_qsnn.integer._values import (
     roles,
     whole,
 )
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.neurons import (
     CUBA,
     LEAKS,
@@ -70,7 +71,6 @@ from lava_qsnn.integer.neurons import (
     SigmaDelta,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
@@ -139,7 +139,6 @@ __all__ = [
     "currents_fit_loihi",
     "geometric_taps",
     "geometry_fits_lava_conv",
-    "history_words",
     "integer_dtype",
     "integer_threshold",
     "merge",
@@ -155,6 +154,7 @@ __all__ = [
     "sum_dtype",
     "tap_scale",
     "torch_violations",
+    "traces",
     "weight_range",
     "weights_fit_lava_dense",
     "whole",

@@ -38,17 +38,17 @@ MOST_POOLINGS = 8
 class Connection(Value):
     """A synapse and the name of the layer (or INPUT) whose output it carries.
 
-    The current at step t is that of the history words of step t - delay, pooled; before the first step they are 0.
+    The current at step t is that of the traces of step t - delay, pooled; before the first step they are 0.
     Of a chip's synapses, which add up in few bits and shift the sum, it is the sum, wrapped and shifted:
     floor(W_b(sum_j W_ij h_j[t - delay]) / 2^k), b = sum_bits and k = sum_shift.
 
     Args:
         source: the name of a layer, or INPUT. Without delay it is one before the connection's own; with a delay of at
             least 1 it may be any, the same one included.
-        synapse: what the words are weighted by.
+        synapse: what the traces are weighted by.
         delay: time steps, 0 to 4096.
         port: the number of the current, in the `currents` of the layer's neuron, that it adds to.
-        poolings: sums over windows that the words go through first, one after the other.
+        poolings: sums over windows that the traces go through first, one after the other.
         sum_bits: the bits of two's complement to which the weighted sum wraps, 2 to 32; 0 if it does not.
         sum_shift: the bits by which it is shifted down, 0 to 31.
     """
@@ -92,7 +92,7 @@ class Connection(Value):
         return replace(self, synapse=synapse, poolings=tuple(before)).merged(source)
 
     def current_range(self, source: Shape, low: int, high: int) -> Bounds:
-        """The range of each channel's current, for words of a source of some shape from `low` to `high`."""
+        """The range of each channel's current, for traces of a source of some shape from `low` to `high`."""
         least, greatest = self.sum_range(source, low, high)
         if self.sum_bits:
             half = 2 ** (self.sum_bits - 1)
@@ -120,7 +120,7 @@ class Connection(Value):
         return (wrapped(sums, self.sum_bits) if self.sum_bits else sums) >> self.sum_shift
 
     def simplified(self, source: Shape, low: int, high: int) -> Connection:
-        """The same for words from `low` to `high`, linear if it can be: its sums never wrap, its shift divides all."""
+        """The same for traces from `low` to `high`, linear if it can be: its sums never wrap, its shift divides all."""
         least, greatest = self.sum_range(source, low, high)
         half = 2 ** (self.sum_bits - 1) if self.sum_bits else None
         if half is not None and (int(least.min()) < -half or int(greatest.max()) >= half):
@@ -133,7 +133,7 @@ class Connection(Value):
 
     @property
     def amplification(self) -> int:
-        """The most source words that a pooled word adds up."""
+        """The most source traces that a pooled trace adds up."""
         return int(np.prod([pooling.count for pooling in self.poolings], dtype=object))
 
 

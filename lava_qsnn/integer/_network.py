@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
 from lava_qsnn.integer._components import Component, components
 from lava_qsnn.integer._layers import INPUT, Connection, Input, Layer
-from lava_qsnn.integer._ranges import port_ranges, words_between
+from lava_qsnn.integer._ranges import port_ranges, traces_between
 from lava_qsnn.integer._values import (
     ENDLESS,
     LARGEST_COUNT,
@@ -84,10 +84,10 @@ class IntegerNetwork(Value):
             raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
 
     def _largest(self, layer: Layer, connection: Connection) -> int:
-        """The largest magnitude of a connection's words, and of its sums unless they wrap."""
-        words = self.word_range(connection.source, layer.taps(connection)[: self.timesteps])
-        sums = () if connection.sum_bits else connection.sum_range(self.shapes[connection.source], *words)
-        return max(-words[0], words[1], *(int(np.abs(each).max()) for each in sums))
+        """The largest magnitude of a connection's traces, and of its sums unless they wrap."""
+        traces = self.trace_range(connection.source, layer.taps(connection)[: self.timesteps])
+        sums = () if connection.sum_bits else connection.sum_range(self.shapes[connection.source], *traces)
+        return max(-traces[0], traces[1], *(int(np.abs(each).max()) for each in sums))
 
     @property
     def is_endless(self) -> bool:
@@ -168,7 +168,7 @@ class IntegerNetwork(Value):
     def port_ranges(self) -> dict[str, tuple[Bounds, ...]]:
         """The least and the greatest of each current a layer's neurons take, per channel: a pair of arrays a port.
 
-        Exact Python integers, from the weights' negative and positive sums and the range of history words.
+        Exact Python integers, from the weights' negative and positive sums and the range of traces.
         """
         return port_ranges(self)
 
@@ -191,9 +191,9 @@ class IntegerNetwork(Value):
         ranges = {INPUT: (self.input.minimum, self.input.maximum)}
         return ranges | {layer.name: layer.neuron.output_range(self.port_ranges[layer.name]) for layer in self.layers}
 
-    def word_range(self, source: str, taps: tuple[int, ...]) -> tuple[int, int]:
-        """The range of a source's history words under some taps; 0, what there is before the first step, included."""
-        return words_between(self.output_ranges[source], taps)
+    def trace_range(self, source: str, taps: tuple[int, ...]) -> tuple[int, int]:
+        """The range of a source's traces under some taps; 0, what there is before the first step, included."""
+        return traces_between(self.output_ranges[source], taps)
 
     def reach(self, name: str) -> int:
         """The largest magnitude that computing a layer's currents and potentials can meet."""
@@ -264,9 +264,9 @@ class IntegerNetwork(Value):
         return replace(self, layers=tuple(self._simplified(layer) for layer in self.layers))
 
     def _simplified(self, layer: Layer) -> Layer:
-        words = (self.word_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
+        traces = (self.trace_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
         connections = (
-            each.simplified(self.shapes[each.source], *between) for each, between in zip(layer.connections, words)
+            each.simplified(self.shapes[each.source], *between) for each, between in zip(layer.connections, traces)
         )
         return replace(layer, connections=tuple(connections))
 

@@ -58,13 +58,13 @@ def _layer_ranges(network: IntegerNetwork, layer: Layer, outputs: dict[str, Rang
     channels: Shape = network.shapes[layer.name][:1]
     totals: list[Bounds] = [(np.zeros(channels, object), np.zeros(channels, object)) for _ in layer.neuron.currents]
     for connection in layer.connections:
-        words = words_between(outputs[connection.source], layer.taps(connection)[: network.timesteps])
-        bounds = connection.current_range(network.shapes[connection.source], *words)
+        traces = traces_between(outputs[connection.source], layer.taps(connection)[: network.timesteps])
+        bounds = connection.current_range(network.shapes[connection.source], *traces)
         least, greatest = totals[connection.port]
         totals[connection.port] = (least + bounds[0], greatest + bounds[1])
     return tuple(totals)
 
 
-def words_between(outputs: Range, taps: tuple[int, ...]) -> Range:
-    """The range of history words by some taps, of a source's outputs in a range; 0 is among both."""
+def traces_between(outputs: Range, taps: tuple[int, ...]) -> Range:
+    """The range of traces by some taps, of a source's outputs in a range; 0 is among both."""
     return min(outputs[0], 0) * sum(taps), max(outputs[1], 0) * sum(taps)

@@ -40,7 +40,7 @@ ENDLESS = LARGEST_COUNT
 #: Time steps of a connection's delay, and of a synapse's.
 LONGEST_DELAY = 4096
 
-#: Sums and history words of the int64 reference must not come near wrapping.
+#: Sums and traces of the int64 reference must not come near wrapping.
 REFERENCE_LIMIT = 2**62
 
 #: The axes of an array with one number for each channel, or for each neuron.

@@ -12,7 +12,6 @@ from lava_qsnn.integer.neurons._neuron import (
     PerStepAndChannel,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.neurons._quantized_lif import LEAKS, POTENTIAL_BITS, RESETS, QuantizedLIF
 from lava_qsnn.integer.neurons._resonate import RF, RFIzhikevich
@@ -39,5 +38,4 @@ __all__ = [
     "SigmaDelta",
     "State",
     "Step",
-    "per_channel",
 ]

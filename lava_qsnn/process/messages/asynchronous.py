@@ -18,11 +18,8 @@ from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import ComponentEngine, one_thread
-from lava_qsnn.engines.message_format import bundle, senders
+from lava_qsnn.engines.message_format import MOST_SOURCES, bundle, senders
 from lava_qsnn.process.messages.answering import PyAnsweringModel
-
-#: InPorts of a layer process, one for each population it receives from. Lava's models declare their ports one by one.
-PORTS = 16
 
 
 class Layer(AbstractProcess):
@@ -54,7 +51,7 @@ class Layer(AbstractProcess):
             name=names[0], network=network, component=component, batch=batch, steps=steps, stores=stores or {}
         )
         sizes = [bundle(network, sender, batch, steps).size for sender in senders(network, own)]
-        for index in range(PORTS):
+        for index in range(MOST_SOURCES):
             setattr(self, f"in_{index}", InPort(shape=(sizes[index] if index < len(sizes) else 1,)))
         self.out = OutPort(shape=(bundle(network, names, batch, steps).size,))
 
