@@ -61,8 +61,12 @@ MODULES = [
 #: Files with the tests that judge, and what they do not run: random networks take seconds, where the tests of limits
 #: take milliseconds, and find as much.
 TESTS = (
-    *("threshold", "kernels", "input", "quantize", "fold", "quantized_lif", "blocks", "file", "file_reader", "fast"),
-    *("core_limits", "stock_limits", "quantize_limits", "file_limits", "fold_limits", "engine_limits"),
+    "tests/limits",
+    *(
+        f"tests/test_{name}.py"
+        for name in ("threshold", "kernels", "input", "quantize", "fold", "quantized_lif", "blocks", "file", "fast")
+    ),
+    *("tests/test_file_reader.py", "tests/test_contract.py"),
 )
 LEFT_OUT = (
     *("fast.py::test_dense_networks", "fast.py::test_convolutional_networks", "fast.py::test_stored_potentials["),
@@ -276,7 +280,7 @@ def main(
     chosen = [mutant for mutant in _all(modules) if (mutant.module, mutant.name) not in done]
     if chosen and judge:
         RECORD.parent.mkdir(exist_ok=True)
-        files = [str(path) for name in TESTS if (path := Path(f"tests/test_{name}.py")).exists()]
+        files = [name for name in TESTS if Path(name).exists()]
         options = ["-q", "-s", "-m", "not lava and not slow", "-p", "no:cacheprovider", "--durations=0"]
         options += [f"--deselect=tests/test_{name}" for name in LEFT_OUT]
         status = pytest.main([*options, *files], plugins=[Judge(chosen, record, jobs)])

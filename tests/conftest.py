@@ -13,7 +13,7 @@ import pytest
 import torch
 
 # What tests share asserts, too, and tells what it has found.
-pytest.register_assert_rewrite("tests.flows", "tests.networks", "tests.oracle")
+pytest.register_assert_rewrite("tests.helpers")
 
 # Two busy cores make timings vary; a property is wrong or right, not slow.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)

@@ -26,10 +26,9 @@ from tests.helpers import oracle
 
 Integers = NDArray[np.int64]
 
-pytestmark = pytest.mark.lava
-
 #: All but stock NetX, which has no such neurons.
-ENGINES = ("reference", "fast", "lava", "lava-async", "lava-fused")
+ON_LAVA = [pytest.param(name, marks=pytest.mark.lava) for name in ("lava", "lava-async", "lava-fused")]
+ENGINES = ("reference", "fast", *ON_LAVA)
 
 
 @integer.register
@@ -88,8 +87,8 @@ class DelayedDense(integer.Synapse):
     def delay(self) -> int:
         return int(self.delays.max())
 
-    def current(self, words: Integers) -> Integers:
-        flat = words.reshape(len(words), -1, words.shape[-1])
+    def current(self, traces: Integers) -> Integers:
+        flat = traces.reshape(len(traces), -1, traces.shape[-1])
         total = np.zeros((len(flat), len(self.weight), flat.shape[-1]), np.int64)
         for delay in range(min(self.delay + 1, flat.shape[-1])):
             weight = np.where(self.delays == delay, self.weight, 0).astype(np.int64)
@@ -159,11 +158,11 @@ def _resonator(neuron: Any, currents: list[list[int]], place: oracle.Place) -> l
     return outputs
 
 
-def _delayed(synapse: Any, shape: oracle.Place, word: oracle.Volume, target: oracle.Place, t: int) -> int:
+def _delayed(synapse: Any, shape: oracle.Place, trace: oracle.Volume, target: oracle.Place, t: int) -> int:
     total = 0
     for j, place in enumerate(oracle.places(shape)):
         delay = int(synapse.delays[target[0]][j])
-        total += int(synapse.weight[target[0]][j]) * (word(*place, t - delay) if t >= delay else 0)
+        total += int(synapse.weight[target[0]][j]) * (trace(*place, t - delay) if t >= delay else 0)
     return total
 
 
@@ -197,6 +196,7 @@ def test_new_kinds_run_on_every_engine(engine: str) -> None:
     assert len(np.unique(expected["out"])) > 3
 
 
+@pytest.mark.lava
 @pytest.mark.parametrize("engine", ["lava-async", "lava-fused"])
 def test_state_and_delays_last_from_message_to_message(engine: str) -> None:
     x = inputs()

@@ -221,9 +221,9 @@ def test_a_dead_end_deeper_than_the_output_has_all_its_steps() -> None:
     assert_right(case, netx_export.simulate_layers(case.network, case.x, "lava"))
 
 
-def test_history_words_beyond_a_message_are_refused_by_lava_even_if_nothing_weights_them() -> None:
+def test_traces_beyond_a_message_are_refused_by_lava_even_if_nothing_weights_them() -> None:
     network = one_layer(integer.Dense([[0]]), integer.MemoryFree((LARGE, 1), [1]))
-    assert "history words of 'input' may reach 1,099,511,627,777" in str(netx_export.BACKENDS["lava"].refusal(network))
+    assert "traces of 'input' may reach 1,099,511,627,777" in str(netx_export.BACKENDS["lava"].refusal(network))
 
 
 def test_a_readout_is_no_source() -> None:
@@ -250,7 +250,7 @@ IMPOSSIBLE: dict[str, Callable[[], object]] = {
     "no taps": lambda: integer.Readout(()),
     "a tap of 2^64": lambda: integer.Readout((2**64,)),
     "a tap of 1.5": lambda: integer.Readout((1.5,)),  # type: ignore[arg-type]
-    "words of 2^63": lambda: one_layer(integer.Dense(0 * ONES), integer.MemoryFree((2**61,) * 4, [1] * 4)),
+    "traces of 2^63": lambda: one_layer(integer.Dense(0 * ONES), integer.MemoryFree((2**61,) * 4, [1] * 4)),
     "a soft reset by 2^62": lambda: one_layer(
         integer.Dense([[1]]), integer.QuantizedLIF(2, 1, "soft", [0], [0], [0], [-(2**62)])
     ),

@@ -290,7 +290,7 @@ def chain(synapse: integer.Dense | integer.Conv, source: integer.Shape, taps: tu
     """A network of one layer, thresholds where about half the potentials of the inputs reach them, and inputs."""
     x = np.random.default_rng(0).integers(0, maximum + 1, (19, *source, 5))
     x[0], x[1] = 0, maximum
-    potentials = synapse.current(integer.history_words(x, taps))
+    potentials = synapse.current(integer.traces(x, taps))
     neuron = integer.MemoryFree(
         taps, np.median(potentials.swapaxes(0, 1).reshape(len(synapse.weight), -1), 1).astype(int)
     )
@@ -303,7 +303,7 @@ def weights_of(largest: int, *shape: int) -> Any:
     return np.random.default_rng(1).choice([-largest, largest - (largest == 128)], shape)
 
 
-#: Whether history words, weights and currents are such that a layer can be tiled, at the limits of each.
+#: Whether traces, weights and currents are such that a layer can be tiled, at the limits of each.
 LIMITS = [
     (integer.Dense(weights_of(1, 33, 700)), (700,), (8, 4, 2, 1), 17, True),
     (integer.Dense(weights_of(1, 33, 700)), (700,), (8, 4, 2, 2), 16, False),

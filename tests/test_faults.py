@@ -64,13 +64,13 @@ def with_pipes(configuration: RunConfig) -> RunConfig:
 
 def break_history(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], call: int) -> None:
     """Make the input's history process of `lava` fail when it computes so many times, in all processes to come."""
-    healthy, calls = memory_free.PyHistoryModel.word, [0]
+    healthy, calls = memory_free.PyHistoryModel.trace, [0]
 
-    def word(self: memory_free.PyHistoryModel, spikes: np.ndarray) -> Any:
+    def trace(self: memory_free.PyHistoryModel, spikes: np.ndarray) -> Any:
         calls[0] += 1
         return fault() if calls[0] == call else healthy(self, spikes)
 
-    monkeypatch.setattr(memory_free.PyHistoryModel, "word", word)
+    monkeypatch.setattr(memory_free.PyHistoryModel, "trace", trace)
 
 
 @pytest.mark.usefixtures("promptness")

@@ -69,23 +69,23 @@ def test_any_message_gives_the_reference_s_outputs(case: Case, grain: str, batch
 def test_adding_the_rows_of_spikes_is_multiplying(rate: float, frames: int) -> None:
     random = np.random.default_rng(frames)
     weight = random.integers(-100, 100, (300, 500))
-    words = (random.random((frames, 500)) < rate) * random.integers(1, 16, (frames, 500))
+    traces = (random.random((frames, 500)) < rate) * random.integers(1, 16, (frames, 500))
     dense = engine.synapse(integer.Dense(weight), (500,), 15)
-    assert (dense(words) == words @ weight.T).all()
-    assert (dense(words > 0) == (words > 0) @ weight.T).all()
+    assert (dense(traces) == traces @ weight.T).all()
+    assert (dense(traces > 0) == (traces > 0) @ weight.T).all()
 
 
 @pytest.mark.parametrize("weight", [127, -128])
 @pytest.mark.parametrize("sources", [64, 65, 400])
-@pytest.mark.parametrize("largest_word", [1, 4, 2**20])
-def test_narrow_rows_hold_the_largest_sum(weight: int, sources: int, largest_word: int) -> None:
-    dense = engine.EventDense(integer.Dense(np.full((50, sources), weight)), largest_word)
-    words = np.full((3, sources), largest_word)
+@pytest.mark.parametrize("largest_trace", [1, 4, 2**20])
+def test_narrow_rows_hold_the_largest_sum(weight: int, sources: int, largest_trace: int) -> None:
+    dense = engine.EventDense(integer.Dense(np.full((50, sources), weight)), largest_trace)
+    traces = np.full((3, sources), largest_trace)
     for way in (dense, dense._add_to_many, dense._multiply, dense._multiply_each):
-        assert (way(words) == weight * sources * largest_word).all()
-    assert (dense._add_to_one(words[:1]) == weight * sources * largest_word).all()
-    silent = engine.EventDense(integer.Dense(np.zeros((50, sources), int)), largest_word)
-    assert not silent(words.astype(silent.weight.dtype)).any()
+        assert (way(traces) == weight * sources * largest_trace).all()
+    assert (dense._add_to_one(traces[:1]) == weight * sources * largest_trace).all()
+    silent = engine.EventDense(integer.Dense(np.zeros((50, sources), int)), largest_trace)
+    assert not silent(traces.astype(silent.weight.dtype)).any()
 
 
 @pytest.mark.parametrize(

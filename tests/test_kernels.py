@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from lava_qsnn import integer
 from lava_qsnn.engines._kernels import exact_dtype, kernel
 
-#: The largest weight and the largest word: sums within float32, within float64, beyond both.
+#: The largest weight and the largest trace: sums within float32, within float64, beyond both.
 RANGES = [(1, 1), (3, 15), (127, 2**16), (2**31 - 1, 2**12), (2**31 - 1, 2**24)]
 
 
 @st.composite
 def synapses(draw: st.DrawFn) -> tuple[integer.Synapse, integer.Shape, int]:
-    """A synapse, a source it fits, and the largest word."""
-    largest, word = draw(st.sampled_from(RANGES))
+    """A synapse, a source it fits, and the largest trace."""
+    largest, trace = draw(st.sampled_from(RANGES))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
 
     def weights(*shape: int) -> Any:
@@ -33,7 +33,7 @@ def synapses(draw: st.DrawFn) -> tuple[integer.Synapse, integer.Shape, int]:
         return (
             integer.Dense(weights(many, int(np.prod(shape)))) if dense else integer.OneToOne(weights(shape[0])),
             shape,
-            word,
+            trace,
         )
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     groups, per_group, per_out = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
@@ -44,7 +44,7 @@ def synapses(draw: st.DrawFn) -> tuple[integer.Synapse, integer.Shape, int]:
         dilation=draw(pair),
         groups=groups,
     )
-    return conv, (groups * per_group, draw(st.integers(7, 10)), draw(st.integers(7, 10))), word
+    return conv, (groups * per_group, draw(st.integers(7, 10)), draw(st.integers(7, 10))), trace
 
 
 @settings(max_examples=200)
@@ -53,14 +53,14 @@ def test_kernels_equal_the_reference(
     case: tuple[integer.Synapse, integer.Shape, int], frames: int, dtype: Any, channels_last: bool
 ) -> None:
     synapse, shape, largest = case
-    words = np.random.default_rng(frames).integers(0, min(largest, 255) + 1, (frames, *shape))
-    words[0] = largest if dtype is not np.uint8 else min(largest, 255)
-    given_words = words.astype(dtype)
+    traces = np.random.default_rng(frames).integers(0, min(largest, 255) + 1, (frames, *shape))
+    traces[0] = largest if dtype is not np.uint8 else min(largest, 255)
+    given_traces = traces.astype(dtype)
     if channels_last and len(shape) == 3:
-        given_words = np.ascontiguousarray(given_words.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        given_traces = np.ascontiguousarray(given_traces.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     prepared = kernel(synapse, shape, largest)
-    currents = prepared(given_words)
-    expected = synapse.current(words[..., None])[..., 0]
+    currents = prepared(given_traces)
+    expected = synapse.current(traces[..., None])[..., 0]
     assert currents.dtype == prepared.dtype
     assert currents.shape == expected.shape
     assert (currents.astype(np.int64) == expected).all()

@@ -82,8 +82,8 @@ def test_families_of_taps() -> None:
 def test_reduced_taps_are_the_same_filter_divided(taps: list[int], timesteps: int, seed: int) -> None:
     reduced, divisor = integer.reduce_taps(taps, timesteps)
     spikes = random_weight(seed, timesteps).gt(0).long().numpy()
-    full = integer.history_words(spikes, tuple(taps))
-    assert (full == divisor * integer.history_words(spikes, reduced)).all()
+    full = integer.traces(spikes, tuple(taps))
+    assert (full == divisor * integer.traces(spikes, reduced)).all()
 
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(0, 2**31))

@@ -106,7 +106,7 @@ class Synaptic(nn.Module):
         """
         weight, step = self._weights(self.synapse)
         early = skip is None and self._filters_sources(x)
-        parts = [(self.synapse, weight, _history_words(x, self.neuron.early_taps) if early else x)]
+        parts = [(self.synapse, weight, _traces(x, self.neuron.early_taps) if early else x)]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
         with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
@@ -248,13 +248,13 @@ def _is_still(x: Tensor) -> bool:
     return x.stride(-1) == 0 and x.shape[-1] > 1 and not x.requires_grad
 
 
-def _history_words(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+def _traces(x: Tensor, taps: tuple[int, ...]) -> Tensor:
     """sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
     frames, timesteps = to_frames(x)
-    words = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
+    traces = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
     largest = largest_byte(x)
-    mark_bytes(words, None if largest is None else largest * sum(taps))
-    return words
+    mark_bytes(traces, None if largest is None else largest * sum(taps))
+    return traces
 
 
 def integer_synapse(of: synapses.Quantized, weight: NDArray[np.int64]) -> integer.Synapse:
@@ -278,13 +278,13 @@ def _refuse_inexact(parts: list[tuple[NDArray[np.int64], Tensor]], neuron: integ
     low: Any = 0
     high: Any = 0
     for weight, source in parts:
-        least, greatest = weight_range(weight, *_words_range(source, sum(neuron.taps)))
+        least, greatest = weight_range(weight, *_trace_range(source, sum(neuron.taps)))
         low, high = low + least, high + greatest
     for violation in torch_violations(block, neuron, [(low, high)]):
         raise RangeError(violation.problem, layer=violation.layer, remedy=violation.remedy)
 
 
-def _words_range(source: Tensor, taps: int) -> tuple[int, int]:
-    """The least and the greatest history word of integers, no step before the first one included."""
+def _trace_range(source: Tensor, taps: int) -> tuple[int, int]:
+    """The least and the greatest trace of integers, no step before the first one included."""
     low, high = (int(value) for value in torch.aminmax(source))
     return min(low, 0) * taps, max(high, 0) * taps

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from lava_qsnn.integer import Conv, Dense, OneToOne, Shape, Synapse, sum_dtype
+from lava_qsnn.integer.layouts import channels_first, channels_last, per_channel
 
 Numbers = NDArray[Any]
 
@@ -21,9 +22,9 @@ BLOCK = 2**18
 
 @dataclass(frozen=True)
 class Kernel:
-    """A synapse made ready for frames: words (B, *source shape) -> currents (B, *output shape), exactly.
+    """A synapse made ready for frames: traces (B, *source shape) -> currents (B, *output shape), exactly.
 
-    Words are integers of at most the magnitude it was made for, in any dtype that holds them; currents come back as
+    Traces are integers of at most the magnitude it was made for, in any dtype that holds them; currents come back as
     `dtype`: float32, float64 or, beyond 2^53, int64. The frames are independent; those of feature maps may come, and
     are returned, with the channels last in memory.
     """
@@ -31,65 +32,67 @@ class Kernel:
     dtype: np.dtype[Any]
     compute: Callable[[Numbers], Numbers]
 
-    def __call__(self, words: Numbers) -> Numbers:
-        return self.compute(words)
+    def __call__(self, traces: Numbers) -> Numbers:
+        return self.compute(traces)
 
 
 @singledispatch
-def kernel(synapse: Synapse, source_shape: Shape, largest_word: int) -> Kernel:
+def kernel(synapse: Synapse, source_shape: Shape, largest_trace: int) -> Kernel:
     """Prepare a synapse for many frames: by the row of its kind, or else by its own `current`, in int64.
 
     Args:
         synapse: integer weights, without delays of its own.
         source_shape: (C,) or (C, H, W), one frame of its source.
-        largest_word: frames hold integers of at most this magnitude.
+        largest_trace: frames hold integers of at most this magnitude.
 
     Raises:
         DeploymentError: the synapse does not fit the source.
     """
     synapse.output_shape(source_shape)
-    return Kernel(np.dtype(np.int64), lambda words: synapse.current(words.astype(np.int64)[..., None])[..., 0])
+    return Kernel(np.dtype(np.int64), lambda traces: synapse.current(traces.astype(np.int64)[..., None])[..., 0])
 
 
 @kernel.register
-def _(synapse: Dense, source_shape: Shape, largest_word: int) -> Kernel:
+def _(synapse: Dense, source_shape: Shape, largest_trace: int) -> Kernel:
     synapse.output_shape(source_shape)
-    dtype = exact_dtype(synapse, largest_word)
+    dtype = exact_dtype(synapse, largest_trace)
     return Kernel(dtype, _dense(synapse, dtype, source_shape))
 
 
 @kernel.register
-def _(synapse: OneToOne, source_shape: Shape, largest_word: int) -> Kernel:
-    dtype = exact_dtype(synapse, largest_word)
+def _(synapse: OneToOne, source_shape: Shape, largest_trace: int) -> Kernel:
+    dtype = exact_dtype(synapse, largest_trace)
     return Kernel(dtype, _one_to_one(synapse, dtype, len(synapse.output_shape(source_shape))))
 
 
 @kernel.register
-def _(synapse: Conv, source_shape: Shape, largest_word: int) -> Kernel:
-    dtype, shape = exact_dtype(synapse, largest_word), synapse.output_shape(source_shape)
+def _(synapse: Conv, source_shape: Shape, largest_trace: int) -> Kernel:
+    dtype, shape = exact_dtype(synapse, largest_trace), synapse.output_shape(source_shape)
     prepare = _depthwise if synapse.weight.shape[1] == 1 else _convolution
     return Kernel(dtype, prepare(synapse, dtype, shape))
 
 
-def exact_dtype(synapse: Synapse, largest_word: int) -> np.dtype[Any]:
-    """The narrowest of float32, float64 and int64 in which no sum of |W| times the largest word is ever rounded."""
-    return sum_dtype(synapse.largest_sum * largest_word)
+def exact_dtype(synapse: Synapse, largest_trace: int) -> np.dtype[Any]:
+    """The narrowest of float32, float64 and int64 in which no sum of |W| times the largest trace is ever rounded."""
+    return sum_dtype(synapse.largest_sum * largest_trace)
 
 
 def _dense(synapse: Dense, dtype: np.dtype[Any], source: Shape) -> Callable[[Numbers], Numbers]:
-    weight = np.ascontiguousarray(channels_last(synapse, source).T, dtype)
-    return lambda words: np.moveaxis(words, 1, -1).astype(dtype, order="C", copy=False).reshape(len(words), -1) @ weight
+    weight = np.ascontiguousarray(weights_last(synapse, source).T, dtype)
+    return lambda traces: (
+        channels_last(traces, 1).astype(dtype, order="C", copy=False).reshape(len(traces), -1) @ weight
+    )
 
 
-def channels_last(synapse: Dense, source: Shape) -> NDArray[np.signedinteger[Any]]:
+def weights_last(synapse: Dense, source: Shape) -> NDArray[np.signedinteger[Any]]:
     """Dense weights (out, in) for a source (C, H, W) that is flattened with its channels last."""
     weight = synapse.weight.reshape(-1, *source)
-    return np.moveaxis(weight, 1, -1).reshape(len(weight), -1)
+    return channels_last(weight, 1).reshape(len(weight), -1)
 
 
 def _one_to_one(synapse: OneToOne, dtype: np.dtype[Any], axes: int) -> Callable[[Numbers], Numbers]:
-    weight = synapse.weight.astype(dtype).reshape(-1, *[1] * (axes - 1))
-    return lambda words: words.astype(dtype, copy=False) * weight
+    weight = per_channel(synapse.weight.astype(dtype), axes)
+    return lambda traces: traces.astype(dtype, copy=False) * weight
 
 
 def _convolution(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Callable[[Numbers], Numbers]:
@@ -99,18 +102,18 @@ def _convolution(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Ca
     weight = np.ascontiguousarray(grouped.transpose(0, 3, 4, 2, 1), dtype).reshape(groups, -1, out // groups)
     _, height, width = output_shape
 
-    def compute(words: Numbers) -> Numbers:
-        currents = np.empty((len(words), height, width, groups, out // groups), dtype)
+    def compute(traces: Numbers) -> Numbers:
+        currents = np.empty((len(traces), height, width, groups, out // groups), dtype)
         block = max(1, BLOCK // (height * width * weight[..., 0].size))
-        pad = _Padding(synapse, words, block, dtype)
+        pad = _Padding(synapse, traces, block, dtype)
         unfolded = np.empty((groups, block, height, width, *size, per_group), dtype)
-        for start in range(0, len(words), block):
-            padded = pad(words[start : start + block])
+        for start in range(0, len(traces), block):
+            padded = pad(traces[start : start + block])
             columns = unfolded[:, : len(padded)]
             np.copyto(columns, _windows(synapse, padded, height, width))
             result = currents[start : start + block].reshape(-1, groups, out // groups).transpose(1, 0, 2)
             np.matmul(columns.reshape(groups, result.shape[1], -1), weight, out=result)
-        return currents.reshape(len(words), height, width, out).transpose(0, 3, 1, 2)
+        return channels_first(currents.reshape(len(traces), height, width, out), 1)
 
     return compute
 
@@ -121,16 +124,16 @@ def _depthwise(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Call
     weight = np.ascontiguousarray(synapse.weight.transpose(2, 3, 1, 0), dtype).reshape(*size, groups, out // groups)
     _, height, width = output_shape
 
-    def compute(words: Numbers) -> Numbers:
-        currents = np.zeros((len(words), height, width, groups, out // groups), dtype)
+    def compute(traces: Numbers) -> Numbers:
+        currents = np.zeros((len(traces), height, width, groups, out // groups), dtype)
         block = max(1, BLOCK // currents[0].size)
-        pad = _Padding(synapse, words, block, dtype)
-        for start in range(0, len(words), block):
+        pad = _Padding(synapse, traces, block, dtype)
+        for start in range(0, len(traces), block):
             total = currents[start : start + block]
-            windows = _windows(synapse, pad(words[start : start + block]), height, width)
+            windows = _windows(synapse, pad(traces[start : start + block]), height, width)
             for y, x in np.ndindex(*size):
                 total += windows[..., y, x, :].transpose(1, 2, 3, 0, 4) * weight[y, x]
-        return currents.reshape(len(words), height, width, out).transpose(0, 3, 1, 2)
+        return channels_first(currents.reshape(len(traces), height, width, out), 1)
 
     return compute
 
@@ -138,16 +141,16 @@ def _depthwise(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Call
 class _Padding:
     """Frames (b, C, H, W) to (b, H + 2 pad, W + 2 pad, C), C-contiguous, in one buffer whose borders stay zero."""
 
-    def __init__(self, synapse: Conv, words: Numbers, block: int, dtype: np.dtype[Any]) -> None:
-        channels, height, width = words.shape[1:]
+    def __init__(self, synapse: Conv, traces: Numbers, block: int, dtype: np.dtype[Any]) -> None:
+        channels, height, width = traces.shape[1:]
         (self.top, self.left), (self.height, self.width) = synapse.padding, (height, width)
-        shape = (min(block, len(words)), height + 2 * self.top, width + 2 * self.left, channels)
+        shape = (min(block, len(traces)), height + 2 * self.top, width + 2 * self.left, channels)
         self.buffer = np.zeros(shape, dtype)
 
-    def __call__(self, words: Numbers) -> Numbers:
-        padded = self.buffer[: len(words)]
+    def __call__(self, traces: Numbers) -> Numbers:
+        padded = self.buffer[: len(traces)]
         inside = padded[:, self.top : self.top + self.height, self.left : self.left + self.width]
-        np.copyto(inside, words.transpose(0, 2, 3, 1), casting="unsafe")
+        np.copyto(inside, channels_last(traces, 1), casting="unsafe")
         return padded
 
 

@@ -1,7 +1,7 @@
 """The loops of tiled layers, compiled by numba for processors with a matrix unit for bytes (Intel AMX).
 
 Importing it raises ImportError where there is no numba, no such unit, or no leave from the kernel to use it. A tile is
-16 rows of 64 bytes; one instruction adds the product of two tiles, 16 x 64 words by 64 x 16 weights, to a third.
+16 rows of 64 bytes; one instruction adds the product of two tiles, 16 x 64 traces by 64 x 16 weights, to a third.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def _store(_: Any, tile: Any, address: Any, stride: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def _add_product(_: Any, total: Any, words: Any, weight: Any) -> Any:
+def _add_product(_: Any, total: Any, traces: Any, weight: Any) -> Any:
     """Unsigned bytes times signed bytes."""
-    return types.void(total, words, weight), _emit("tdpbusd", 3)
+    return types.void(total, traces, weight), _emit("tdpbusd", 3)
 
 
 @numba.njit
@@ -137,7 +137,7 @@ def _compare(currents: Any, thresholds: Any, spikes: Any) -> None:
 
 @numba.njit
 def _configuration(rows: int) -> Any:
-    """Tiles 0 to 5 of so many rows, for currents and words; 6 and 7 of 16, for weights; 64 bytes in each row."""
+    """Tiles 0 to 5 of so many rows, for currents and traces; 6 and 7 of 16, for weights; 64 bytes in each row."""
     configuration = np.zeros(64, np.uint8)
     configuration[0] = 1
     configuration[16:32:2] = 64
@@ -147,11 +147,11 @@ def _configuration(rows: int) -> Any:
 
 
 @numba.njit(cache=True)
-def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, spikes: Any) -> None:
-    """Fill `spikes` with  sum W h >= Theta  over windows of words.
+def fire(traces: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, spikes: Any) -> None:
+    """Fill `spikes` with  sum W h >= Theta  over windows of traces.
 
     Args:
-        words: uint8 (bytes,), frames (B, rows, columns, channels); up to 16 windows after them are read, in vain.
+        traces: uint8 (bytes,), frames (B, rows, columns, channels); up to 16 windows after them are read, in vain.
         strides: bytes from a window to those in the next frame, below it, and beside it.
         offsets: int64 (chunks,), where in a window each chunk of 64 bytes begins.
         weight: int8 (out / 32, chunks, 2, 16, 64); 0 for what is in a chunk but not in the window.
@@ -172,7 +172,7 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
             frame, row = divmod(line, height)
             begin[i] = line * width + part * rows
             end[i] = min(begin[i] + rows, line * width + width)
-            address[i] = words.ctypes.data + frame * strides[0] + row * strides[1] + part * rows * strides[2]
+            address[i] = traces.ctypes.data + frame * strides[0] + row * strides[1] + part * rows * strides[2]
         for j in range(len(weight)):
             _multiply(address[0], address[1], strides[2], offsets, weight[j], currents)
             for i in range(2):
@@ -183,21 +183,21 @@ def fire(words: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, s
 
 
 @numba.njit(cache=True)
-def pool(words: Any, padding: Any, source: Any, size: int) -> None:
-    """Fill `words` with the sums over windows of size x size of a source's frames.
+def pool(traces: Any, padding: Any, source: Any, size: int) -> None:
+    """Fill `traces` with the sums over windows of size x size of a source's frames.
 
     Args:
-        words: uint8 (frames, rows, columns, C), written but for its padding. Or 8 channels in one uint64: since no
-            word exceeds 255, sums carry nothing from one to the next.
+        traces: uint8 (frames, rows, columns, C), written but for its padding. Or 8 channels in one uint64: since no
+            trace exceeds 255, sums carry nothing from one to the next.
         padding: rows above and below, columns left and right.
-        source: as `words` (frames, H, W, C), at least size times as many rows and columns, without padding.
+        source: as `traces` (frames, H, W, C), at least size times as many rows and columns, without padding.
         size: 1 for single pixels.
     """
-    many, rows, columns, channels = words.shape
+    many, rows, columns, channels = traces.shape
     top, left = padding
-    line = np.empty((columns - 2 * left, size, channels), words.dtype)
+    line = np.empty((columns - 2 * left, size, channels), traces.dtype)
     for frame, row in np.ndindex((many, rows - 2 * top)):
-        inside = words[frame, top + row, left : columns - left]
+        inside = traces[frame, top + row, left : columns - left]
         if size == 1:
             inside[:] = source[frame, row, : len(inside)]
         else:
@@ -218,28 +218,28 @@ def _add_rows(line: Any, rows: Any) -> None:
 
 
 @numba.njit
-def _add_columns(words: Any, line: Any) -> None:
-    """Words (columns, C) from pixels (columns, size, C)."""
+def _add_columns(traces: Any, line: Any) -> None:
+    """Traces (columns, C) from pixels (columns, size, C)."""
     columns, size, channels = line.shape
     for column in range(columns):
         for c in range(channels):
             total = line[column, 0, c] + line[column, 1, c]
             for x in range(2, size):
                 total += line[column, x, c]
-            words[column, c] = total
+            traces[column, c] = total
 
 
 @numba.njit(cache=True)
-def filter_history(words: Any, taps: Any) -> None:
-    """Make history words of words (T, numbers), in place.
+def filter_history(traces: Any, taps: Any) -> None:
+    """Turn spikes, or pooled ones, (T, numbers) into their traces, in place.
 
     Args:
-        words: uint8, or two of them in one uint16: since none exceeds 255, nothing is carried from one to the next.
+        traces: uint8, or two of them in one uint16: since none exceeds 255, nothing is carried from one to the next.
         taps: the same type (K,).
     """
-    for t in range(len(words) - 1, -1, -1):  # backwards, since it reads what was before
-        for i in range(words.shape[1]):
-            words[t, i] *= taps[0]
+    for t in range(len(traces) - 1, -1, -1):  # backwards, since it reads what was before
+        for i in range(traces.shape[1]):
+            traces[t, i] *= taps[0]
         for k in range(1, min(len(taps), t + 1)):
-            for i in range(words.shape[1]):
-                words[t, i] += taps[k] * words[t - k, i]
+            for i in range(traces.shape[1]):
+                traces[t, i] += taps[k] * traces[t - k, i]

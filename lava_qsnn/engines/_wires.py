@@ -18,21 +18,22 @@ from lava_qsnn.engines._kernels import Kernel, exact_dtype, kernel
 from lava_qsnn.engines._packed import packed_kernel
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
+from lava_qsnn.integer.layouts import channels_first, channels_last, from_frames, from_steps, to_frames, to_steps
 
 Steps = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Wire:
-    """A connection made ready. Taps filter words before the kernel, or currents after it, with the same result."""
+    """A connection made ready. Taps filter traces before the kernel, or currents after it, with the same result."""
 
     source: str
     poolings: tuple[SumPool, ...]
-    pooled: np.dtype[Any]  # of pooled words
+    pooled: np.dtype[Any]  # of pooled traces
     kernel: Kernel | None  # None for a synapse with delays of its own
     synapse: Synapse
     taps: tuple[int, ...]
-    words: np.dtype[Any] | None  # of history words, if they are what the kernel gets
+    traces: np.dtype[Any] | None  # of traces, if they are what the kernel gets
 
     def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
         """The currents of all steps, from the sources' outputs."""
@@ -41,8 +42,8 @@ class Wire:
             source = pooled(source, pooling, self.pooled)
         if self.kernel is None:
             return Product(_over_time(self.synapse, source, steps), self.taps)
-        if self.words is not None and len(source) > 1:
-            return Product(_frames(self.kernel, _filtered(source, self.taps, self.words)), (1,))
+        if self.traces is not None and len(source) > 1:
+            return Product(_frames(self.kernel, _filtered(source, self.taps, self.traces)), (1,))
         return Product(_frames(self.kernel, source), self.taps)
 
     @property
@@ -79,15 +80,15 @@ def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire:
         return Wire(source, connection.poolings, np.dtype(np.int64), None, connection.synapse, taps, None)
     if network.output_ranges[source] == (0, 1) and (counted := _counted(connection, shape)) is not None:
         return Wire(source, (), np.dtype(bool), counted, connection.synapse, taps, None)
-    low, high = network.word_range(source, (connection.amplification,))
-    largest, word = max(-low, high), max(-low, high) * sum(taps)
+    low, high = network.trace_range(source, (connection.amplification,))
+    largest, trace = max(-low, high), max(-low, high) * sum(taps)
     inner = connection.pooled_shape(shape)
     # On the side with fewer numbers, or on the one that lets the kernel stay in narrower ones.
     before = math.prod(inner) <= math.prod(network.shapes[layer.name])
-    before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, word)
-    prepared = kernel(connection.synapse, inner, word if before else largest)
-    words = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
-    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, words)
+    before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, trace)
+    prepared = kernel(connection.synapse, inner, trace if before else largest)
+    traces = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
+    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, traces)
 
 
 def _counted(connection: Connection, source: Shape) -> Kernel | None:
@@ -100,7 +101,7 @@ def _counted(connection: Connection, source: Shape) -> Kernel | None:
 
 def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
     """Sums over windows of all steps of maps: (T, n, C, H, W) to (T, n, C, rows, columns), channels last in memory."""
-    last = np.moveaxis(source, 2, -1)
+    last = channels_last(source, 2)
     _, rows, columns = pooling.output_shape(source.shape[2:])
     (top, left), (down, across) = pooling.padding, pooling.stride
     if top or left:
@@ -111,24 +112,23 @@ def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
         vertical = slice(begin_y, begin_y + down * (rows - 1) + 1, down)
         horizontal = slice(begin_x, begin_x + across * (columns - 1) + 1, across)
         np.add(total, last[:, :, vertical, horizontal], out=total, casting="unsafe")
-    return np.moveaxis(total, -1, 2)
+    return channels_first(total, 2)
 
 
-def _frames(prepared: Kernel, words: Steps) -> Steps:
-    currents = prepared(words.reshape(-1, *words.shape[2:]))
-    return currents.reshape(*words.shape[:2], *currents.shape[1:])
+def _frames(prepared: Kernel, traces: Steps) -> Steps:
+    return from_frames(prepared(to_frames(traces)), traces)
 
 
 def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Steps:
-    """History words, from all steps of a source."""
-    words = np.multiply(source, dtype.type(taps[0]), dtype=dtype, casting="unsafe")
+    """Traces, from all steps of a source."""
+    traces = np.multiply(source, dtype.type(taps[0]), dtype=dtype, casting="unsafe")
     for k, tap in enumerate(taps[1:], start=1):
         if tap:
-            words[k:] += np.multiply(source[:-k], dtype.type(tap), dtype=dtype, casting="unsafe")
-    return words
+            traces[k:] += np.multiply(source[:-k], dtype.type(tap), dtype=dtype, casting="unsafe")
+    return traces
 
 
 def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:
     """The currents of a synapse that looks back in time by itself, by its own form."""
     every = np.broadcast_to(source, (steps, *source.shape[1:]))
-    return np.moveaxis(synapse.current(np.moveaxis(every, 0, -1).astype(np.int64)), -1, 0)
+    return to_steps(synapse.current(from_steps(every).astype(np.int64)))

@@ -14,6 +14,7 @@ from lava_qsnn.engines._kernels import kernel
 from lava_qsnn.engines._stored import StoredPotential
 from lava_qsnn.engines._wires import pooled
 from lava_qsnn.extras import extra
+from lava_qsnn.integer.layouts import from_frames, from_sequences, per_channel, to_frames, to_sequences
 
 with extra("lava"):
     from scipy.sparse import csr_matrix
@@ -59,39 +60,38 @@ class LayerEngine:
 class ConnectionEngine:
     """One connection: frames of its source to the currents of its targets, both (samples, steps, *shape).
 
-    History is linear, so it may be taken on either side of the synapse, whichever is smaller: on words, or on the
-    currents that they cause. On currents, a synapse's work follows the spikes, not the words, which live longer.
+    History is linear, so it may be taken on either side of the synapse, whichever is smaller: on traces, or on the
+    currents that they cause. On currents, a synapse's work follows the spikes, not the traces, which live longer.
     """
 
     def __init__(self, network: integer.IntegerNetwork, layer: integer.Layer, connection: integer.Connection) -> None:
-        self.poolings, self.shape = connection.poolings, network.shapes[layer.name]
+        self.poolings = connection.poolings
         inner = connection.pooled_shape(network.shapes[connection.source])
         taps = layer.taps(connection)[: network.timesteps]
-        low, high = network.word_range(connection.source, (connection.amplification,))
+        low, high = network.trace_range(connection.source, (connection.amplification,))
         self.pooled = integer.integer_dtype(low, high)
         largest = max(-low, high)
         # Sums over several connections are at least as exact: numpy takes the wider of their types.
         self.dtype = integer.sum_dtype(network.reach(layer.name))
-        on_currents = bool(connection.synapse.delay) or np.prod(inner) >= np.prod(self.shape)
-        self.words = HistoryFilter(() if on_currents else taps, integer.sum_dtype(largest * sum(taps)))
+        on_currents = bool(connection.synapse.delay) or np.prod(inner) >= np.prod(network.shapes[layer.name])
+        self.traces = HistoryFilter(() if on_currents else taps, integer.sum_dtype(largest * sum(taps)))
         self.currents = HistoryFilter(taps if on_currents else (), self.dtype)
-        word = largest * (1 if on_currents else sum(taps))
+        trace = largest * (1 if on_currents else sum(taps))
         self.synapse: Callable[[np.ndarray], np.ndarray] | DelayedSynapse
         if connection.synapse.delay:
             self.synapse = DelayedSynapse(connection.synapse)
         else:
-            self.synapse = synapse(connection.synapse, inner, word)
+            self.synapse = synapse(connection.synapse, inner, trace)
 
     def __call__(self, frames: np.ndarray, first: bool) -> np.ndarray:
         for pooling in self.poolings:
             frames = pooled(frames, pooling, self.pooled)
-        words = self.words(frames, first)
+        traces = self.traces(frames, first)
         if isinstance(self.synapse, DelayedSynapse):
-            found = self.synapse(words, first)
+            found = self.synapse(traces, first)
         else:
-            found = self.synapse(words.reshape(-1, *words.shape[2:]))
-        currents = found.astype(self.dtype, copy=False).reshape(*words.shape[:2], *self.shape)
-        return self.currents(currents, first)
+            found = from_frames(self.synapse(to_frames(traces)), traces)
+        return self.currents(found.astype(self.dtype, copy=False), first)
 
 
 class NetworkEngine:
@@ -133,7 +133,7 @@ class HistoryFilter:
 
     Args:
         taps: L_0 .. L_{K-1}; none to pass frames on as they are.
-        dtype: of the words, in which they are exact.
+        dtype: of the traces, in which they are exact.
     """
 
     def __init__(self, taps: tuple[int, ...], dtype: np.dtype) -> None:
@@ -161,27 +161,27 @@ class HistoryFilter:
 
 
 class DelayedSynapse:
-    """A synapse that looks back in time by itself: words (samples, steps, *source) to currents, int64."""
+    """A synapse that looks back in time by itself: traces (samples, steps, *source) to currents, int64."""
 
     def __init__(self, of: integer.Synapse) -> None:
         self.of = of
         self.past = Past(of.delay)
 
-    def __call__(self, words: np.ndarray, first: bool) -> np.ndarray:
-        steps = words.shape[1]
-        known = np.moveaxis(self.past.extend(words.astype(np.int64), first), 1, -1)
-        return np.moveaxis(self.of.current(known)[..., -steps:], -1, 1)
+    def __call__(self, traces: np.ndarray, first: bool) -> np.ndarray:
+        steps = traces.shape[1]
+        known = from_sequences(self.past.extend(traces.astype(np.int64), first))
+        return to_sequences(self.of.current(known)[..., -steps:])
 
 
 @singledispatch
-def synapse(of: integer.Synapse, source: integer.Shape, largest_word: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Make a synapse ready: a function from words (frames, *source) to currents (frames, *output shape)."""
-    return kernel(of, source, largest_word)
+def synapse(of: integer.Synapse, source: integer.Shape, largest_trace: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Make a synapse ready: a function from traces (frames, *source) to currents (frames, *output shape)."""
+    return kernel(of, source, largest_trace)
 
 
 @synapse.register
-def _(of: integer.Dense, source: integer.Shape, largest_word: int) -> Callable[[np.ndarray], np.ndarray]:
-    return EventDense(of, largest_word)
+def _(of: integer.Dense, source: integer.Shape, largest_trace: int) -> Callable[[np.ndarray], np.ndarray]:
+    return EventDense(of, largest_trace)
 
 
 class EventDense:
@@ -189,18 +189,19 @@ class EventDense:
 
     Args:
         of: the synapse.
-        largest_word: frames hold integers of at most this magnitude.
+        largest_trace: frames hold integers of at most this magnitude.
     """
 
-    def __init__(self, of: integer.Dense, largest_word: int) -> None:
-        reach = largest_word * of.largest_sum
+    def __init__(self, of: integer.Dense, largest_trace: int) -> None:
+        reach = largest_trace * of.largest_sum
         self.weight = np.ascontiguousarray(of.weight.T, integer.sum_dtype(reach))
         # What bounds adding is reading rows, so they are narrow: int16 may wrap on the way to a sum that it holds.
-        self.rows = self.weight.astype(np.int16) if reach < 2**15 else self.weight
+        narrow = integer.integer_dtype(-reach, reach, (np.int16,))
+        self.rows = self.weight.astype(narrow) if narrow == np.int16 else self.weight
 
-    def __call__(self, words: np.ndarray) -> np.ndarray:
-        """Words (frames, *source) to currents (frames, out), by the way that should be the fastest."""
-        flat = words.reshape(len(words), -1)
+    def __call__(self, traces: np.ndarray) -> np.ndarray:
+        """Traces (frames, *source) to currents (frames, out), by the way that should be the fastest."""
+        flat = traces.reshape(len(traces), -1)
         active, frames = int(np.count_nonzero(flat)), len(flat)
         if not active:
             return np.zeros((frames, self.rows.shape[1]), self.rows.dtype)
@@ -263,13 +264,13 @@ def _(neuron: integer.Readout, ranges: Sequence[integer.Bounds], axes: int) -> N
 
 @neurons.register
 def _(neuron: integer.MemoryFree, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    threshold = integer.per_channel(neuron.within(ranges), axes).astype(integer.sum_dtype(neuron.reach(ranges)))
+    threshold = per_channel(neuron.within(ranges), axes).astype(integer.sum_dtype(neuron.reach(ranges)))
     return lambda currents, first: currents[0] >= threshold
 
 
 @neurons.register
 def _(neuron: integer.QuantizedLIF, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    step = StoredPotential(neuron, ranges, lambda values: integer.per_channel(values, axes))
+    step = StoredPotential(neuron, ranges, lambda values: per_channel(values, axes))
     return Storing(step)
 
 

@@ -22,7 +22,7 @@ from lava_qsnn.integer._limits import (
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork, Layer
-from lava_qsnn.integer._reference import check_input, compute, currents, history_words, run_reference
+from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
     check_history,
@@ -45,6 +45,7 @@ from lava_qsnn.integer._values import (
     roles,
     whole,
 )
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.neurons import (
     LEAKS,
     POTENTIAL_BITS,
@@ -60,7 +61,6 @@ from lava_qsnn.integer.neurons import (
     Readout,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
@@ -119,7 +119,6 @@ __all__ = [
     "currents_fit_loihi",
     "geometric_taps",
     "geometry_fits_lava_conv",
-    "history_words",
     "integer_dtype",
     "integer_threshold",
     "merge",
@@ -135,6 +134,7 @@ __all__ = [
     "sum_dtype",
     "tap_scale",
     "torch_violations",
+    "traces",
     "weight_range",
     "weights_fit_lava_dense",
     "whole",

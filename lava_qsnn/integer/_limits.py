@@ -66,15 +66,15 @@ def potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
         yield from _potential_within_int32(layer.name, layer.neuron, network.port_ranges[layer.name])
 
 
-def words_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
-    """History words within the messages that Lava's synapses take: 24 bits, signed."""
+def traces_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
+    """Traces within the messages that Lava's synapses take: 24 bits, signed."""
     for layer in network.layers:
         for connection in layer.connections:
-            low, high = network.word_range(connection.source, layer.taps(connection)[: network.timesteps])
-            if (word := max(-low, high)) > MESSAGE_LIMIT:
+            low, high = network.trace_range(connection.source, layer.taps(connection)[: network.timesteps])
+            if (trace := max(-low, high)) > MESSAGE_LIMIT:
                 yield Violation(
                     layer.name,
-                    f"history words of '{connection.source}' may reach {word:,}, beyond {MESSAGE_LIMIT:,}, a message",
+                    f"traces of '{connection.source}' may reach {trace:,}, beyond {MESSAGE_LIMIT:,}, a message",
                     "use a shorter history, taps of fewer bits or fewer input_bits",
                 )
 
@@ -125,7 +125,7 @@ def poolings_merge(network: IntegerNetwork) -> Iterator[Violation]:
 LAVA_RULES: tuple[Rule, ...] = (
     poolings_merge,
     currents_fit_loihi,
-    words_fit_lava_messages,
+    traces_fit_lava_messages,
     outputs_fit_lava_messages,
     weights_fit_lava_dense,
     geometry_fits_lava_conv,

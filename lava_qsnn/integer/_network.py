@@ -48,14 +48,14 @@ MOST_POOLINGS = 8
 class Connection(Value):
     """A synapse and the name of the layer (or INPUT) whose output it carries.
 
-    The current at step t is that of the history words of step t - delay, pooled; before the first step they are 0.
+    The current at step t is that of the traces of step t - delay, pooled; before the first step they are 0.
 
     Args:
         source: the name of a layer before, or INPUT.
-        synapse: what the words are weighted by.
+        synapse: what the traces are weighted by.
         delay: time steps, 0 to 4096.
         port: the number of the current, in the `currents` of the layer's neuron, that it adds to.
-        poolings: sums over windows that the words go through first, one after the other.
+        poolings: sums over windows that the traces go through first, one after the other.
     """
 
     source: str
@@ -93,7 +93,7 @@ class Connection(Value):
         return replace(self, synapse=synapse, poolings=tuple(before)).merged(source)
 
     def current_range(self, source: Shape, low: int, high: int) -> Bounds:
-        """The range of each channel's current, for words of a source of some shape from `low` to `high`.
+        """The range of each channel's current, for traces of a source of some shape from `low` to `high`.
 
         Where windows overlap or reach beyond the source, pixels count by the larger weights that they merge into.
         """
@@ -104,7 +104,7 @@ class Connection(Value):
 
     @property
     def amplification(self) -> int:
-        """The most source words that a pooled word adds up."""
+        """The most source traces that a pooled trace adds up."""
         return int(np.prod([pooling.count for pooling in self.poolings], dtype=object))
 
 
@@ -202,8 +202,8 @@ class IntegerNetwork(Value):
             layer.neuron.check(shape, self.timesteps)
         except DeploymentError as error:
             raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
-        words = (self.word_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
-        largest = max(max(-low, high) for low, high in words)
+        traces = (self.trace_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
+        largest = max(max(-low, high) for low, high in traces)
         if max(largest, self.reach(layer.name)) >= REFERENCE_LIMIT:
             raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
 
@@ -247,7 +247,7 @@ class IntegerNetwork(Value):
     def port_ranges(self) -> dict[str, tuple[Bounds, ...]]:
         """The least and the greatest of each current a layer's neurons take, per channel: a pair of arrays a port.
 
-        Exact Python integers, from the weights' negative and positive sums and the range of history words.
+        Exact Python integers, from the weights' negative and positive sums and the range of traces.
         """
         outputs: dict[str, tuple[int, int]] = {INPUT: (self.input.minimum, self.input.maximum)}
         ranges = {}
@@ -255,8 +255,8 @@ class IntegerNetwork(Value):
             zero = np.zeros(self.shapes[layer.name][0], object)
             totals: list[Bounds] = [(zero, zero) for _ in layer.neuron.currents]
             for connection in layer.connections:
-                words = _word_range(outputs[connection.source], layer.taps(connection)[: self.timesteps])
-                bounds = connection.current_range(self.shapes[connection.source], *words)
+                traces = _trace_range(outputs[connection.source], layer.taps(connection)[: self.timesteps])
+                bounds = connection.current_range(self.shapes[connection.source], *traces)
                 least, greatest = totals[connection.port]
                 totals[connection.port] = (least + bounds[0], greatest + bounds[1])
             ranges[layer.name] = tuple(totals)
@@ -282,9 +282,9 @@ class IntegerNetwork(Value):
         ranges = {INPUT: (self.input.minimum, self.input.maximum)}
         return ranges | {layer.name: layer.neuron.output_range(self.port_ranges[layer.name]) for layer in self.layers}
 
-    def word_range(self, source: str, taps: tuple[int, ...]) -> tuple[int, int]:
-        """The range of a source's history words under some taps; 0, what there is before the first step, included."""
-        return _word_range(self.output_ranges[source], taps)
+    def trace_range(self, source: str, taps: tuple[int, ...]) -> tuple[int, int]:
+        """The range of a source's traces under some taps; 0, what there is before the first step, included."""
+        return _trace_range(self.output_ranges[source], taps)
 
     def reach(self, name: str) -> int:
         """The largest magnitude that computing a layer's currents and potentials can meet."""
@@ -370,7 +370,7 @@ class IntegerNetwork(Value):
         return len(self.layers)
 
 
-def _word_range(source: tuple[int, int], taps: tuple[int, ...]) -> tuple[int, int]:
+def _trace_range(source: tuple[int, int], taps: tuple[int, ...]) -> tuple[int, int]:
     return min(source[0], 0) * sum(taps), max(source[1], 0) * sum(taps)
 
 

@@ -78,7 +78,7 @@ def compute(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> tuple[NDA
 def currents(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """The currents a layer's neurons take, one for each port, as sums over connections: int64 (N, *shape, T)."""
     found = [
-        (connection.port, _current(connection, history_words(outputs[connection.source], layer.taps(connection))))
+        (connection.port, _current(connection, traces(outputs[connection.source], layer.taps(connection))))
         for connection in layer.connections
     ]
     silent = np.zeros_like(found[0][1])
@@ -86,15 +86,23 @@ def currents(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> list[NDA
     return [sum((current for target, current in found if target == port), start=silent) for port in ports]
 
 
-def _current(connection: Connection, words: NDArray[np.int64]) -> NDArray[np.int64]:
+def _current(connection: Connection, source: NDArray[np.int64]) -> NDArray[np.int64]:
     for pooling in connection.poolings:
-        words = pooling.sums(words)
-    return connection.synapse.current(words)
+        source = pooling.sums(source)
+    return connection.synapse.current(source)
 
 
-def history_words(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[np.int64]:
-    """h[t] = sum_k L_k s[t-k], with s[t] = 0 before the first step. `spikes` (..., T) -> (..., T)."""
-    words = np.zeros_like(spikes)
+def traces(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[np.int64]:
+    """Filter spike trains by taps: h[t] = sum_k L_k s[t-k], with s[t] = 0 before the first step.
+
+    Args:
+        spikes: int64 (..., T), or graded input.
+        taps: L_0 .. L_{K-1}.
+
+    Returns:
+        int64 (..., T).
+    """
+    filtered = np.zeros_like(spikes)
     for k, tap in enumerate(taps[: spikes.shape[-1]]):
-        words[..., k:] += tap * spikes[..., : spikes.shape[-1] - k]
-    return words
+        filtered[..., k:] += tap * spikes[..., : spikes.shape[-1] - k]
+    return filtered

@@ -1,4 +1,4 @@
-"""Taps: the integer weights of the last K time steps in a history word."""
+"""Taps: the integer weights of the last K time steps in a trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_history(history: int) -> int:
 
 
 def shift_taps(history: int) -> tuple[int, ...]:
-    """Powers of two, L_k = 2^(K-1-k): the history word is the shift register of the last K spikes itself."""
+    """Powers of two, L_k = 2^(K-1-k): the trace is the shift register of the last K spikes itself."""
     return tuple(2 ** (check_history(history) - 1 - k) for k in range(history))
 
 

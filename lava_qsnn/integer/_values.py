@@ -34,7 +34,7 @@ LARGEST_GEOMETRY = 2**16 - 1
 #: Time steps of a sample, and numbers in the input.
 LARGEST_COUNT = 2**31 - 1
 
-#: Sums and history words of the int64 reference must not come near wrapping.
+#: Sums and traces of the int64 reference must not come near wrapping.
 REFERENCE_LIMIT = 2**62
 
 

@@ -148,7 +148,7 @@ class Neuron(slayer.neuron.base.Neuron):
 
     @property
     def early_taps(self) -> tuple[int, ...] | None:
-        """Integer taps that may filter its sources instead of its currents: fixed ones, of words within a byte."""
+        """Integer taps that may filter its sources instead of its currents: fixed ones, of traces within a byte."""
         taps = () if self.taps.family == "learned" else self.taps.integers()
         return taps if len(taps) > 1 and sum(taps) < 256 else None
 

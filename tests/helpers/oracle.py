@@ -69,10 +69,10 @@ def _current(layer: integer.Layer, port: int, volumes: dict[str, Any], place: Pl
         if connection.port != port:
             continue
         source = volumes[connection.source]
-        word, shape = _words(source, layer.neuron.taps, connection.delay), _extent(source)
+        trace, shape = _traces(source, layer.neuron.taps, connection.delay), _extent(source)
         for pooling in connection.poolings:
-            word, shape = _pooled(word, shape, pooling)
-        total += SYNAPSES[type(connection.synapse)](connection.synapse, shape, word, place, t)
+            trace, shape = _pooled(trace, shape, pooling)
+        total += SYNAPSES[type(connection.synapse)](connection.synapse, shape, trace, place, t)
     return total
 
 
@@ -80,22 +80,22 @@ def _extent(source: Any) -> Place:
     return len(source), len(source[0]), len(source[0][0])
 
 
-def _words(source: Any, taps: tuple[int, ...], delay: int) -> Volume:
-    def word(c: int, y: int, x: int, t: int) -> int:
+def _traces(source: Any, taps: tuple[int, ...], delay: int) -> Volume:
+    def trace(c: int, y: int, x: int, t: int) -> int:
         return sum(tap * source[c][y][x][t - k] for k, tap in enumerate(taps, delay) if t - k >= 0)
 
-    return word
+    return trace
 
 
-def _pooled(word: Volume, shape: Place, pooling: integer.SumPool) -> tuple[Volume, Place]:
-    """Sums of words over windows, zero outside of the map, and how many windows fit."""
+def _pooled(trace: Volume, shape: Place, pooling: integer.SumPool) -> tuple[Volume, Place]:
+    """Sums of traces over windows, zero outside of the map, and how many windows fit."""
     (height, width), (down, across) = pooling.kernel, pooling.stride
     (top, left), (step_y, step_x) = pooling.padding, pooling.dilation
 
     def total(c: int, y: int, x: int, t: int) -> int:
         rows = [y * down - top + b * step_y for b in range(height)]
         columns = [x * across - left + a * step_x for a in range(width)]
-        return sum(word(c, r, k, t) for r in rows for k in columns if 0 <= r < shape[1] and 0 <= k < shape[2])
+        return sum(trace(c, r, k, t) for r in rows for k in columns if 0 <= r < shape[1] and 0 <= k < shape[2])
 
     rows = len(range(-top, shape[1] + top - step_y * (height - 1), down))
     columns = len(range(-left, shape[2] + left - step_x * (width - 1), across))
@@ -107,15 +107,15 @@ def places(shape: Place) -> list[Place]:
     return [(c, y, x) for c in range(shape[0]) for y in range(shape[1]) for x in range(shape[2])]
 
 
-def _dense(synapse: Any, shape: Place, word: Volume, target: Place, t: int) -> int:
-    return sum(int(synapse.weight[target[0]][j]) * word(*place, t) for j, place in enumerate(places(shape)))
+def _dense(synapse: Any, shape: Place, trace: Volume, target: Place, t: int) -> int:
+    return sum(int(synapse.weight[target[0]][j]) * trace(*place, t) for j, place in enumerate(places(shape)))
 
 
-def _one_to_one(synapse: Any, shape: Place, word: Volume, target: Place, t: int) -> int:
-    return int(synapse.weight[target[0]]) * word(*target, t)
+def _one_to_one(synapse: Any, shape: Place, trace: Volume, target: Place, t: int) -> int:
+    return int(synapse.weight[target[0]]) * trace(*target, t)
 
 
-def _conv(synapse: Any, shape: Place, word: Volume, target: Place, t: int) -> int:
+def _conv(synapse: Any, shape: Place, trace: Volume, target: Place, t: int) -> int:
     out, row, column = target
     per_group = synapse.weight.shape[1]
     first = (out // (synapse.weight.shape[0] // synapse.groups)) * per_group
@@ -126,7 +126,7 @@ def _conv(synapse: Any, shape: Place, word: Volume, target: Place, t: int) -> in
                 y = row * synapse.stride[0] - synapse.padding[0] + b * synapse.dilation[0]
                 x = column * synapse.stride[1] - synapse.padding[1] + a * synapse.dilation[1]
                 if 0 <= y < shape[1] and 0 <= x < shape[2]:
-                    total += int(synapse.weight[out][c][b][a]) * word(first + c, y, x, t)
+                    total += int(synapse.weight[out][c][b][a]) * trace(first + c, y, x, t)
     return total
 
 
@@ -137,7 +137,7 @@ NEURONS: dict[type, Callable[[Any, list[list[int]], Place], list[int]]] = {
     integer.QuantizedLIF: _quantized_lif,
 }
 
-#: The current of one target at one step, from words over a volume of some shape.
+#: The current of one target at one step, from traces over a volume of some shape.
 SYNAPSES: dict[type, Callable[[Any, Place, Volume, Place, int], int]] = {
     integer.Dense: _dense,
     integer.OneToOne: _one_to_one,

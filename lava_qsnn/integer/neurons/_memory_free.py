@@ -21,7 +21,7 @@ Taps = Annotated[tuple[int, ...], Numbers(1, REFERENCE_LIMIT, 1, MAXIMUM_HISTORY
 class MemoryFree(Neuron):
     """The memory-free neuron: no membrane potential is stored.
 
-    h_j[t] = sum_{k<K} L_k s_j[t-k]     history word of a source neuron
+    h_j[t] = sum_{k<K} L_k s_j[t-k]     trace of a source neuron
     U_i[t] = sum_j W_ij h_j[t]          potential, from this layer's connections
     s_i[t] = 1 iff U_i[t] >= Theta_i    Theta_i of i's channel
     """

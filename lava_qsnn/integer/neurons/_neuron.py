@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._values import Array, Shape, Value, roles
+from lava_qsnn.integer.layouts import per_channel
 
 Integers = NDArray[np.int64]
 
@@ -56,7 +57,7 @@ class Neuron(Value):
         feeds: False if no layer may follow, because its outputs are read and not sent.
 
     Attributes:
-        taps: the weights L_0 .. L_{K-1} of the last K time steps in the history words that its synapses take; (1,)
+        taps: the weights L_0 .. L_{K-1} of the last K time steps in the traces that its synapses take; (1,)
             for a kind that has no such field.
         threshold: what its potential is compared with; None for a kind that has no such field.
     """
@@ -170,9 +171,4 @@ class Neuron(Value):
         role, array = self.arrays()[name]
         if role.axes[0] == "step":
             array = array[t]
-        return array.reshape(-1, *[1] * (axes - 1)) if role.axes[-1] == "channel" else array
-
-
-def per_channel(values: NDArray[Any], axes: int) -> NDArray[Any]:
-    """Values (C,) or (1,) in a shape that broadcasts over the last `axes` axes, channels first."""
-    return values.reshape(-1, *[1] * (axes - 1))
+        return per_channel(array, axes) if role.axes[-1] == "channel" else array

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._values import LARGEST_GEOMETRY, MOST_NUMBERS, Array, Number, Numbers, Shape
-from lava_qsnn.integer.neurons import per_channel
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.synapses._synapse import Integers, Synapse
 
 Weights = NDArray[np.signedinteger[Any]]
@@ -36,8 +36,8 @@ class Dense(Synapse):
             )
         return (self.weight.shape[0],)
 
-    def current(self, words: Integers) -> Integers:
-        flat = words.reshape(len(words), -1, words.shape[-1])
+    def current(self, traces: Integers) -> Integers:
+        flat = traces.reshape(len(traces), -1, traces.shape[-1])
         return np.matmul(self.weight.astype(np.int64), flat)
 
 
@@ -67,21 +67,21 @@ class Conv(Synapse):
         kernel = (self.weight.shape[2], self.weight.shape[3])
         return (self.weight.shape[0], *windows(source, kernel, self.stride, self.padding, self.dilation))
 
-    def current(self, words: Integers) -> Integers:
+    def current(self, traces: Integers) -> Integers:
         weight = self.weight.astype(np.int64)
         groups, (out, per_group, *kernel) = self.groups, weight.shape
-        _, height, width = self.output_shape(words.shape[1:-1])
+        _, height, width = self.output_shape(traces.shape[1:-1])
         (pad_y, pad_x), (stride_y, stride_x) = self.padding, self.stride
-        padded = np.pad(words, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
-        padded = padded.reshape(len(words), groups, per_group, *padded.shape[2:])
+        padded = np.pad(traces, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
+        padded = padded.reshape(len(traces), groups, per_group, *padded.shape[2:])
         weight = weight.reshape(groups, out // groups, per_group, *kernel)
-        total = np.zeros((len(words), groups, out // groups, height, width, words.shape[-1]), np.int64)
+        total = np.zeros((len(traces), groups, out // groups, height, width, traces.shape[-1]), np.int64)
         for y, x in np.ndindex(*kernel):
             top, left = y * self.dilation[0], x * self.dilation[1]
             rows = slice(top, top + stride_y * (height - 1) + 1, stride_y)
             columns = slice(left, left + stride_x * (width - 1) + 1, stride_x)
             total += np.einsum("goi,ngihwt->ngohwt", weight[..., y, x], padded[..., rows, columns, :])
-        return total.reshape(len(words), out, height, width, words.shape[-1])
+        return total.reshape(len(traces), out, height, width, traces.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class OneToOne(Synapse):
             )
         return source
 
-    def current(self, words: Integers) -> Integers:
-        return words * per_channel(self.weight.astype(np.int64), words.ndim - 2)[..., None]
+    def current(self, traces: Integers) -> Integers:
+        return traces * per_channel(self.weight.astype(np.int64), traces.ndim - 2)[..., None]
 
 
 def windows(

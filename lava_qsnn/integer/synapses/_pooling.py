@@ -48,9 +48,9 @@ class SumPool(Value):
         ones = np.ones((channels, 1, *self.kernel), np.int64)
         return Conv(ones, self.stride, self.padding, self.dilation, groups=channels)
 
-    def sums(self, words: Integers) -> Integers:
-        """Words (N, C, H, W, T) to their sums (N, C, rows, columns, T), int64."""
-        return self.as_convolution(words.shape[1]).current(words)
+    def sums(self, traces: Integers) -> Integers:
+        """Traces (N, C, H, W, T) to their sums (N, C, rows, columns, T), int64."""
+        return self.as_convolution(traces.shape[1]).current(traces)
 
 
 def merge(pooling: SumPool, synapse: Synapse, source: Shape) -> Synapse:

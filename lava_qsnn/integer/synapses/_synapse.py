@@ -19,7 +19,7 @@ Integers = NDArray[np.int64]
 
 
 class Synapse(Value):
-    """Integer weights, and how they turn history words into currents.
+    """Integer weights, and how they turn traces into currents.
 
     Class attributes:
         kind: its name in files and tables.
@@ -35,8 +35,8 @@ class Synapse(Value):
         """The shape of its targets for a source (C,) or (C, H, W); DeploymentError if it does not fit."""
         raise NotImplementedError
 
-    def current(self, words: Integers) -> Integers:
-        """Weighted sums of history words: int64 (N, *source shape, T) to (N, *output shape, T)."""
+    def current(self, traces: Integers) -> Integers:
+        """Weighted sums of traces: int64 (N, *source shape, T) to (N, *output shape, T)."""
         raise NotImplementedError
 
     @property
@@ -51,7 +51,7 @@ class Synapse(Value):
         return max(int(rows.sum(1).max()), 1)
 
     def current_range(self, low: int, high: int) -> Bounds:
-        """The range of each output channel's current, for words from `low` <= 0 to `high` >= 0."""
+        """The range of each output channel's current, for traces from `low` <= 0 to `high` >= 0."""
         return weight_range(self.weight, low, high)
 
     @property
@@ -60,11 +60,11 @@ class Synapse(Value):
 
 
 def weight_range(weight: NDArray[Any], low: int, high: int) -> Bounds:
-    """The range of sums, and of partial sums, of each channel's weights (channels, ..) times words.
+    """The range of sums, and of partial sums, of each channel's weights (channels, ..) times traces.
 
     Args:
         weight: integers.
-        low, high: the least and the greatest word, at most and at least 0.
+        low, high: the least and the greatest trace, at most and at least 0.
 
     Returns:
         Exact Python integers (channels,), from the sums of negative and of positive weights.

@@ -19,7 +19,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class History(AbstractProcess):
-    """Turns spikes (or graded input) into history words: h[t] = sum_k L_k s[t-k] within each sample.
+    """Turns spikes (or graded input) into traces: h[t] = sum_k L_k s[t-k] within each sample.
 
     Args:
         shape: of the population.
@@ -39,14 +39,14 @@ class History(AbstractProcess):
 
 
 class MemoryFree(AbstractProcess):
-    """Memory-free neurons: s[t] = 1 iff a_in[t] >= threshold; they send spikes and their own history words.
+    """Memory-free neurons: s[t] = 1 iff a_in[t] >= threshold; they send spikes and their own traces.
 
     The membrane potential is the synapses' output and is not kept. The only state is `history`, the last K spikes.
 
     Args:
         shape: of the population.
         threshold: integers, broadcastable to `shape`.
-        taps: of the layer that the history words go to; L_0 .. L_{K-1}, positive integers.
+        taps: of the layer that the traces go to; L_0 .. L_{K-1}, positive integers.
         timesteps: T, steps per sample.
         depth: synapses between the network's input and this process.
 
@@ -115,8 +115,8 @@ class _HistoryModel(PyLoihiProcessModel):
     taps: np.ndarray = LavaPyType(np.ndarray, np.int32)
     history: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
-    def word(self, spikes: np.ndarray) -> np.ndarray:
-        """Take up the present spikes and return the history words."""
+    def trace(self, spikes: np.ndarray) -> np.ndarray:
+        """Take up the present spikes and return the traces."""
         elapsed = self.time_step - 1 - self.proc_params["depth"]
         if elapsed % self.proc_params["timesteps"] == 0:
             self.history[:] = 0
@@ -138,7 +138,7 @@ class PyHistoryModel(_HistoryModel):
     history: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
     def run_spk(self) -> None:
-        self.h_out.send(self.word(self.s_in.recv()))
+        self.h_out.send(self.trace(self.s_in.recv()))
 
 
 @implements(proc=MemoryFree, protocol=LoihiProtocol)
@@ -156,7 +156,7 @@ class PyMemoryFreeModel(_HistoryModel):
 
     def run_spk(self) -> None:
         spikes = (self.a_in.recv() >= self.threshold).astype(np.int32)
-        self.h_out.send(self.word(spikes))
+        self.h_out.send(self.trace(spikes))
         self.s_out.send(spikes)
 
 

@@ -18,10 +18,11 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import NetworkEngine, one_thread
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.integer.layouts import from_lava, lava_shape, to_lava
 from lava_qsnn.process.configurations import fixed_point, fused
 from lava_qsnn.process.loihi.memory_free import Delay, History, MemoryFree
 from lava_qsnn.process.loihi.neurons import Population, entry, neurons
-from lava_qsnn.process.loihi.synapses import lava_shape, synapse
+from lava_qsnn.process.loihi.synapses import synapse
 
 __all__ = ["Network", "fixed_point", "fused"]
 
@@ -64,7 +65,7 @@ class Network(AbstractProcess):
         self.latency = self.depths[network.output.name]
         self.spikes: dict[str, OutPort] = {}
         self.neurons: dict[str, AbstractProcess] = {}
-        self._words: dict[tuple[str, tuple[int, ...]], OutPort] = {}
+        self._traces: dict[tuple[str, tuple[int, ...]], OutPort] = {}
         self._inner: list[AbstractProcess] = []
         self._entries: list[InPort] = []
         self.inp = InPort(shape=lava_shape(network.input.shape))
@@ -106,7 +107,7 @@ class Network(AbstractProcess):
         shape, ranges = lava_shape(self.network.shapes[layer.name]), self.network.port_ranges[layer.name]
         neuron = neurons(layer.neuron, Population(shape, ranges, taps, self.timesteps, depth))
         if isinstance(neuron, MemoryFree):
-            self._words[layer.name, taps] = neuron.h_out
+            self._traces[layer.name, taps] = neuron.h_out
         self._add(layer.name, neuron)
         self.neurons[layer.name] = neuron
         self.spikes[layer.name] = neuron.s_out
@@ -118,7 +119,7 @@ class Network(AbstractProcess):
             process.a_out.connect(entry(neuron, connection.port))
 
     def _taps_of_targets(self, name: str) -> tuple[int, ...]:
-        """The taps of the history words that the first of a layer's targets takes; (1,) if it has none."""
+        """The taps of the traces that the first of a layer's targets takes; (1,) if it has none."""
         wanted = (
             layer.taps(connection)[: self.timesteps]
             for layer in self.network.layers
@@ -128,32 +129,32 @@ class Network(AbstractProcess):
         return next(wanted, (1,))
 
     def _connect(self, connection: integer.Connection, layer: integer.Layer, synapse: AbstractProcess) -> None:
-        """Lead the history words of a connection's source to its synapse, at the time the layer expects them."""
-        words = self._word_port(connection.source, layer.taps(connection)[: self.timesteps])
+        """Lead the traces of a connection's source to its synapse, at the time the layer expects them."""
+        traces = self._trace_port(connection.source, layer.taps(connection)[: self.timesteps])
         wait = self.depths[layer.name] - self.depths[connection.source] - 1
         if wait:
-            delay = Delay(words.shape, wait)
+            delay = Delay(traces.shape, wait)
             self._add(f"{layer.name}_delay_{connection.source}", delay)
-            words.connect(delay.s_in)
-            words = delay.s_out
-        if len(words.shape) == 3 and isinstance(connection.synapse, integer.Dense):
-            words = words.transpose([2, 1, 0]).flatten()  # W H C, to C H W as training flattens
-        words.connect(synapse.s_in)
+            traces.connect(delay.s_in)
+            traces = delay.s_out
+        if len(traces.shape) == 3 and isinstance(connection.synapse, integer.Dense):
+            traces = traces.transpose([2, 1, 0]).flatten()  # W H C, to C H W as training flattens
+        traces.connect(synapse.s_in)
 
-    def _word_port(self, source: str, taps: tuple[int, ...]) -> OutPort:
-        """The port with a source's history words by some taps; made here unless its neuron sends them anyway."""
+    def _trace_port(self, source: str, taps: tuple[int, ...]) -> OutPort:
+        """The port with a source's traces by some taps; made here unless its neuron sends them anyway."""
         if taps == (1,) and source != integer.INPUT:
             return self.spikes[source]  # a history of one step is the output itself
-        if (source, taps) not in self._words:
+        if (source, taps) not in self._traces:
             shape = lava_shape(self.network.shapes[source])
             history = History(shape, taps, self.timesteps, self.depths[source])
-            self._add(f"{source}_history{len(self._words)}", history)
+            self._add(f"{source}_history{len(self._traces)}", history)
             if source == integer.INPUT:
                 self._entries.append(history.s_in)
             else:
                 self.spikes[source].connect(history.s_in)
-            self._words[source, taps] = history.h_out
-        return self._words[source, taps]
+            self._traces[source, taps] = history.h_out
+        return self._traces[source, taps]
 
 
 @implements(proc=Network, protocol=LoihiProtocol)
@@ -195,8 +196,8 @@ class PyNetworkModel(PyLoihiProcessModel):
         self.out.send(self.held[oldest])
         frame = self.inp.recv().astype(np.int32)
         first = (self.time_step - 1) % self.proc_params["timesteps"] == 0
-        outputs = self.engine(frame.transpose()[None, None], first)
-        self.held[oldest] = outputs[self.network.output.name][0, 0].transpose()
+        outputs = self.engine(from_lava(frame)[None, None], first)
+        self.held[oldest] = to_lava(outputs[self.network.output.name][0, 0])
 
 
 def _sources(layer: integer.Layer) -> list[str]:

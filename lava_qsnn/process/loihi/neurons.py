@@ -15,7 +15,7 @@ from lava_qsnn.process.loihi.stepping import PORTS, Neurons
 class Population(NamedTuple):
     """The things that a process of neurons must know besides their kind.
 
-    `shape` in Lava's order; `ranges` of their currents, per channel; `taps` of the history words that their targets
+    `shape` in Lava's order; `ranges` of their currents, per channel; `taps` of the traces that their targets
     take; `timesteps` per sample; `depth` in synapses from the network's input.
     """
 
