@@ -1,7 +1,7 @@
 """What unmodified NetX makes of the weights of dense layers, bit for bit, and which weights make what is wanted.
 
 NetX shifts a layer's weights up until they use 8 bits, 9 with a sign. Lava's fixed-point Dense clips them, cuts off the
-bits below `num_weight_bits`, and shifts sums down again: I[t] = floor(sum_j W_ij s_j[t] / 2^k). For most weights this is
+bits below `num_weight_bits`, and shifts sums down again: I[t] = floor(sum_j W_ij s_j[t] / 2^k). Mostly this is
 the sum that the file means; where no weight is positive it need not be, for then bits are lost. Sources:
 `optimize_weight_bits` of lava-dl's `netx/utils.py`, and `clip_weights` and `truncate_weights` of Lava's
 `utils/weightutils.py`.
