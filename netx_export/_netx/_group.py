@@ -104,7 +104,7 @@ class Group:
         """Numbers from `low` to `high`, of any shape, whole or not."""
         array = self.array(name)
         if array.dtype.kind not in "iuf" or not (low <= float(array.min()) <= float(array.max()) <= high):
-            raise self.refusal(f"its '{name}' are no numbers from {low:,} to {high:,}", remedy="export the network again")
+            raise self.refusal(f"its '{name}' are no numbers from {low:,} to {high:,}", remedy="export it again")
         return array
 
     def shape(self) -> tuple[int, ...]:

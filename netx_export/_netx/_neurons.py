@@ -94,8 +94,8 @@ def resonate(group: Group, shape: Shape, kind: str) -> RF:
     neuron = group.below("neuron")
     if "ADRF" in neuron.text("type"):
         group.note("NetX passes over the adaptation of ADRF and runs it as RF")
-    sine, cosine = (in_place(group, name, neuron.reals(name, *COEFFICIENTS), shape) for name in ("sinDecay", "cosDecay"))
-    found = netx_coefficients(sine, cosine)
+    given = (in_place(group, name, neuron.reals(name, *COEFFICIENTS), shape) for name in ("sinDecay", "cosDecay"))
+    found = netx_coefficients(*given)
     if found is None:
         raise group.refusal("its sinDecay and cosDecay make no number", remedy="give it a decay and a period")
     made = RFIzhikevich if kind == "rf_iz" else RF

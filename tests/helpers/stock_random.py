@@ -1,4 +1,4 @@
-"""Random stock files, as hostile as the reader allows: every kind of layer and neuron, odd numbers, odd ways of storing."""
+"""Random stock files, as hostile as the reader allows: every layer and neuron, odd numbers, and ways of storing."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _input_block(network: IntegerNetwork, layer: Layer) -> Arrays:
     delta = isinstance(neuron, SigmaDelta) and neuron.form == "delta"
     plain = bool((connection.synapse.weight == 1).all()) and not connection.delay and connection.port == port
     if connection.source != INPUT or not plain or not (delta or type(neuron) is CUBA):
-        raise DeploymentError("NetX has no such input block", remedy="let data be biases of CUBA, or what a delta takes")
+        raise DeploymentError("NetX has no such input block", remedy="feed biases of CUBA, or a delta")
     if isinstance(neuron, CUBA) and neuron.bias.any():
         raise DeploymentError("data take the place of an input block's bias, which must be 0")
     if port and not -(2**15) <= network.input.minimum <= network.input.maximum < 2**15:
@@ -156,7 +156,8 @@ def _convolution(network: IntegerNetwork, connection: Connection, own: Sequence[
         raise DeploymentError("NetX has no recurrent convolutions")
     if largest_geometry(synapse) > CONV_GEOMETRY_LIMIT:
         raise DeploymentError(f"its geometry exceeds {CONV_GEOMETRY_LIMIT}, and would wrap in Lava's Conv")
-    if connection.sum_shift or (connection.sum_bits != CONV_BITS and _reach(network, connection) >= 2 ** (CONV_BITS - 1)):
+    fits = connection.sum_bits == CONV_BITS or _reach(network, connection) < 2 ** (CONV_BITS - 1)
+    if connection.sum_shift or not fits:
         raise DeploymentError(f"Lava's Conv wraps its sums to {CONV_BITS} bits, and does not shift them")
     geometry = {name: np.array(getattr(synapse, name)) for name in ("stride", "padding", "dilation", "groups")}
     return {"type": _text("conv"), "weight": synapse.weight[..., None], **geometry}
@@ -221,9 +222,7 @@ def _makes(candidate: list[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> boo
     return all(np.array_equal(one, other) for one, other in zip(made, wanted))
 
 
-def _complex(
-    network: IntegerNetwork, layer: Layer, others: Sequence[Connection], own: Sequence[Connection]
-) -> Arrays:
+def _complex(network: IntegerNetwork, layer: Layer, others: Sequence[Connection], own: Sequence[Connection]) -> Arrays:
     """The real and the imaginary weights of resonate-and-fire neurons."""
     plain = all(isinstance(each.synapse, Dense) for each in others)
     if own or not plain or sorted(each.port for each in others) != [0, 1]:
@@ -262,7 +261,7 @@ def _(neuron: CUBA, shape: Shape) -> Arrays:
 @_neuron_arrays.register
 def _(neuron: SigmaDelta, shape: Shape) -> Arrays:
     if neuron.rule != "stock":
-        raise DeploymentError("unmodified NetX has the stock rule of sigma-delta neurons", remedy="load it with that rule")
+        raise DeploymentError("NetX has the stock rule of sigma-delta neurons alone", remedy="load it with that rule")
     arrays = {"neuron/type": _text("SDNN"), "neuron/vThMant": _single(neuron.threshold)}
     if neuron.form == "sigma":
         return {**arrays, "neuron/sigma_output": np.array(True)}
