@@ -139,7 +139,7 @@ class _Maker:
             named = {"weight/real": real, "weight/imag": imaginary}
             return {"type": text("dense"), "shape": np.array([out]), **named, **self.neuron(family, (out,))}, (out,)
         recurrent = self.chance(0.3) and (family == "cuba" or graded)
-        delayed = self.chance(0.35)
+        delayed = self.chance(0.35) and not graded
         if recurrent and delayed:
             out = inputs if inputs <= 80 else out
             delayed = out == inputs

@@ -31,6 +31,9 @@ Arrays = dict[str, NDArray[Any]]
 #: NetX's sums have so many bits, its delays at most so many steps.
 DENSE_BITS, CONV_BITS, LONGEST_DELAY = 32, 24, 62
 
+#: Messages from here on, times a weight of 8 bits and a sign, may leave 32 bits.
+DELAYED_REACH = 2**23
+
 #: The fraction bits of sigma-delta messages, unless the network has others.
 SPIKE_EXPONENT = 6
 
@@ -177,6 +180,10 @@ def _dense(network: IntegerNetwork, connection: Connection, own: Sequence[Connec
     if own:
         arrays["weight_rec"] = weights[1]
     if delays[0] is not None:
+        if max(map(abs, network.trace_range(connection.source, (1,)))) >= DELAYED_REACH:
+            raise DeploymentError(
+                "NetX wraps each product of delayed synapses to 32 bits, which its messages may exceed"
+            )
         if int(delays[0].max()) > LONGEST_DELAY:
             raise DeploymentError(f"delays of up to {delays[0].max()} steps exceed NetX's {LONGEST_DELAY}")
         arrays["delay"] = np.ascontiguousarray(np.broadcast_to(delays[0], weights[0].shape))
