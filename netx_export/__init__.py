@@ -16,6 +16,7 @@ from lava_qsnn.extras import extra
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
 from netx_export._plain import to_json
@@ -49,6 +50,7 @@ __all__ = [
     "Inspection",
     "LayerSummary",
     "Network",
+    "NetworkDiff",
     "NetworkReport",
     "Parting",
     "Report",
@@ -58,6 +60,7 @@ __all__ = [
     "Stream",
     "check",
     "describe",
+    "diff",
     "export",
     "fixed_point",
     "fold",
