@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Outputs = Mapping[str, NDArray[Any]]
 
 #: The backend that all others are compared with; it runs once.
-JUDGE = "reference"
+GROUND_TRUTH = "reference"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def verify(
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
-    expected = simulate_layers(network, x, JUDGE)
+    expected = simulate_layers(network, x, GROUND_TRUTH)
     rows: list[Row] = []
     refused: dict[str, str] = {}
     if net is not None:
@@ -98,7 +98,7 @@ def verify(
             refused[name] = reason
             continue
         told = None if progress is None else partial(progress, name)
-        actual = expected if name == JUDGE else simulate_layers(network, x, backend=name, progress=told)
+        actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
         rows += _compare(name, network, expected, actual)
     return Report(tuple(rows), refused)
 
@@ -151,6 +151,6 @@ def compare_torch(
 
 def _compare(backend: str, network: IntegerNetwork, expected: Outputs, actual: Outputs) -> Iterable[Row]:
     for name in network:
-        judge, values = expected[name], actual[name]
-        differs = judge != values if judge.shape == values.shape else np.ones(judge.shape, bool)
-        yield Row(backend, name, judge.size, int(np.count_nonzero(judge)), int(np.count_nonzero(differs)))
+        truth, values = expected[name], actual[name]
+        differs = truth != values if truth.shape == values.shape else np.ones(truth.shape, bool)
+        yield Row(backend, name, truth.size, int(np.count_nonzero(truth)), int(np.count_nonzero(differs)))

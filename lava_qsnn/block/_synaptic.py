@@ -54,7 +54,7 @@ class Synaptic(nn.Module):
     neuron: Any  # a Neuron or a Readout; None in a Pool or an Input that only passes on
     mask: Tensor | None
     skip_strength: int = 1  # the integer that multiplies the skip's integer weights
-    real_weights: bool = False  # compute with the real weights: a twin for comparison, not deployable
+    real_weights: bool = False  # compute with the real weights: a baseline for comparison, not deployable
     delay_shift: bool = False
     count_log: bool = False
     timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape

@@ -6,6 +6,7 @@ receiver needs no clock, and knows by itself where samples begin.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,25 @@ MOST_SOURCES = 16
 
 #: Bytes at the start of a message: the number of samples and the first time step, uint32 each.
 HEAD = 8
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What the messages of a network hold.
+
+    Args:
+        batch: samples per message, at most.
+        steps: time steps per message: T of a sample, or 1 for an answer as soon as it is known.
+        slots: messages that a channel from or to the parent holds.
+    """
+
+    batch: int
+    steps: int
+    slots: int = 8
+
+    def format(self, network: integer.IntegerNetwork, name: str) -> "Format":
+        """The format of a layer's output, or of the network's input."""
+        return Format(network.shapes[name], *network.output_ranges[name], self.batch, self.steps)
 
 
 class Format:
@@ -70,8 +90,3 @@ def listened_to(network: integer.IntegerNetwork, name: str) -> list[str]:
     So all processes hang together, by which Lava finds them, and none runs ahead.
     """
     return [*network.sources(name), *(network.dead_ends if name == network.output.name else ())]
-
-
-def layer_format(network: integer.IntegerNetwork, name: str, batch: int, steps: int) -> Format:
-    """The format of a layer's output, or of the network's input."""
-    return Format(network.shapes[name], *network.output_ranges[name], batch, steps)

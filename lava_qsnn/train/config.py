@@ -215,12 +215,12 @@ def load_config(path_or_name: str | os.PathLike[str]) -> Config:
     Raises:
         ConfigurationError: there is no such name or file, it is not YAML, or its content is wrong.
     """
-    text, place = _read(path_or_name)
+    text, origin = _read(path_or_name)
     try:
         content = _from_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{place} is not YAML: {reason}") from None
+        raise ConfigurationError(f"{origin} is not YAML: {reason}") from None
     return from_dict({} if content is None else content)
 
 
@@ -256,15 +256,15 @@ def override(config: Config, values: Mapping[str, Any]) -> Config:
     content = to_dict(config)
     for key, value in values.items():
         *path, last = key.split(".")
-        place = content
+        section = content
         for name in path:
-            inner = place.get(name)
+            inner = section.get(name)
             if not isinstance(inner, dict):
                 raise _unknown(key, _keys(content))
-            place = inner
-        if last not in place and place is not content["trainer"]["options"]:
+            section = inner
+        if last not in section and section is not content["trainer"]["options"]:
             raise _unknown(key, _keys(content))
-        place[last] = value
+        section[last] = value
     return from_dict(content)
 
 

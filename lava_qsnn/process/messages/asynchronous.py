@@ -17,19 +17,18 @@ from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import LayerEngine, one_thread
-from lava_qsnn.engines.message_format import MOST_SOURCES, layer_format, listened_to
+from lava_qsnn.engines.message_format import MOST_SOURCES, Messages, listened_to
 from lava_qsnn.process.messages.answering import PyAnsweringModel
 
 
-class Layer(AbstractProcess):
+class LayerProcess(AbstractProcess):
     """One layer of a deployed network: its synapses and its neurons.
 
     Args:
         network: the deployed network.
         layer: the name of one of its layers.
         sources: what it receives, by name, at most 16: its connections' sources, and others, which it passes over.
-        batch: samples per message, at most.
-        steps: time steps per message.
+        messages: that it receives and sends.
         store: a `shared_array` (samples, timesteps, *shape) that takes its outputs, sample after sample; or None.
 
     Ports: `in_0` to `in_15`, one for each source, and `out`; messages as engines.message_format says, uint8.
@@ -40,24 +39,21 @@ class Layer(AbstractProcess):
         network: integer.IntegerNetwork,
         layer: str,
         sources: list[str],
-        batch: int,
-        steps: int,
+        messages: Messages,
         store: np.ndarray | None = None,
     ) -> None:
-        super().__init__(
-            name=layer, network=network, layer=layer, sources=sources, batch=batch, steps=steps, store=store
-        )
-        sizes = [layer_format(network, source, batch, steps).size for source in sources]
+        super().__init__(name=layer, network=network, layer=layer, sources=sources, messages=messages, store=store)
+        sizes = [messages.format(network, source).size for source in sources]
         for index in range(MOST_SOURCES):
             setattr(self, f"in_{index}", InPort(shape=(sizes[index] if index < len(sizes) else 1,)))
-        self.out = OutPort(shape=(layer_format(network, layer, batch, steps).size,))
+        self.out = OutPort(shape=(messages.format(network, layer).size,))
 
 
-@implements(proc=Layer, protocol=AsyncProtocol)
+@implements(proc=LayerProcess, protocol=AsyncProtocol)
 @requires(CPU)
 @tag("asynchronous")
 class PyLayerModel(PyAnsweringModel):
-    """Asynchronous model of Layer."""
+    """Asynchronous model of LayerProcess."""
 
     in_0: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
     in_1: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
@@ -81,11 +77,11 @@ class PyLayerModel(PyAnsweringModel):
         super().__init__(proc_params)
         one_thread()
         network, sources = proc_params["network"], proc_params["sources"]
-        layer, shape = network.layer(proc_params["layer"]), (proc_params["batch"], proc_params["steps"])
+        layer, messages = network.layer(proc_params["layer"]), proc_params["messages"]
         self.engine = LayerEngine(network, layer)
-        self.formats = {f"in_{index}": layer_format(network, name, *shape) for index, name in enumerate(sources)}
+        self.formats = {f"in_{index}": messages.format(network, name) for index, name in enumerate(sources)}
         self.used = [sources.index(connection.source) for connection in layer.connections]
-        self.format = layer_format(network, layer.name, *shape)
+        self.format = messages.format(network, layer.name)
         self.stored = 0
 
     def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
@@ -102,15 +98,13 @@ class PyLayerModel(PyAnsweringModel):
                 self.stored += samples
 
 
-class Layers:
+class LayerProcesses:
     """The processes of a network's layers, connected; run them with `asynchronous()`.
 
     Args:
         network: the deployed network.
-        batch: samples per message, at most.
-        steps: time steps per message: T of a sample, or 1 for an answer as soon as it is known.
-        stores: for some layers, by name, what takes their outputs; see `Layer`.
-        slots: messages that a channel from or to the parent holds.
+        messages: that they receive and send.
+        stores: for some layers, by name, what takes their outputs; see `LayerProcess`.
 
     Attributes:
         processes: by the layers' names.
@@ -119,22 +113,17 @@ class Layers:
     """
 
     def __init__(
-        self,
-        network: integer.IntegerNetwork,
-        batch: int,
-        steps: int,
-        stores: dict[str, np.ndarray] | None = None,
-        slots: int = 8,
+        self, network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
     ) -> None:
-        self.processes: dict[str, Layer] = {}
+        self.processes: dict[str, LayerProcess] = {}
         self.entries: list[InPort] = []
         for layer in network.layers:
             sources = listened_to(network, layer.name)
-            process = Layer(network, layer.name, sources, batch, steps, (stores or {}).get(layer.name))
+            process = LayerProcess(network, layer.name, sources, messages, (stores or {}).get(layer.name))
             for index, source in enumerate(sources):
-                self._connect(source, getattr(process, f"in_{index}"), slots)
+                self._connect(source, getattr(process, f"in_{index}"), messages.slots)
             self.processes[layer.name] = process
-        self.processes[network.output.name].out.flag_external_pipe(slots)
+        self.processes[network.output.name].out.flag_external_pipe(messages.slots)
 
     def _connect(self, source: str, port: InPort, slots: int) -> None:
         if source == integer.INPUT:
