@@ -7,7 +7,7 @@ import numpy as np
 from lava.magma.core.model.py.model import PyAsyncProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
 
-from lava_qsnn.engines.message_format import Format
+from lava_qsnn.engines.message_format import Bundle
 from lava_qsnn.process.messages.channels import Waiting, inlets, outlets
 
 
@@ -22,12 +22,12 @@ class PyAnsweringModel(PyAsyncProcessModel):
     """
 
     out: PyOutPort
-    formats: dict[str, Format]
-    format: Format
+    formats: dict[str, Bundle]
+    format: Bundle
 
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
-        self.answered = 0
+        self.answered = self.stored = 0
         self.work = self._answers()
         self.awaited: Semaphore | None = None
 
@@ -35,9 +35,21 @@ class PyAnsweringModel(PyAsyncProcessModel):
         """Hide the data ports from Lava, which would start threads for those that it notes here."""
         self.__dict__[key] = value
 
-    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
-        """The answer (samples, steps, *shape) to messages of all InPorts, whose first frame is of a time step."""
+    def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
+        """The answer to messages of all InPorts, whose first frame is of a time step.
+
+        Both are frames (samples, steps, *shape) of populations, by name; an answer may have more than are sent.
+        """
         raise NotImplementedError
+
+    def store(self, outputs: dict[str, np.ndarray], step: int) -> None:
+        """Keep outputs of layers, (samples, steps, *shape) from a time step on, where `stores` has room for them."""
+        samples, steps = next(iter(outputs.values())).shape[:2]
+        stores = self.proc_params["stores"]
+        for name, store in stores.items():
+            store[self.stored : self.stored + samples, step : step + steps] = outputs[name]
+        if step + steps == next((store.shape[1] for store in stores.values()), 0):
+            self.stored += samples
 
     def run_async(self) -> None:
         """Answer messages, for Lava as many as there are steps in a run, until a command comes.

@@ -1,6 +1,7 @@
 """The parent's side of a network that takes and gives messages: what to send and what has come, without blocking."""
 
 import time
+from collections.abc import Sequence
 from multiprocessing.synchronize import Semaphore
 
 import numpy as np
@@ -31,6 +32,7 @@ class Flow:
         process: one of them.
         entries: InPorts that take each message, with a pipe from here.
         exit: OutPort with a pipe to here.
+        told: the names of the layers that its messages are about, the network's last one among them.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Flow:
         process: AbstractProcess,
         entries: list[InPort],
         exit: OutPort,
+        told: Sequence[str],
     ) -> None:
         self._input = messages.format(network, integer.INPUT)
-        self._output = messages.format(network, network.output.name)
+        self._output, self._last = messages.about(network, told), network.output.name
         self._slots, self._run_config, self._process = messages.slots, run_config, process
         self._entries, self._exit = entries, exit
 
@@ -93,9 +96,9 @@ class Flow:
 
     def receive(self) -> tuple[np.ndarray, int]:
         """The output's frames (samples, steps, *shape) and the time step of the first; its token must be taken."""
-        answer = self._output.read(self._receiver.message)
+        answers, step = self._output.read(self._receiver.message)
         self._receiver.free()
-        return answer
+        return answers[self._last], step
 
 
 def through_layers(
@@ -104,12 +107,12 @@ def through_layers(
     """A flow through one asynchronous process per layer; `stores` take the outputs of layers, by name."""
     layers = LayerProcesses(network, messages, stores)
     last = layers.processes[network.output.name]
-    return Flow(network, messages, asynchronous(), last, layers.entries, last.out)
+    return Flow(network, messages, asynchronous(), last, layers.entries, layers.exit, layers.told)
 
 
 def through_one(
     network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
 ) -> Flow:
     """A flow through one process for the whole network; `stores` take the outputs of layers, by name."""
-    process = Fused(network, messages, stores)
-    return Flow(network, messages, asynchronous(), process, [process.inp], process.out)
+    process, told = Fused(network, messages, stores), [network.output.name]
+    return Flow(network, messages, asynchronous(), process, [process.inp], process.out, told)

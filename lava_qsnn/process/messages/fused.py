@@ -34,8 +34,8 @@ class Fused(AbstractProcess):
         self, network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
     ) -> None:
         super().__init__(network=network, messages=messages, stores=stores or {})
-        self.inp = InPort(shape=(messages.format(network, integer.INPUT).size,))
-        self.out = OutPort(shape=(messages.format(network, network.output.name).size,))
+        self.inp = InPort(shape=(messages.about(network, [integer.INPUT]).size,))
+        self.out = OutPort(shape=(messages.about(network, [network.output.name]).size,))
         self.inp.flag_external_pipe(messages.slots)
         self.out.flag_external_pipe(messages.slots)
 
@@ -54,18 +54,10 @@ class PyFusedModel(PyAnsweringModel):
         one_thread()
         network, messages = proc_params["network"], proc_params["messages"]
         self.engine = NetworkEngine(network)
-        self.formats = {"inp": messages.format(network, integer.INPUT)}
-        self.format = messages.format(network, network.output.name)
-        self.stored = 0
+        self.formats = {"inp": messages.about(network, [integer.INPUT])}
+        self.format = messages.about(network, [network.output.name])
 
-    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
-        outputs = self.engine(frames[0], step == 0)
-        self._store(outputs, step, len(frames[0]))
-        return outputs[self.engine.network.output.name]
-
-    def _store(self, outputs: dict[str, np.ndarray], step: int, samples: int) -> None:
-        steps = self.proc_params["messages"].steps
-        for name, store in self.proc_params["stores"].items():
-            store[self.stored : self.stored + samples, step : step + steps] = outputs[name]
-        if step + steps == next((store.shape[1] for store in self.proc_params["stores"].values()), 0):
-            self.stored += samples
+    def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
+        outputs = self.engine(frames[0][integer.INPUT], step == 0)
+        self.store(outputs, step)
+        return outputs
