@@ -13,6 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lava_qsnn.extras import extra
+from netx_export._chip import (
+    CHIPS,
+    MAPPINGS,
+    Chip,
+    Finding,
+    LayerLayout,
+    Layout,
+    Population,
+    Projection,
+    chain,
+    layout,
+)
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._plots import plot_sample
 from netx_export._read import load
@@ -29,18 +41,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKENDS",
+    "CHIPS",
     "LIF_STATE_BITS",
+    "MAPPINGS",
     "Backend",
+    "Chip",
+    "Finding",
+    "LayerLayout",
     "LayerSummary",
+    "Layout",
     "Network",
+    "Population",
+    "Projection",
     "Report",
     "Row",
     "Stream",
+    "chain",
     "describe",
     "export",
     "fixed_point",
     "fold",
     "fused",
+    "layout",
     "load",
     "plot_sample",
     "simulate",
