@@ -66,7 +66,7 @@ TESTS = (
         f"tests/test_{name}.py"
         for name in ("threshold", "kernels", "input", "quantize", "fold", "quantized_lif", "blocks", "file", "fast")
     ),
-    *("tests/test_file_reader.py", "tests/test_contract.py", "tests/test_flow.py"),
+    *("tests/test_file_reader.py", "tests/test_contract.py"),
 )
 LEFT_OUT = (
     *("fast.py::test_dense_networks", "fast.py::test_convolutional_networks", "fast.py::test_stored_potentials["),

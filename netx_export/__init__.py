@@ -29,6 +29,7 @@ from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_
 from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
+from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
 from netx_export._verify import Report, Row, verify
 from netx_export._write import write
 
@@ -55,6 +56,7 @@ __all__ = [
     "Projection",
     "Report",
     "Row",
+    "StockUse",
     "Stream",
     "chain",
     "describe",
@@ -68,6 +70,9 @@ __all__ = [
     "simulate",
     "simulate_layers",
     "state_bits",
+    "stock_agreement",
+    "stock_answer",
+    "stock_use",
     "verify",
     "weight_bytes",
     "write",

@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.integer import Array, Connection, IntegerNetwork, Layer, Value, roles
-from lava_qsnn.integer.stock import input_message_bits, network_arrays, smallest, stock_layer, stock_network
+from lava_qsnn.integer.stock import (
+    SPIKES,
+    VOLTAGE,
+    StockAnswer,
+    check_answer,
+    input_message_bits,
+    network_arrays,
+    smallest,
+    stock_layer,
+    stock_network,
+    with_answer,
+)
 from netx_export._hdf5 import Arrays, Contents
 from netx_export._schema import GROUP, STOCK, VERSION, digest
 
@@ -21,7 +32,7 @@ LONGEST_TEXT = 4000
 _Shared = tuple[NDArray[Any], int]
 
 
-def encode(network: IntegerNetwork, version: int = VERSION) -> Contents:
+def encode(network: IntegerNetwork, version: int = VERSION, answer: StockAnswer | None = None) -> Contents:
     """Everything in the file of a network, in the order in which it is written.
 
     Where the stock part has a connection's weights, they are its very array, which the file holds once.
@@ -29,13 +40,20 @@ def encode(network: IntegerNetwork, version: int = VERSION) -> Contents:
     Args:
         network: any deployed network; for version 1 one without what came after it.
         version: of the format.
+        answer: the form in which the stock part gives a readout's answer; its voltage by default.
+
+    Raises:
+        DeploymentError: the network has no such answer in stock NetX.
     """
-    contents = Contents()
-    stock = network_arrays(network)
+    contents, answer = Contents(), answer or StockAnswer()
+    check_answer(network, answer)
+    stock = with_answer(network_arrays(network), answer)
     _add(contents, STOCK, stock)
     metadata = _metadata(network) if version > 1 else {}
-    _add(contents, GROUP, metadata, _network_attributes(network, version))
+    _add(contents, GROUP, metadata, _network_attributes(network, version) | _answer_attributes(answer))
     shared = _stock_weights(network, stock)
+    if answer.form == SPIKES:  # it has the last layer's weights several times
+        shared.pop(network.output.name, None)
     for index, layer in enumerate(network.layers):
         _add_layer(contents, f"{GROUP}/layer/{index}", layer, shared.get(layer.name), version)
     return contents
@@ -112,6 +130,14 @@ def _network_attributes(network: IntegerNetwork, version: int) -> dict[str, Any]
         "digest": _text(digest(network, version)),
     }
     return attributes if version == 1 else {**attributes, "input_minimum": network.input.minimum}
+
+
+def _answer_attributes(answer: StockAnswer) -> dict[str, Any]:
+    """Nothing for the usual form, so that files that do without another say what they always did."""
+    if answer.form == VOLTAGE:
+        return {}
+    levels = {"stock_levels": np.array(answer.levels, np.int16)} if answer.levels else {}
+    return {"stock_answer": _text(answer.form), **levels}
 
 
 def _metadata(network: IntegerNetwork) -> Arrays:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer.stock import VOLTAGE
 from netx_export._fold import fold
 from netx_export._silence import warn_of_silence
+from netx_export._stock import LEVELS, stock_answer
 from netx_export._verify import compare_torch
 from netx_export._write import write
 
@@ -24,6 +28,9 @@ def export(
     input_shape: tuple[int, ...],
     timesteps: int,
     input_bits: int = 1,
+    stock: str = VOLTAGE,
+    samples: NDArray[np.integer[Any]] | None = None,
+    levels: int = LEVELS,
 ) -> IntegerNetwork:
     """Fold a trained network, check it against torch, and write it to a NetX file.
 
@@ -37,6 +44,10 @@ def export(
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T, the longest sample.
         input_bits: the input holds integers from 0 to 2^input_bits - 1.
+        stock: how unmodified NetX gives the answer of a readout, "voltage", "sum" or "spikes"; see `stock_answer`.
+            `stock_use` tells how such a file is read. This project's own readers give the potentials in any case.
+        samples: of stock="spikes", typical input, int (N, *input_shape, T).
+        levels: of stock="spikes", neurons for each potential.
 
     Returns:
         The deployed network. `stock_exact` says whether unmodified lava-dl NetX computes the same from the file, and
@@ -44,7 +55,7 @@ def export(
 
     Raises:
         DeploymentError: a module has no integer form, or the network computes something beyond its blocks; the text
-            names what lies outside of them.
+            names what lies outside of them. Or `stock` asks of unmodified NetX what it does not compute exactly.
         RangeError: potentials could exceed what torch computes exactly.
     """
     network = fold(net, input_shape, timesteps, input_bits)
@@ -57,8 +68,9 @@ def export(
             remedy="let the network do nothing in `forward` but call its blocks in order",
         )
     warn_of_silence(network, report.silent, PROOF_SAMPLES)
+    answer = stock_answer(network, stock, samples, levels)
     if path is not None:
-        write(network, path)
+        write(network, path, answer)
     return network
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lava_qsnn.engines.message_format import layer_format
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer.layouts import from_sequences, to_sequences
 from lava_qsnn.process.loihi.recording import shared_array
 from lava_qsnn.process.messages.flow import Flow, through_layers, through_one
 from netx_export._options import Options
@@ -64,11 +65,11 @@ class _Run:
             answers = self._exchange(runtime, flow, count)
             runtime.wait()
         outputs = {**self.stores, self.network.output.name: answers}
-        return {name: np.moveaxis(values, 1, -1).astype(np.int64) for name, values in outputs.items()}
+        return {name: from_sequences(values).astype(np.int64) for name, values in outputs.items()}
 
     def _exchange(self, runtime: GuardedRuntime, flow: Flow, count: int) -> Integers:
         """Send all messages and take all answers, each as soon as there is room, or one has come."""
-        x = np.moveaxis(self.x, -1, 1)
+        x = to_sequences(self.x)
         answers = np.empty((len(x), x.shape[1], *self.network.shapes[self.network.output.name]), np.int64)
         unsent, expected = self._places(x.shape), self._places(x.shape)
         for received in range(count):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lava_qsnn.extras import extra
 from lava_qsnn.guard import run
-from lava_qsnn.integer import IntegerNetwork, Shape
+from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer.layouts import from_lava_frames, to_lava_frames
 from lava_qsnn.integer.stock import input_message_bits
 from lava_qsnn.process.loihi.network import Network, fixed_point
 from lava_qsnn.process.loihi.recording import Feed, Probe, Record, shared_array
@@ -24,7 +25,7 @@ Integers = NDArray[np.int64]
 def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     """Run a batch as one Lava run, one process per synapse and per neuron; outputs by layer, (N, *shape, T)."""
     process = Network(network, x.shape[-1])
-    frames, clock = _frames(x, process.inp.shape), shared_array((1,))
+    frames, clock = to_lava_frames(x, process.inp.shape), shared_array((1,))
     feed = Feed(frames, clock)
     feed.s_out.connect(process.inp)
     stores = {name: shared_array((len(frames), *process.spikes[name].shape)) for name in options.chosen(network)}
@@ -33,7 +34,7 @@ def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
         process.spikes[name].connect(record.s_in)
     deepest = max(process.depths[name] for name in stores)  # a dead end may be deeper than the output
     _run(feed, clock, len(frames) + deepest, network, options)
-    return {name: _samples(store, x.shape[-1]) for name, store in stores.items()}
+    return {name: from_lava_frames(store, x.shape[-1]) for name, store in stores.items()}
 
 
 def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
@@ -52,7 +53,7 @@ def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
             reset_offset=1,
         )
         stock.net_config.f.close()  # it would stay open, and its file undeletable on some systems
-    frames, clock = _frames(x, stock.inp.shape), shared_array((1,))
+    frames, clock = to_lava_frames(x, stock.inp.shape), shared_array((1,))
     feed = Feed(frames, clock)
     feed.s_out.connect(stock.inp)
     stores = {}
@@ -61,7 +62,7 @@ def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
             stores[layer.name] = shared_array((len(frames), *block.out.shape))
             _observe(stores[layer.name], block, depth, layer.neuron.spikes)
     _run(feed, clock, len(frames) + len(network), network, options)
-    return {name: _unscaled(network, name, _samples(store, x.shape[-1])) for name, store in stores.items()}
+    return {name: _unscaled(network, name, from_lava_frames(store, x.shape[-1])) for name, store in stores.items()}
 
 
 def _run(feed: Feed, clock: NDArray[np.int32], steps: int, network: IntegerNetwork, options: Options) -> None:
@@ -84,19 +85,3 @@ def _unscaled(network: IntegerNetwork, name: str, values: Integers) -> Integers:
     """A stock voltage is 2^6 / L_0 times the integer potential."""
     neuron = network.layer(name).neuron
     return values if neuron.spikes else values * neuron.taps[0] // 64
-
-
-def _frames(x: NDArray[np.integer[Any]], shape: Shape) -> NDArray[np.int32]:
-    """(N, C, [H, W,] T) to frames (N T, *shape) of a port: (C,), (W, H, C) in Lava's order, or a map flattened.
-
-    Flattened maps keep training's order, C H W, as the weights do that they meet.
-    """
-    axes = range(1, x.ndim - 1) if len(shape) == 1 else range(x.ndim - 2, 0, -1)
-    ordered = np.ascontiguousarray(x.transpose(0, x.ndim - 1, *axes), np.int32)
-    return ordered.reshape(-1, *shape)
-
-
-def _samples(frames: NDArray[np.int32], timesteps: int) -> Integers:
-    """Frames (N T, C) or (N T, W, H, C) back to (N, C, [H, W,] T)."""
-    split = frames.reshape(-1, timesteps, *frames.shape[1:]).astype(np.int64)
-    return split.transpose(0, *range(split.ndim - 1, 1, -1), 1)

@@ -28,6 +28,7 @@ from lava_qsnn.integer import (
     Value,
     roles,
 )
+from lava_qsnn.integer.stock import StockAnswer, check_answer
 from netx_export._encode import encode
 from netx_export._hdf5 import AGAIN, Contents, differences, read_contents
 from netx_export._schema import GROUP, READABLE, STOCK
@@ -78,7 +79,7 @@ def _decode(contents: Contents) -> IntegerNetwork:
         tuple(_layer(part, version) for part in group.members("layer")),
         _metadata(group),
     )
-    expected = encode(network, version)
+    expected = encode(network, version, stored_answer(contents, network))
     words = contents.attributes[GROUP].get("stock_obstacles")
     if version == 1 and words is not None:  # it put what stands in the way into other words, and all of them
         expected.attributes[GROUP]["stock_obstacles"] = words
@@ -152,6 +153,21 @@ class _Group:
     def _refusal(self, name: str, value: NDArray[Any], wanted: str) -> FileFormatError:
         shown = f"{value.dtype} of shape {value.shape}" if value.size > 1 else repr(value.tolist())[:64]
         return FileFormatError(f"its attribute '{name}' of '{self.path}' is {shown}, not {wanted}")
+
+
+def stored_answer(contents: Contents, network: IntegerNetwork) -> StockAnswer:
+    """The form of the answer in the stock part of a network's file; most files do not name it."""
+    group, attributes = _Group(contents, GROUP, Counter()), contents.attributes[GROUP]
+    if "stock_answer" not in attributes:
+        return StockAnswer()
+    levels = group.integers("stock_levels") if "stock_levels" in attributes else ()
+    answer = StockAnswer(group.text("stock_answer"), levels)
+    check_answer(network, answer)
+    # Weights are repeated for each level: only where the file has as many is that many times the memory taken.
+    stored = [array.size for path, array in contents.arrays.items() if path.startswith(f"{STOCK}/")]
+    if levels and len(levels) * network.merged.output.connections[0].synapse.weight.size not in stored:
+        raise FileFormatError("its stock part has not as many weights as its levels ask for", remedy=AGAIN)
+    return answer
 
 
 def _layer(group: _Group, version: int) -> Layer:

@@ -6,6 +6,7 @@
     @timesteps, @input_shape, @input_maximum, @input_minimum
     @stock_exact, @stock_obstacles  whether unmodified NetX computes the same, and why not
     @input_message_bits, @reset_interval, @reset_offset     what stock NetX must be told besides
+    @stock_answer, @stock_levels    the form of a readout's answer in the stock part, if it is not its voltage
     @digest                         SHA-256 of the network's contents, see `digest`
     metadata                        JSON, bytes: what is known about the data; nothing computes with it
     layer/<i>/                      one group per layer, in topological order

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn._platform import require_lava, require_netx
 from lava_qsnn.engines import run_fast
+from lava_qsnn.engines.message_format import MOST_SOURCES, listened_to
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from netx_export._options import Options
@@ -22,9 +23,6 @@ Engine = Callable[[IntegerNetwork, NDArray[np.integer[Any]], Options], dict[str,
 
 #: The reference keeps every layer's int64 outputs; it takes a batch in parts of about this many input numbers.
 REFERENCE_PART = 2**18
-
-#: Ports that a process of `lava-async` has for the layers it listens to.
-LAYER_PORTS = 16
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,9 @@ def _check_lava(network: IntegerNetwork) -> None:
 def _check_asynchronous(network: IntegerNetwork) -> None:
     """It is exact wherever the reference is; only, each of its processes has so many ports and no more."""
     for name in network:
-        others = network.dead_ends if name == network.output.name else ()
-        if (count := len(network.sources(name)) + len(others)) > LAYER_PORTS:
+        if (count := len(listened_to(network, name))) > MOST_SOURCES:
             raise DeploymentError(
-                f"{count} sources exceed {LAYER_PORTS}, the ports of an asynchronous layer",
+                f"{count} sources exceed {MOST_SOURCES}, the ports of an asynchronous layer",
                 layer=name,
                 remedy="use the backend 'lava-fused'",
             )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import IntegerNetwork, check_input, whole
+from lava_qsnn.integer.layouts import from_sequences, to_sequences
 from lava_qsnn.process.messages.flow import Flow, through_layers
 from netx_export._flow import SLOTS
 from netx_export._options import Options
@@ -192,17 +193,17 @@ class Stream:
         return self._feeder is not None and self._feeder.is_alive()
 
     def _received(self, flow: Flow) -> Integers:
-        frames = flow.receive()[0][0].astype(np.int64)
+        sequences = flow.receive()[0].astype(np.int64)
         self._taken += 1
-        return np.moveaxis(frames, 0, -1) if self.grain == "sample" else frames[0]
+        return from_sequences(sequences)[0] if self.grain == "sample" else sequences[0, 0]
 
     def _checked(self, values: Any) -> Numbers:
-        """Values as frames (1, steps, *input shape)."""
+        """Values as sequences (1, steps, *input shape)."""
         array = np.asarray(values)
         batch = array[None] if self.grain == "sample" else array[None, ..., None]
         if self.grain == "sample" and array.ndim and array.shape[-1] != self.timesteps:
             raise InputError(f"a sample has {array.shape[-1]} time steps, not {self.timesteps}")
-        return np.moveaxis(check_input(self.network, batch), -1, 1)
+        return to_sequences(check_input(self.network, batch))
 
     def _opened(self) -> tuple[GuardedRuntime, Flow]:
         if self._open is None:

@@ -10,23 +10,26 @@ import h5py
 
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import IntegerNetwork
-from lava_qsnn.integer.stock import write_arrays
+from lava_qsnn.integer.stock import StockAnswer, write_arrays
 from netx_export._encode import encode
 from netx_export._hdf5 import Arrays, Contents, differences, read_contents
 
 
-def write(network: IntegerNetwork, path: str | os.PathLike[str]) -> None:
+def write(network: IntegerNetwork, path: str | os.PathLike[str], answer: StockAnswer | None = None) -> None:
     """Write a network to a NetX HDF5 file, all or nothing: to the side first, read back, then renamed.
 
     Args:
         network: any deployed network; equal networks give equal bytes.
         path: the file, replaced if it exists.
+        answer: the form in which unmodified NetX gives a readout's answer, of `stock_answer`; by default its voltage.
+            This project's readers take no notice of it.
 
     Raises:
+        DeploymentError: the network has no such answer in unmodified NetX.
         DeploymentError: no file can hold the network: it is too large, or its numbers are.
         OSError: the folder does not exist or cannot be written.
     """
-    contents, path = encode(network), Path(path)
+    contents, path = encode(network, answer=answer), Path(path)
     handle, side = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:

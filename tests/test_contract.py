@@ -26,10 +26,9 @@ from tests.helpers import oracle
 
 Integers = NDArray[np.int64]
 
-pytestmark = pytest.mark.lava
-
 #: All but stock NetX, which has no such neurons.
-ENGINES = ("reference", "fast", "lava", "lava-async", "lava-fused")
+ON_LAVA = [pytest.param(name, marks=pytest.mark.lava) for name in ("lava", "lava-async", "lava-fused")]
+ENGINES = ("reference", "fast", *ON_LAVA)
 
 
 @integer.register
@@ -197,6 +196,7 @@ def test_new_kinds_run_on_every_engine(engine: str) -> None:
     assert len(np.unique(expected["out"])) > 3
 
 
+@pytest.mark.lava
 @pytest.mark.parametrize("engine", ["lava-async", "lava-fused"])
 def test_state_and_delays_last_from_message_to_message(engine: str) -> None:
     x = inputs()

@@ -24,6 +24,7 @@ import netx_export
 from lava_qsnn import integer
 from lava_qsnn.errors import QsnnError
 from lava_qsnn.extras import extra
+from lava_qsnn.integer.layouts import to_frames, to_sequences
 
 #: Told what is about to be measured.
 Tell = Callable[[str], None]
@@ -185,7 +186,7 @@ def measure_latency(steps: int = 1500) -> dict[str, float]:
     x = inputs_of(network, steps // 16)
     taken = []
     with netx_export.Stream(network, grain="step") as stream:
-        for frame in np.moveaxis(x, -1, 1).reshape(-1, 256):
+        for frame in to_frames(to_sequences(x)):
             start = time.perf_counter()
             stream.put(frame)
             stream.get()

@@ -14,6 +14,7 @@ from lava_qsnn.errors import ConfigurationError, InputError
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
+    from lava_qsnn.train.data import SampleData
 
 
 def chosen_changes(
@@ -91,3 +92,11 @@ def test_samples(
             remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
     return source.test_arrays(samples)
+
+
+def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:
+    """A batch of what training held out for its validation, int64 (N, *input shape, T)."""
+    data.prepare_data()
+    data.setup()
+    x, _ = next(iter(data.val_dataloader()))
+    return x.long().numpy()

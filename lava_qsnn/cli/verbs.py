@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_qsnn import __version__
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples, validation_samples
 from lava_qsnn.cli.tables import (
     backend_table,
     cost_table,
@@ -45,6 +45,9 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
+
+#: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
+AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
 
 NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
 Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
@@ -178,6 +181,10 @@ def export(
     checkpoint: Checkpoint,
     file: Annotated[Path, typer.Argument(help="The NetX file to write.", metavar="FILE")],
     timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="T; as trained by default.")] = None,
+    stock: Annotated[
+        str, typer.Option("--stock", help="The answer in unmodified NetX: voltage, sum (both exact) or spikes.")
+    ] = "voltage",
+    levels: Annotated[int, typer.Option("--levels", min=1, help="Of --stock spikes: neurons for each class.")] = 16,
 ) -> None:
     """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
     import netx_export
@@ -185,13 +192,24 @@ def export(
     from lava_qsnn.train.module import restore
 
     classifier = restore(checkpoint)
-    given = make(classifier.config.data).properties
+    data = make(classifier.config.data)
+    given = data.properties
+    samples = validation_samples(data) if stock == "spikes" else None
     network = netx_export.export(
-        classifier.network, file, given.input_shape, timesteps or given.timesteps, given.input_bits
+        classifier.network,
+        file,
+        given.input_shape,
+        timesteps or given.timesteps,
+        given.input_bits,
+        stock=stock,
+        samples=samples,
+        levels=levels,
     )
-    console.print(layer_table(network, file))
-    console.print(cost_table(network, file))
-    console.print(backend_table(network))
+    _show(network, file)
+    if samples is not None:
+        answer = netx_export.stock_answer(network, stock, samples, levels)
+        agreement = netx_export.stock_agreement(network, answer, samples)
+        console.print(f"the class by spikes is that of the potentials in {agreement:.2%} of {len(samples)} samples")
 
 
 @app.command()
@@ -200,9 +218,7 @@ def inspect(file: NetworkFile) -> None:
     import netx_export
 
     network = netx_export.load(file)
-    console.print(layer_table(network, file))
-    console.print(cost_table(network, file))
-    console.print(backend_table(network))
+    _show(network, file)
     _tell_silent_channels(network)
 
 
@@ -325,6 +341,18 @@ def _progress(text: str) -> Iterator[Callable[..., None]]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=1.0)
         yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
+
+
+def _show(network: IntegerNetwork, file: Path) -> None:
+    """Print what is known of a network file, and how stock lava-dl opens it."""
+    import netx_export
+
+    console.print(layer_table(network, file))
+    console.print(cost_table(network, file))
+    console.print(backend_table(network))
+    console.print(
+        "in stock lava-dl:", *(f"  {line}" for line in netx_export.stock_use(file).lines), sep="\n", **AS_IT_IS
+    )
 
 
 def _tell_silent_channels(network: IntegerNetwork) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.engines._forms import Currents, Form, empty, form
+from lava_qsnn.engines._forms import Currents, Form, form
 from lava_qsnn.engines._tiled import Tiled, tiled
 from lava_qsnn.engines._wires import Steps, Wire, wire
 from lava_qsnn.integer import (
@@ -29,6 +29,7 @@ from lava_qsnn.integer import (
     integer_dtype,
     sum_dtype,
 )
+from lava_qsnn.integer.layouts import channels_last, empty_channels_last, from_steps, to_steps
 
 #: Numbers in the largest array of a chunk of samples: some 10 bytes of memory each, and most stay in the cache.
 CHUNK = 2**21
@@ -69,7 +70,7 @@ def run_fast(
         part = slice(start, start + samples)
         for name, output in _run(network, plan, x[part], steps):
             if name in results:
-                results[name][part] = np.moveaxis(output, 0, -1)
+                results[name][part] = from_steps(output)
         if progress is not None:
             progress(min(1.0, (start + samples) / len(x)))
     return results
@@ -153,8 +154,8 @@ def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: in
     """The layers of a plan with their outputs, one after the other; x (n, *input shape, T), or 1 for T."""
     # First narrow numbers as they lie, then move them: less memory is read out of order.
     narrow = integer_dtype(*network.output_ranges[INPUT])
-    moved = np.moveaxis(x.astype(narrow, copy=False), -1, 0)
-    outputs = {INPUT: empty(moved.shape, moved.dtype)}
+    moved = to_steps(x.astype(narrow, copy=False))
+    outputs = {INPUT: empty_channels_last(moved.shape, moved.dtype, 2)}
     np.copyto(outputs[INPUT], moved)
     for stage in plan:
         outputs[stage.layer.name] = _fire(stage, outputs, steps)
@@ -178,7 +179,7 @@ def _fire_tiled(stage: _Stage, layer: Tiled, source: Steps, steps: int) -> Steps
     """Its spikes; one frame of them if neither the source nor a history changes anything over time."""
     if len(stage.layer.neuron.taps) == 1:
         steps = len(source)
-    spikes = empty((steps, source.shape[1], *stage.shape), bool)
-    last = np.moveaxis(source, 2, -1)
-    layer(last if last.ndim == 5 else last[:, :, None, None], np.moveaxis(spikes, 2, -1))
+    spikes = empty_channels_last((steps, source.shape[1], *stage.shape), bool, 2)
+    last = channels_last(source, 2)
+    layer(last if last.ndim == 5 else last[:, :, None, None], channels_last(spikes, 2))
     return spikes

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lava_qsnn.engines._stored import StoredPotential
 from lava_qsnn.engines._wires import Product, Steps
 from lava_qsnn.integer import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout, Shape, integer_dtype
+from lava_qsnn.integer.layouts import empty_channels_last, per_channel
 
 
 class Currents:
@@ -70,7 +71,7 @@ def form(neuron: Neuron, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype
     output = np.dtype(bool) if neuron.spikes else integer_dtype(low, high)
 
     def fire(ports: Sequence[Currents], steps: int) -> Steps:
-        outputs = empty((steps, *ports[0].shape), output)
+        outputs = empty_channels_last((steps, *ports[0].shape), output, 2)
         state = neuron.start(ports[0].shape)
         for t in range(steps):
             currents = [port.total(t).astype(np.int64) for port in ports]
@@ -83,7 +84,7 @@ def form(neuron: Neuron, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype
 @form.register
 def _(neuron: Readout, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
     def fire(ports: Sequence[Currents], steps: int) -> Steps:
-        potentials = empty((1 if ports[0].is_still else steps, *ports[0].shape), dtype)
+        potentials = empty_channels_last((1 if ports[0].is_still else steps, *ports[0].shape), dtype, 2)
         for t in range(len(potentials)):
             potentials[t] = ports[0].total(t)
         return potentials
@@ -104,7 +105,7 @@ def _(neuron: MemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtyp
 
     def fire(ports: Sequence[Currents], steps: int) -> Steps:
         (current,) = ports
-        spikes = empty((1 if current.is_still else steps, *current.shape), bool)
+        spikes = empty_channels_last((1 if current.is_still else steps, *current.shape), bool, 2)
         for t in range(len(spikes)):
             terms = current.terms(t)
             if len(terms) == 1 and terms[0][1].dtype == dtype:
@@ -121,8 +122,8 @@ def _(neuron: QuantizedLIF, shape: Shape, ranges: Sequence[Bounds], dtype: np.dt
     step = StoredPotential(neuron, ranges, lambda values: spread(values, shape, np.dtype(np.int64)))
 
     def fire(ports: Sequence[Currents], steps: int) -> Steps:
-        spikes = empty((steps, *ports[0].shape), bool)
-        stored = empty(ports[0].shape, step.dtype, frames=1)
+        spikes = empty_channels_last((steps, *ports[0].shape), bool, 2)
+        stored = empty_channels_last(ports[0].shape, step.dtype, 1)
         stored[...] = 0
         for t in range(steps):
             step(stored, ports[0].total(t), spikes[t])
@@ -131,15 +132,8 @@ def _(neuron: QuantizedLIF, shape: Shape, ranges: Sequence[Bounds], dtype: np.dt
     return fire
 
 
-def empty(shape: Shape, dtype: Any, frames: int = 2) -> Steps:
-    """An array of `frames` axes and one frame more, (.., C) or (.., C, H, W), with channels last in memory."""
-    if len(shape) == frames + 1:
-        return np.empty(shape, dtype)
-    return np.moveaxis(np.empty((*shape[:frames], *shape[frames + 1 :], shape[frames]), dtype), -1, frames)
-
-
 def spread(values: NDArray[np.int64], shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
     """One number per channel for every neuron, (*shape), so that loops over neurons run without breaks."""
-    found = empty(shape, dtype, frames=0)
-    found[...] = values.reshape(-1, *[1] * (len(shape) - 1))
+    found = empty_channels_last(shape, dtype, 0)
+    found[...] = per_channel(values, len(shape))
     return found

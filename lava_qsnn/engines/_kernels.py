@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from lava_qsnn.integer import Conv, Dense, OneToOne, Shape, Synapse, sum_dtype
+from lava_qsnn.integer.layouts import channels_first, channels_last, per_channel
 
 Numbers = NDArray[Any]
 
@@ -77,20 +78,20 @@ def exact_dtype(synapse: Synapse, largest_trace: int) -> np.dtype[Any]:
 
 
 def _dense(synapse: Dense, dtype: np.dtype[Any], source: Shape) -> Callable[[Numbers], Numbers]:
-    weight = np.ascontiguousarray(channels_last(synapse, source).T, dtype)
+    weight = np.ascontiguousarray(weights_last(synapse, source).T, dtype)
     return lambda traces: (
-        np.moveaxis(traces, 1, -1).astype(dtype, order="C", copy=False).reshape(len(traces), -1) @ weight
+        channels_last(traces, 1).astype(dtype, order="C", copy=False).reshape(len(traces), -1) @ weight
     )
 
 
-def channels_last(synapse: Dense, source: Shape) -> NDArray[np.signedinteger[Any]]:
+def weights_last(synapse: Dense, source: Shape) -> NDArray[np.signedinteger[Any]]:
     """Dense weights (out, in) for a source (C, H, W) that is flattened with its channels last."""
     weight = synapse.weight.reshape(-1, *source)
-    return np.moveaxis(weight, 1, -1).reshape(len(weight), -1)
+    return channels_last(weight, 1).reshape(len(weight), -1)
 
 
 def _one_to_one(synapse: OneToOne, dtype: np.dtype[Any], axes: int) -> Callable[[Numbers], Numbers]:
-    weight = synapse.weight.astype(dtype).reshape(-1, *[1] * (axes - 1))
+    weight = per_channel(synapse.weight.astype(dtype), axes)
     return lambda traces: traces.astype(dtype, copy=False) * weight
 
 
@@ -112,7 +113,7 @@ def _convolution(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Ca
             np.copyto(columns, _windows(synapse, padded, height, width))
             result = currents[start : start + block].reshape(-1, groups, out // groups).transpose(1, 0, 2)
             np.matmul(columns.reshape(groups, result.shape[1], -1), weight, out=result)
-        return currents.reshape(len(traces), height, width, out).transpose(0, 3, 1, 2)
+        return channels_first(currents.reshape(len(traces), height, width, out), 1)
 
     return compute
 
@@ -132,7 +133,7 @@ def _depthwise(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Call
             windows = _windows(synapse, pad(traces[start : start + block]), height, width)
             for y, x in np.ndindex(*size):
                 total += windows[..., y, x, :].transpose(1, 2, 3, 0, 4) * weight[y, x]
-        return currents.reshape(len(traces), height, width, out).transpose(0, 3, 1, 2)
+        return channels_first(currents.reshape(len(traces), height, width, out), 1)
 
     return compute
 
@@ -149,7 +150,7 @@ class _Padding:
     def __call__(self, traces: Numbers) -> Numbers:
         padded = self.buffer[: len(traces)]
         inside = padded[:, self.top : self.top + self.height, self.left : self.left + self.width]
-        np.copyto(inside, traces.transpose(0, 2, 3, 1), casting="unsafe")
+        np.copyto(inside, channels_last(traces, 1), casting="unsafe")
         return padded
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.engines._kernels import Kernel, Numbers, channels_last
-from lava_qsnn.integer import Conv, Dense, Shape, Synapse
+from lava_qsnn.engines._kernels import Kernel, Numbers, weights_last
+from lava_qsnn.integer import Conv, Dense, Shape, Synapse, integer_dtype
+from lava_qsnn.integer.layouts import channels_first, channels_last
 
 #: Bits of a packed word.
 WORD = 32
@@ -67,12 +68,13 @@ def _as_convolution(synapse: Dense | Conv, source: Shape) -> Conv:
     """A dense synapse as the convolution of one pixel, whose channels are its whole source, channels last in order."""
     if isinstance(synapse, Conv):
         return synapse
-    return Conv(channels_last(synapse, source)[:, :, None, None])
+    return Conv(weights_last(synapse, source)[:, :, None, None])
 
 
 def _convolution(conv: Conv, source: Shape, dense: bool, product: Product) -> Kernel:
     out, channels = conv.weight.shape[:2]
-    dtype: np.dtype[Any] = np.dtype(np.int16 if conv.weight[0].size < 2**15 else np.int32)
+    most = conv.weight[0].size
+    dtype: np.dtype[Any] = integer_dtype(-most, most, (np.int16, np.int32))
     weight = pack(conv.weight.transpose(2, 3, 0, 1) > 0).transpose(0, 1, 3, 2).copy()
     (top, left), (height, width) = conv.padding, (1, 1) if dense else source[1:]
     frame = (height + 2 * top, width + 2 * left, -(-channels // WORD) * WORD)
@@ -80,14 +82,14 @@ def _convolution(conv: Conv, source: Shape, dense: bool, product: Product) -> Ke
     block = max(1, BLOCK // int(np.prod(frame)))
 
     def compute(words: Numbers) -> Numbers:
-        last = np.moveaxis(words, 1, -1).reshape(len(words), height, width, channels)
+        last = channels_last(words, 1).reshape(len(words), height, width, channels)
         padded = np.zeros((min(block, len(words)), *frame), bool)
         currents = np.empty((len(words), rows, columns, out), dtype)
         for start in range(0, len(words), block):
             part = last[start : start + block]
             padded[: len(part), top : top + height, left : left + width, :channels] = part
             product(pack(padded[: len(part)]), weight, conv.stride, conv.dilation, currents[start : start + block])
-        return currents.reshape(len(words), out) if dense else currents.transpose(0, 3, 1, 2)
+        return currents.reshape(len(words), out) if dense else channels_first(currents, 1)
 
     return Kernel(dtype, compute)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import INT32_LIMIT, Bounds, QuantizedLIF
+from lava_qsnn.integer import Bounds, QuantizedLIF, integer_dtype
 
 Numbers = NDArray[Any]
 
@@ -27,7 +27,8 @@ class StoredPotential:
 
     def __init__(self, neuron: QuantizedLIF, currents: Sequence[Bounds], spread: Callable[[Numbers], Numbers]) -> None:
         threshold = neuron.within(currents)
-        self.dtype: np.dtype[Any] = np.dtype(np.int32 if neuron.reach(currents) <= INT32_LIMIT else np.int64)
+        reach = neuron.reach(currents)
+        self.dtype: np.dtype[Any] = integer_dtype(-reach, reach, (np.int32,))
         numbers = (threshold, neuron.bias, neuron.potential_shift, neuron.current_shift)
         self._threshold, self._bias, self._shift, self._gain = (self._spread(spread, values) for values in numbers)
         self._leak = self._shift + self.dtype.type(neuron.leak)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.engines._kernels import channels_last
+from lava_qsnn.engines._kernels import weights_last
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import INT32_LIMIT, Connection, Conv, Dense, Shape, SumPool
+from lava_qsnn.integer.layouts import channels_last, to_frames
 
 #: Bytes of a window that are multiplied at a time, and outputs that are computed at a time.
 CHUNK, OUTPUTS = 64, 32
@@ -75,7 +76,7 @@ class Tiled:
         beyond = BEYOND * self.geometry.strides[2] + CHUNK
         traces = _bytes(size + beyond, zero=any(self.geometry.padding))[:size].reshape(shape)
         wide = np.uint64 if shape[-1] % 8 == 0 else np.uint8
-        frames, pixels = (array.reshape(-1, *array.shape[2:]).view(wide) for array in (traces, source))
+        frames, pixels = (to_frames(array).view(wide) for array in (traces, source))
         self.loops.pool(frames, self.geometry.padding, pixels, self.pooling)
         return traces
 
@@ -134,7 +135,7 @@ def _geometry(synapse: Dense | Conv, source: Shape) -> tuple[Conv, Geometry]:
     """A dense synapse is the convolution of one pixel, in an image of one row whose pixels are the frames."""
     channels, height, width = source
     if isinstance(synapse, Dense):
-        conv = Conv(channels_last(synapse, source)[:, :, None, None])
+        conv = Conv(weights_last(synapse, source)[:, :, None, None])
         return conv, Geometry((height, width, channels), (0, 0), (0, 0, height * width * channels), (1, 1, -1))
     frame = (height + 2 * synapse.padding[0], width + 2 * synapse.padding[1], channels)
     row = frame[1] * channels
@@ -150,7 +151,7 @@ def _pack(conv: Conv, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int8]
     out, channels, height, width = conv.weight.shape
     y, x = np.mgrid[:height, : width if conv.dilation[1] > 1 else 1].reshape(2, -1)
     begin = (y * conv.dilation[0] * columns + x * conv.dilation[1]) * channels
-    pieces = conv.weight.transpose(0, 2, 3, 1).reshape(out, len(begin), -1)
+    pieces = channels_last(conv.weight, 1).reshape(out, len(begin), -1)
     chunks = -(-pieces.shape[2] // CHUNK)
     weight = np.zeros((-(-out // OUTPUTS) * OUTPUTS, len(begin), chunks * CHUNK), np.int8)
     weight[:out, :, : pieces.shape[2]] = pieces

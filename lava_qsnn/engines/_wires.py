@@ -18,6 +18,7 @@ from lava_qsnn.engines._kernels import Kernel, exact_dtype, kernel
 from lava_qsnn.engines._packed import packed_kernel
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
+from lava_qsnn.integer.layouts import channels_first, channels_last, from_frames, from_steps, to_frames, to_steps
 
 Steps = NDArray[Any]
 
@@ -100,7 +101,7 @@ def _counted(connection: Connection, source: Shape) -> Kernel | None:
 
 def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
     """Sums over windows of all steps of maps: (T, n, C, H, W) to (T, n, C, rows, columns), channels last in memory."""
-    last = np.moveaxis(source, 2, -1)
+    last = channels_last(source, 2)
     _, rows, columns = pooling.output_shape(source.shape[2:])
     (top, left), (down, across) = pooling.padding, pooling.stride
     if top or left:
@@ -111,12 +112,11 @@ def pooled(source: Steps, pooling: SumPool, dtype: np.dtype[Any]) -> Steps:
         vertical = slice(begin_y, begin_y + down * (rows - 1) + 1, down)
         horizontal = slice(begin_x, begin_x + across * (columns - 1) + 1, across)
         np.add(total, last[:, :, vertical, horizontal], out=total, casting="unsafe")
-    return np.moveaxis(total, -1, 2)
+    return channels_first(total, 2)
 
 
 def _frames(prepared: Kernel, traces: Steps) -> Steps:
-    currents = prepared(traces.reshape(-1, *traces.shape[2:]))
-    return currents.reshape(*traces.shape[:2], *currents.shape[1:])
+    return from_frames(prepared(to_frames(traces)), traces)
 
 
 def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Steps:
@@ -131,4 +131,4 @@ def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Ste
 def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:
     """The currents of a synapse that looks back in time by itself, by its own form."""
     every = np.broadcast_to(source, (steps, *source.shape[1:]))
-    return np.moveaxis(synapse.current(np.moveaxis(every, 0, -1).astype(np.int64)), -1, 0)
+    return to_steps(synapse.current(from_steps(every).astype(np.int64)))

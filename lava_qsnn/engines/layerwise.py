@@ -14,6 +14,7 @@ from lava_qsnn.engines._kernels import kernel
 from lava_qsnn.engines._stored import StoredPotential
 from lava_qsnn.engines._wires import pooled
 from lava_qsnn.extras import extra
+from lava_qsnn.integer.layouts import from_frames, from_sequences, per_channel, to_frames, to_sequences
 
 with extra("lava"):
     from scipy.sparse import csr_matrix
@@ -64,7 +65,7 @@ class ConnectionEngine:
     """
 
     def __init__(self, network: integer.IntegerNetwork, layer: integer.Layer, connection: integer.Connection) -> None:
-        self.poolings, self.shape = connection.poolings, network.shapes[layer.name]
+        self.poolings = connection.poolings
         inner = connection.pooled_shape(network.shapes[connection.source])
         taps = layer.taps(connection)[: network.timesteps]
         low, high = network.trace_range(connection.source, (connection.amplification,))
@@ -72,7 +73,7 @@ class ConnectionEngine:
         largest = max(-low, high)
         # Sums over several connections are at least as exact: numpy takes the wider of their types.
         self.dtype = integer.sum_dtype(network.reach(layer.name))
-        on_currents = bool(connection.synapse.delay) or np.prod(inner) >= np.prod(self.shape)
+        on_currents = bool(connection.synapse.delay) or np.prod(inner) >= np.prod(network.shapes[layer.name])
         self.traces = HistoryFilter(() if on_currents else taps, integer.sum_dtype(largest * sum(taps)))
         self.currents = HistoryFilter(taps if on_currents else (), self.dtype)
         trace = largest * (1 if on_currents else sum(taps))
@@ -89,9 +90,8 @@ class ConnectionEngine:
         if isinstance(self.synapse, DelayedSynapse):
             found = self.synapse(traces, first)
         else:
-            found = self.synapse(traces.reshape(-1, *traces.shape[2:]))
-        currents = found.astype(self.dtype, copy=False).reshape(*traces.shape[:2], *self.shape)
-        return self.currents(currents, first)
+            found = from_frames(self.synapse(to_frames(traces)), traces)
+        return self.currents(found.astype(self.dtype, copy=False), first)
 
 
 class NetworkEngine:
@@ -169,8 +169,8 @@ class DelayedSynapse:
 
     def __call__(self, traces: np.ndarray, first: bool) -> np.ndarray:
         steps = traces.shape[1]
-        known = np.moveaxis(self.past.extend(traces.astype(np.int64), first), 1, -1)
-        return np.moveaxis(self.of.current(known)[..., -steps:], -1, 1)
+        known = from_sequences(self.past.extend(traces.astype(np.int64), first))
+        return to_sequences(self.of.current(known)[..., -steps:])
 
 
 @singledispatch
@@ -196,7 +196,8 @@ class EventDense:
         reach = largest_trace * of.largest_sum
         self.weight = np.ascontiguousarray(of.weight.T, integer.sum_dtype(reach))
         # What bounds adding is reading rows, so they are narrow: int16 may wrap on the way to a sum that it holds.
-        self.rows = self.weight.astype(np.int16) if reach < 2**15 else self.weight
+        narrow = integer.integer_dtype(-reach, reach, (np.int16,))
+        self.rows = self.weight.astype(narrow) if narrow == np.int16 else self.weight
 
     def __call__(self, traces: np.ndarray) -> np.ndarray:
         """Traces (frames, *source) to currents (frames, out), by the way that should be the fastest."""
@@ -263,13 +264,13 @@ def _(neuron: integer.Readout, ranges: Sequence[integer.Bounds], axes: int) -> N
 
 @neurons.register
 def _(neuron: integer.MemoryFree, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    threshold = integer.per_channel(neuron.within(ranges), axes).astype(integer.sum_dtype(neuron.reach(ranges)))
+    threshold = per_channel(neuron.within(ranges), axes).astype(integer.sum_dtype(neuron.reach(ranges)))
     return lambda currents, first: currents[0] >= threshold
 
 
 @neurons.register
 def _(neuron: integer.QuantizedLIF, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    step = StoredPotential(neuron, ranges, lambda values: integer.per_channel(values, axes))
+    step = StoredPotential(neuron, ranges, lambda values: per_channel(values, axes))
     return Storing(step)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from lava_qsnn import integer
 
+#: Populations that a process of one layer receives messages from, at most: Lava's models declare ports one by one.
+MOST_SOURCES = 16
+
 #: Bytes at the start of a message: the number of samples and the first time step, uint32 each.
 HEAD = 8
 
@@ -59,6 +62,14 @@ class Format:
     def _bytes(self, samples: int) -> int:
         numbers = samples * self.steps * math.prod(self.shape)
         return -(-numbers // 8) if self.dtype == bool else numbers * self.dtype.itemsize
+
+
+def listened_to(network: integer.IntegerNetwork, name: str) -> list[str]:
+    """The sources that a process of one layer receives: those it needs; the last one also receives the dead ends.
+
+    So all processes hang together, by which Lava finds them, and none runs ahead.
+    """
+    return [*network.sources(name), *(network.dead_ends if name == network.output.name else ())]
 
 
 def layer_format(network: integer.IntegerNetwork, name: str, batch: int, steps: int) -> Format:

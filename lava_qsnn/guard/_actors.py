@@ -22,9 +22,11 @@ from lava_qsnn.guard._child import actor_main
 
 Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
 
+#: Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
+GRACE = 1.0
+
 _BUILT = b"+"  # The first byte of an actor's report, once its model has been built.
 _PICKLE = b"\x80"  # The first byte of every pickle: tells a reported failure from text of faulthandler.
-_GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
 
 
 class Actor:
@@ -81,7 +83,7 @@ class Actor:
             return None
         if self.report.startswith(_PICKLE) and (told := _unpickled(self.report)):
             return _reported_failure(self, *told)
-        code = self.exit_code(_GRACE)
+        code = self.exit_code(GRACE)
         return None if stopping and code == 0 else _silent_failure(self, code)
 
     def ask_for_stack(self) -> None:
@@ -102,7 +104,7 @@ class Actor:
 
     def end(self) -> None:
         """Wait for it to be gone, once killed, and free what the parent holds of it."""
-        self.process.join(_GRACE)
+        self.process.join(GRACE)
         with contextlib.suppress(ValueError):  # Raised if not even SIGKILL has ended it yet.
             self.process.close()
         os.close(self.reports)

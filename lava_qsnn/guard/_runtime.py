@@ -21,9 +21,8 @@ from lava.magma.runtime.runtime import Runtime
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import RunError
+from lava_qsnn.guard._actors import GRACE
 from lava_qsnn.guard._waiting import Watch, run_has_ended
-
-_GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
 
 _STEP = 2.0  # Seconds after which a time step that needs data from the parent, or room, is taken to wait for it.
 
@@ -152,7 +151,7 @@ class GuardedLava(Runtime):
         self.join()
         for port in ports:
             if port.thread is not None:
-                port.thread.join(_GRACE)
+                port.thread.join(GRACE)
             port._array = []  # Arrays do not keep the memory they lie in: from now on their use would crash.
         if self._messaging_infrastructure is not None:
             self._messaging_infrastructure.stop()

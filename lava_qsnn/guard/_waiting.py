@@ -16,13 +16,12 @@ from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.builders.runtimeservice_builder import RuntimeServiceBuilder
 
 from lava_qsnn.errors import RunError, TimeLimitError
-from lava_qsnn.guard._actors import Actor, Failure, interrupts_deferred, place, stack_lines
+from lava_qsnn.guard._actors import GRACE, Actor, Failure, interrupts_deferred, place, stack_lines
 
 Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
 Progress: TypeAlias = Callable[[float], None]
 
 _PERIOD = 0.1  # Seconds between calls of the progress callback, and between looks for silent deaths.
-_GRACE = 1.0  # Seconds for what should follow at once: a failure's cause, an exit code, a stack, a thread's end.
 
 
 class Watch:
@@ -116,7 +115,7 @@ class Watch:
 
     def check_failures(self) -> None:
         """Raise the error of a failed actor, if there is one; preferably of one with a reason of its own."""
-        end = time.monotonic() + _GRACE
+        end = time.monotonic() + GRACE
         failures = self._failures()
         while failures and not any(failure.conclusive for failure in failures) and time.monotonic() < end:
             self._sleep(_PERIOD)
@@ -126,7 +125,7 @@ class Watch:
 
     def expect_failure(self) -> NoReturn:
         """Wait for the report of a failure of which Lava has told already, and raise its error."""
-        end = time.monotonic() + _GRACE
+        end = time.monotonic() + GRACE
         self.until(lambda: time.monotonic() > end, "the report of a failed process")
         raise RunError("Lava told of an error, but no process has reported one")
 
@@ -170,7 +169,7 @@ class Watch:
         living = [actor for actor in self._actors if not actor.is_closed]
         for actor in living:
             actor.ask_for_stack()
-        end = time.monotonic() + _GRACE
+        end = time.monotonic() + GRACE
         while time.monotonic() < end and not all(actor.is_closed or actor.has_stack for actor in living):
             self._sleep(_PERIOD)
         places = [place(stack_lines(actor.report)) if actor in living else "ended" for actor in self._actors]

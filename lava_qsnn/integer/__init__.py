@@ -45,6 +45,7 @@ from lava_qsnn.integer._values import (
     roles,
     whole,
 )
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.neurons import (
     LEAKS,
     POTENTIAL_BITS,
@@ -60,7 +61,6 @@ from lava_qsnn.integer.neurons import (
     Readout,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 

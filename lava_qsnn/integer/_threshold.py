@@ -10,6 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.integer._dtypes import FLOAT64_LIMIT
+
 #: Stands for "never fires" (and its negative for "always fires") until the range of the potential is known.
 NEVER = 2**62
 
@@ -68,7 +70,7 @@ def _channel_threshold(
         return -NEVER if bias >= threshold else NEVER
     sign = 1 if gain > 0 else -1
     crossing = sign * (mean + (threshold - bias) * variance**0.5 / gain) / float(scale)
-    if not abs(crossing) < 2**53:
+    if not abs(crossing) < FLOAT64_LIMIT:
         return NEVER if crossing > 0 else -NEVER
     nearest = round(crossing)
     # The error of the estimate is relative to the terms it adds, which can cancel: hence the sum of magnitudes.
@@ -76,7 +78,7 @@ def _channel_threshold(
     margin = 1e-12 * (size + 1)
     if abs(crossing - nearest) > margin:
         return math.ceil(crossing)
-    reach = min(math.ceil(margin), 2**53)
+    reach = min(math.ceil(margin), FLOAT64_LIMIT)
     around = range(nearest - reach, nearest + reach + 1)
     fires = bisect_left(around, True, key=lambda U: _fires(sign * U, gain, mean, variance, bias, scale, threshold))
     return nearest - reach + fires

@@ -10,7 +10,6 @@ from lava_qsnn.integer.neurons._neuron import (
     PerStepAndChannel,
     State,
     Step,
-    per_channel,
 )
 from lava_qsnn.integer.neurons._quantized_lif import LEAKS, POTENTIAL_BITS, RESETS, QuantizedLIF
 
@@ -29,5 +28,4 @@ __all__ = [
     "Readout",
     "State",
     "Step",
-    "per_channel",
 ]

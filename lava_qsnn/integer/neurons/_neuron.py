@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._values import Array, Shape, Value, roles
+from lava_qsnn.integer.layouts import per_channel
 
 Integers = NDArray[np.int64]
 
@@ -170,9 +171,4 @@ class Neuron(Value):
         role, array = self.arrays()[name]
         if role.axes[0] == "step":
             array = array[t]
-        return array.reshape(-1, *[1] * (axes - 1)) if role.axes[-1] == "channel" else array
-
-
-def per_channel(values: NDArray[Any], axes: int) -> NDArray[Any]:
-    """Values (C,) or (1,) in a shape that broadcasts over the last `axes` axes, channels first."""
-    return values.reshape(-1, *[1] * (axes - 1))
+        return per_channel(array, axes) if role.axes[-1] == "channel" else array

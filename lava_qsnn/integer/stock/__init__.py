@@ -1,5 +1,15 @@
 """The stock form: how a network is said in the words of unmodified lava-dl NetX, and written as its HDF5 groups."""
 
+from lava_qsnn.integer.stock._answer import (
+    FORMS,
+    SPIKES,
+    SUM,
+    VOLTAGE,
+    StockAnswer,
+    check_answer,
+    levels_for,
+    with_answer,
+)
 from lava_qsnn.integer.stock._arrays import (
     flatten_arrays,
     input_arrays,
@@ -17,15 +27,23 @@ from lava_qsnn.integer.stock._lowering import (
 )
 
 __all__ = [
+    "FORMS",
+    "SPIKES",
+    "SUM",
+    "VOLTAGE",
+    "StockAnswer",
     "StockLayer",
+    "check_answer",
     "flatten_arrays",
     "input_arrays",
     "input_message_bits",
     "layer_arrays",
+    "levels_for",
     "network_arrays",
     "smallest",
     "stock_layer",
     "stock_network",
     "stock_obstacles",
+    "with_answer",
     "write_arrays",
 ]

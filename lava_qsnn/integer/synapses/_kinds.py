@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._values import LARGEST_GEOMETRY, MOST_NUMBERS, Array, Number, Numbers, Shape
-from lava_qsnn.integer.neurons import per_channel
+from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.synapses._synapse import Integers, Synapse
 
 Weights = NDArray[np.signedinteger[Any]]

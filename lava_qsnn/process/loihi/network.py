@@ -18,10 +18,11 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import NetworkEngine, one_thread
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.integer.layouts import from_lava, lava_shape, to_lava
 from lava_qsnn.process.configurations import fixed_point, fused
 from lava_qsnn.process.loihi.memory_free import Delay, History, MemoryFree
 from lava_qsnn.process.loihi.neurons import Population, entry, neurons
-from lava_qsnn.process.loihi.synapses import lava_shape, synapse
+from lava_qsnn.process.loihi.synapses import synapse
 
 __all__ = ["Network", "fixed_point", "fused"]
 
@@ -195,8 +196,8 @@ class PyNetworkModel(PyLoihiProcessModel):
         self.out.send(self.held[oldest])
         frame = self.inp.recv().astype(np.int32)
         first = (self.time_step - 1) % self.proc_params["timesteps"] == 0
-        outputs = self.engine(frame.transpose()[None, None], first)
-        self.held[oldest] = outputs[self.network.output.name][0, 0].transpose()
+        outputs = self.engine(from_lava(frame)[None, None], first)
+        self.held[oldest] = to_lava(outputs[self.network.output.name][0, 0])
 
 
 def _sources(layer: integer.Layer) -> list[str]:

@@ -14,6 +14,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_qsnn import integer
+from lava_qsnn.integer.layouts import from_lava, to_lava
 
 #: InPorts of a process for neurons, one for each current. Lava's models declare their ports one by one.
 PORTS = 4
@@ -83,12 +84,12 @@ class PyNeuronsModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         neuron: integer.Neuron = self.proc_params["neuron"]
         ports = [getattr(self, f"a_in_{port}") for port in range(len(neuron.currents))]
-        currents = [port.recv().transpose()[None].astype(np.int64) for port in ports]
+        currents = [from_lava(port.recv())[None].astype(np.int64) for port in ports]
         t = (self.time_step - 1 - self.proc_params["depth"]) % self.proc_params["timesteps"]
         if t == 0 or not self.state:
             self.state = neuron.start(currents[0].shape)
         output, _, self.state = neuron.step(self.state, currents, t)
-        self.s_out.send(output[0].transpose().astype(np.int32))
+        self.s_out.send(to_lava(output[0]).astype(np.int32))
 
 
 @implements(proc=Synapses, protocol=LoihiProtocol)
@@ -110,6 +111,6 @@ class PySynapsesModel(PyLoihiProcessModel):
         self.a_out.send(self.held)
         if (self.time_step - 1 - self.proc_params["depth"]) % self.proc_params["timesteps"] == 0:
             self.past = []
-        traces = self.s_in.recv().transpose().astype(np.int64)
+        traces = from_lava(self.s_in.recv()).astype(np.int64)
         self.past = [*self.past, traces][-synapse.delay - 1 :]
-        self.held = synapse.current(np.stack(self.past, -1)[None])[0, ..., -1].transpose().astype(np.int32)
+        self.held = to_lava(synapse.current(np.stack(self.past, -1)[None])[0, ..., -1]).astype(np.int32)

@@ -21,6 +21,7 @@ from lava.proc.dense.process import Dense as LavaDense
 from lava.utils.weightutils import SignMode
 
 from lava_qsnn import integer
+from lava_qsnn.integer.layouts import lava_shape
 from lava_qsnn.process.loihi.memory_free import OneToOne
 from lava_qsnn.process.loihi.stepping import Synapses
 
@@ -85,11 +86,6 @@ def _(of: integer.Dense, source: integer.Shape, timesteps: int, depth: int) -> A
 @synapse.register
 def _(of: integer.Conv, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
     return Conv(of, source)
-
-
-def lava_shape(shape: integer.Shape) -> integer.Shape:
-    """(C,) or (C, H, W) to Lava's (C,) or (W, H, C)."""
-    return tuple(reversed(shape))
 
 
 @implements(proc=Dense, protocol=LoihiProtocol)

@@ -17,11 +17,8 @@ from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import LayerEngine, one_thread
-from lava_qsnn.engines.message_format import layer_format
+from lava_qsnn.engines.message_format import MOST_SOURCES, layer_format, listened_to
 from lava_qsnn.process.messages.answering import PyAnsweringModel
-
-#: InPorts of a layer process, one for each population it receives from. Lava's models declare their ports one by one.
-PORTS = 16
 
 
 class Layer(AbstractProcess):
@@ -51,7 +48,7 @@ class Layer(AbstractProcess):
             name=layer, network=network, layer=layer, sources=sources, batch=batch, steps=steps, store=store
         )
         sizes = [layer_format(network, source, batch, steps).size for source in sources]
-        for index in range(PORTS):
+        for index in range(MOST_SOURCES):
             setattr(self, f"in_{index}", InPort(shape=(sizes[index] if index < len(sizes) else 1,)))
         self.out = OutPort(shape=(layer_format(network, layer, batch, steps).size,))
 
@@ -145,11 +142,3 @@ class Layers:
             self.entries.append(port)
         else:
             self.processes[source].out.connect(port)
-
-
-def listened_to(network: integer.IntegerNetwork, name: str) -> list[str]:
-    """The sources that a layer receives: those it needs; the last one also listens to the layers that nobody needs.
-
-    So all processes hang together, by which Lava finds them, and none runs ahead.
-    """
-    return [*network.sources(name), *(network.dead_ends if name == network.output.name else ())]
