@@ -240,9 +240,10 @@ class _Part:
         for name in dict.fromkeys(name for name, _ in message.targets):
             layer, target = self.network.layer(name), self.layout.layer(name)
             numbers = [number for each, number in message.targets if each == name]
-            sent = self._sent(layer, layer.connections[numbers[0]])
-            synapses = [layer.connections[number].synapse for number in numbers]
-            flows = counting.flows(_four(sent), self._cut(message.source), target.cut, synapses)
+            connections = [layer.connections[number] for number in numbers]
+            first = min(connections, key=lambda each: each.delay)  # synapses wait, messages do not
+            kinds = [each.synapse for each in connections]
+            flows = counting.flows(_four(self._sent(layer, first)), self._cut(message.source), target.cut, kinds)
             self._add(message, target, flows)
 
     def _add(self, message: Message, target: LayerLayout, flows: Counts) -> None:
