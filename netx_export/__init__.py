@@ -13,24 +13,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lava_qsnn.extras import extra
+from netx_export._activity import random_samples
+from netx_export._check import CHECKS, Check, CheckReport, check
 from netx_export._chip import (
     CHIPS,
     MAPPINGS,
     Chip,
-    Finding,
     LayerLayout,
     Layout,
     Population,
     Projection,
+    RuleFinding,
+    Traffic,
     chain,
     layout,
 )
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._findings import Finding
+from netx_export._inspect import Inspection, inspect
+from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
-from netx_export._verify import Report, Row, verify
+from netx_export._stock_call import StockCall, stock_call
+from netx_export._verify import Parting, Report, Row, verify
+from netx_export._words import taps_text
 from netx_export._write import write
 
 if TYPE_CHECKING:
@@ -38,41 +46,59 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._map import nir_map
+    from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
 __all__ = [
     "BACKENDS",
+    "CHECKS",
     "CHIPS",
     "LIF_STATE_BITS",
     "MAPPINGS",
     "Backend",
+    "Check",
+    "CheckReport",
     "Chip",
     "Finding",
+    "Inspection",
     "LayerLayout",
     "LayerSummary",
     "Layout",
     "Network",
+    "Parting",
     "Population",
     "Projection",
     "Report",
     "Row",
+    "RuleFinding",
+    "StockCall",
     "StockUse",
     "Stream",
+    "Traffic",
     "chain",
+    "check",
     "describe",
     "export",
     "fixed_point",
     "fold",
     "fused",
+    "inspect",
     "layout",
     "load",
+    "nir_map",
     "plot_sample",
+    "random_samples",
     "simulate",
     "simulate_layers",
     "state_bits",
     "stock_agreement",
     "stock_answer",
+    "stock_call",
     "stock_use",
+    "taps_text",
+    "to_json",
+    "to_nir",
     "verify",
     "weight_bytes",
     "write",
@@ -86,6 +112,8 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "nir_map": ("netx_export._nir._map", "nir"),
+    "to_nir": ("netx_export._nir._to", "nir"),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other

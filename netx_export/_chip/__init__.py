@@ -10,18 +10,21 @@ from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import MAPPINGS
 from netx_export._chip.populations import Population, Projection, chain
 from netx_export._chip.profiles import CHIPS, Chip, find_chip
-from netx_export._chip.rules import RULES, Finding
+from netx_export._chip.rules import RULES, RuleFinding
+from netx_export._chip.traffic import LayerTraffic, Traffic
 
 __all__ = [
     "CHIPS",
     "MAPPINGS",
     "RULES",
     "Chip",
-    "Finding",
     "LayerLayout",
+    "LayerTraffic",
     "Layout",
     "Population",
     "Projection",
+    "RuleFinding",
+    "Traffic",
     "chain",
     "find_chip",
     "layout",

@@ -18,7 +18,7 @@ from netx_export._chip.report import layout_dict
 from netx_export._chip.storage import Box, Demand, demand, outgoing, stored_bits
 
 if TYPE_CHECKING:
-    from netx_export._chip.rules import Finding
+    from netx_export._chip.rules import RuleFinding
     from netx_export._chip.traffic import Traffic
 
 
@@ -119,7 +119,7 @@ class Layout:
     chip: Chip
     mapping: str
     layers: tuple[LayerLayout, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[RuleFinding, ...] = ()
     mapped: Mapped | None = None
     traffic: Traffic | None = None
 

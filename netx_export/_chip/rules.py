@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_qsnn.integer import INPUT, LOIHI_LIMIT, Conv, Dense, OneToOne
+from lava_qsnn.integer import INPUT, LOIHI_LIMIT, Conv, DelayedDense, Dense, OneToOne
 from netx_export._chip.layout import Layout
 from netx_export._chip.mappings import has_history, synapses
 
 #: What a finding is: breaks a limit, is likely not wanted, cannot be known, or is worth knowing.
-SEVERITIES = ("error", "warning", "unknown", "info")
+SEVERITIES = ("error", "warning", "unknown", "note")
 
 #: From this magnitude on, a threshold or bias may need more than Loihi's 12 bits and sign.
 WIDE_THRESHOLD = 2**12
@@ -29,12 +29,12 @@ STOCK_INTERVALS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleFinding:
     """What a rule found.
 
     Args:
         rule: the rule's name.
-        severity: "error", "warning", "unknown" or "info".
+        severity: "error", "warning", "unknown" or "note".
         layer: the layer concerned, or None.
         problem: the limit, and what is beyond it.
         remedy: what can be done about it; None where nothing need be.
@@ -54,12 +54,12 @@ class Finding:
         return f"{place}{self.problem}{advice} ({self.source})"
 
 
-def weight_bits(found: Layout) -> Iterator[Finding]:
+def weight_bits(found: Layout) -> Iterator[RuleFinding]:
     """Stored weights have 8 bits at most: -256 to 254, even, or up to 255 of one sign."""
     for layer in found.layers:
         for projection in layer.population.projections:
             if projection.bits > found.chip.weight_bits:
-                yield Finding(
+                yield RuleFinding(
                     "weight_bits",
                     "error",
                     layer.name,
@@ -69,11 +69,11 @@ def weight_bits(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def message_bits(found: Layout) -> Iterator[Finding]:
+def message_bits(found: Layout) -> Iterator[RuleFinding]:
     """Payloads of messages fit what the chip sends."""
     for message in found.mapped.messages if found.mapped is not None else ():
         if message.payload_bits > found.chip.message_bits:
-            yield Finding(
+            yield RuleFinding(
                 "message_bits",
                 "error",
                 None if message.source == INPUT else message.source,
@@ -84,17 +84,17 @@ def message_bits(found: Layout) -> Iterator[Finding]:
             )
 
 
-def accumulator(found: Layout) -> Iterator[Finding]:
+def accumulator(found: Layout) -> Iterator[RuleFinding]:
     """Potentials stay within 2^17, which Loihi shifts by 6 into its 24-bit state."""
     if found.mapped is None:
         return
     network = found.mapped.network
     for layer in network.layers:
-        if getattr(layer.neuron, "wraps", False):
+        if layer.neuron.wraps:
             continue  # its equations say what happens then
         low, high = network.current_ranges[layer.name]
         if (reach := max(-int(low.min()), int(high.max()))) > LOIHI_LIMIT:
-            yield Finding(
+            yield RuleFinding(
                 "accumulator",
                 "error",
                 layer.name,
@@ -104,7 +104,7 @@ def accumulator(found: Layout) -> Iterator[Finding]:
             )
 
 
-def threshold_bias(found: Layout) -> Iterator[Finding]:
+def threshold_bias(found: Layout) -> Iterator[RuleFinding]:
     """Thresholds from 2^12 on need the exponent of Loihi's biases, and may be rounded."""
     if found.mapped is None:
         return
@@ -113,7 +113,7 @@ def threshold_bias(found: Layout) -> Iterator[Finding]:
         if has_history(layer) and layer.neuron.spikes:
             largest = int(np.abs(network.thresholds(layer.name)).max())
             if largest >= WIDE_THRESHOLD:
-                yield Finding(
+                yield RuleFinding(
                     "threshold_bias",
                     "warning",
                     layer.name,
@@ -123,17 +123,17 @@ def threshold_bias(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def stock_mapping(found: Layout) -> Iterator[Finding]:
+def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
     """What stands in the way of computing the network exactly with Loihi's own CUBA neuron."""
     if found.mapped is None or found.mapping != "stock":
         return
     network = found.mapped.network
     for obstacle in network.stock_obstacles:
-        yield Finding(
+        yield RuleFinding(
             "stock_mapping", "error", None, obstacle, "use the mapping 'word' or 'delayed'", "Lava's equations [C]"
         )
     if network.timesteps not in STOCK_INTERVALS and any(map(has_history, network.layers)):
-        yield Finding(
+        yield RuleFinding(
             "reset_power_of_2",
             "error",
             None,
@@ -144,12 +144,12 @@ def stock_mapping(found: Layout) -> Iterator[Finding]:
         )
 
 
-def conv_width(found: Layout) -> Iterator[Finding]:
+def conv_width(found: Layout) -> Iterator[RuleFinding]:
     """Sources of convolutions are at most 256 wide."""
     for layer in found.layers:
         for projection in layer.population.projections:
             if projection.kind == "conv" and projection.source_shape[2] > WIDEST_SOURCE:
-                yield Finding(
+                yield RuleFinding(
                     "conv_width",
                     "warning",
                     layer.name,
@@ -160,12 +160,12 @@ def conv_width(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def conv_geometry(found: Layout) -> Iterator[Finding]:
+def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
     """Groups and dilation of 1 are all that public examples show on a chip."""
     for layer in found.layers:
         for projection in layer.population.projections:
             if projection.groups != 1 or projection.dilation != (1, 1):
-                yield Finding(
+                yield RuleFinding(
                     "conv_geometry",
                     "warning",
                     layer.name,
@@ -176,12 +176,12 @@ def conv_geometry(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def conv_multichip(found: Layout) -> Iterator[Finding]:
+def conv_multichip(found: Layout) -> Iterator[RuleFinding]:
     """A convolution must not span chips."""
     for layer in found.layers:
         spans = len(set(layer.chips.tolist()))
         if spans > 1 and any(each.kind == "conv" for each in layer.population.projections):
-            yield Finding(
+            yield RuleFinding(
                 "conv_multichip",
                 "error",
                 layer.name,
@@ -191,13 +191,13 @@ def conv_multichip(found: Layout) -> Iterator[Finding]:
             )
 
 
-def delays(found: Layout) -> Iterator[Finding]:
+def delays(found: Layout) -> Iterator[RuleFinding]:
     """Synaptic delays are limited, and convolutions ignore them."""
     for layer in found.layers:
         for projection in layer.population.projections:
             limit = 0 if projection.kind == "conv" else found.chip.longest_delay
             if projection.delay > limit:
-                yield Finding(
+                yield RuleFinding(
                     "delays",
                     "error",
                     layer.name,
@@ -208,7 +208,7 @@ def delays(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def skips(found: Layout) -> Iterator[Finding]:
+def skips(found: Layout) -> Iterator[RuleFinding]:
     """Connections that pass layers by wait for these, on their synapses or in their source's register."""
     for (name, number), wait in (found.mapped.waits if found.mapped is not None else {}).items():
         layer = found.mapped.network.layer(name)  # type: ignore[union-attr]
@@ -218,9 +218,9 @@ def skips(found: Layout) -> Iterator[Finding]:
         holder = (
             "its source's register" if found.mapping == "word" and has_history(layer) else "a delay on its synapses"
         )
-        yield Finding(
+        yield RuleFinding(
             "skips",
-            "info",
+            "note",
             name,
             f"the connection from '{connection.source}' passes {wait} steps by, and waits for them by {holder}",
             None,
@@ -228,11 +228,11 @@ def skips(found: Layout) -> Iterator[Finding]:
         )
 
 
-def program(found: Layout) -> Iterator[Finding]:
+def program(found: Layout) -> Iterator[RuleFinding]:
     """Neurons that need a program of their own: nobody outside knows whether it fits."""
     for layer in found.layers:
         if layer.population.program is not None:
-            yield Finding(
+            yield RuleFinding(
                 "program",
                 "unknown",
                 layer.name,
@@ -242,12 +242,12 @@ def program(found: Layout) -> Iterator[Finding]:
             )
 
 
-def synapse_kinds(found: Layout) -> Iterator[Finding]:
+def synapse_kinds(found: Layout) -> Iterator[RuleFinding]:
     """Synapses of kinds that no table is known of count as dense ones."""
     for layer in found.mapped.network.layers if found.mapped is not None else ():
         for connection in layer.connections:
-            if not isinstance(connection.synapse, (Dense, Conv, OneToOne)):
-                yield Finding(
+            if not isinstance(connection.synapse, (Dense, DelayedDense, Conv, OneToOne)):
+                yield RuleFinding(
                     "synapse_kinds",
                     "unknown",
                     layer.name,
@@ -257,15 +257,15 @@ def synapse_kinds(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def fires_in_silence(found: Layout) -> Iterator[Finding]:
+def fires_in_silence(found: Layout) -> Iterator[RuleFinding]:
     """Neurons with a threshold of 0 or less fire without input, and are never idle."""
     for layer in found.mapped.network.layers if found.mapped is not None else ():
         if has_history(layer) and layer.neuron.spikes and layer.neuron.threshold is not None:
             many = int((layer.neuron.threshold <= 0).sum())
             if many:
-                yield Finding(
+                yield RuleFinding(
                     "fires_in_silence",
-                    "info",
+                    "note",
                     layer.name,
                     f"{many} of {len(layer.neuron.threshold)} channels have thresholds of 0 or less: they fire without "
                     "any input, and are updated at each step",
@@ -274,11 +274,11 @@ def fires_in_silence(found: Layout) -> Iterator[Finding]:
                 )
 
 
-def boards(found: Layout) -> Iterator[Finding]:
+def boards(found: Layout) -> Iterator[RuleFinding]:
     """Networks that no known board holds."""
     if found.chip.boards and found.board is None:
         name, most = max(found.chip.boards.items(), key=lambda each: each[1])
-        yield Finding(
+        yield RuleFinding(
             "boards",
             "error",
             None,
@@ -288,7 +288,7 @@ def boards(found: Layout) -> Iterator[Finding]:
         )
 
 
-Rule = Callable[[Layout], Iterator[Finding]]
+Rule = Callable[[Layout], Iterator[RuleFinding]]
 
 #: All rules, in the order of their findings.
 RULES: tuple[Rule, ...] = (
@@ -309,7 +309,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def findings(found: Layout) -> Iterator[Finding]:
+def findings(found: Layout) -> Iterator[RuleFinding]:
     """What all rules find in a layout."""
     for rule in RULES:
         yield from rule(found)
