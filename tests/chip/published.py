@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from netx_export import Population, Projection, chain
 
-_PILOTNET = (
+_PILOTNET: tuple[dict[str, Any], ...] = (
     {"channels": 24, "kernel": 3, "stride": 2},
     {"channels": 36, "kernel": 3, "stride": 2},
     {"channels": 48, "kernel": 3, "stride": 2},
