@@ -34,6 +34,7 @@ from netx_export._inspect import Inspection, inspect
 from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
+from netx_export._report import NetworkReport, report
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
 from netx_export._stock_call import StockCall, stock_call
@@ -66,6 +67,7 @@ __all__ = [
     "LayerSummary",
     "Layout",
     "Network",
+    "NetworkReport",
     "Parting",
     "Population",
     "Projection",
@@ -89,6 +91,7 @@ __all__ = [
     "nir_map",
     "plot_sample",
     "random_samples",
+    "report",
     "simulate",
     "simulate_layers",
     "state_bits",

@@ -1,4 +1,4 @@
-"""Verbs that look at a network's file: inspect it, check it."""
+"""Verbs that look at a network's file: inspect it, check it, report on it."""
 
 from __future__ import annotations
 
@@ -94,6 +94,34 @@ def check(
         raise typer.Exit(found.exit_status)
 
 
+def report(
+    file: NetworkFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Backend to compare; repeatable. fast by default.")
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Of the page; the file's name by default.")] = None,
+    data: Data = None,
+    array: Array = None,
+    random: RandomInput = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 100,
+) -> None:
+    """Write one HTML page about a network: graph, numbers, activity, a sample on its way, bounds, exactness.
+
+    The page needs nothing else: no script, no other file and no network.
+    """
+    import netx_export
+
+    network = netx_export.load(file)
+    changes = chosen_changes(settings, folder, download)
+    x, labels, source = chosen_samples(network, file, data, array, random, changes, samples)
+    netx_export.report(file, output, x, labels, source=source, title=title, backends=backend or ["fast"])
+    console.print(f"wrote {output}", highlight=False, soft_wrap=True)
+
+
 def show_check(found: CheckReport, source: str) -> None:
     """Print what was compared and what was found."""
     if found.comparison is not None:
@@ -147,4 +175,4 @@ def print_json(result: Any) -> None:
 
 
 #: The verbs of this module, in the order of the command's help.
-VERBS = (inspect, check)
+VERBS = (inspect, check, report)
