@@ -15,6 +15,19 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.extras import extra
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
+from netx_export._chip import (
+    CHIPS,
+    MAPPINGS,
+    Chip,
+    LayerLayout,
+    Layout,
+    Population,
+    Projection,
+    RuleFinding,
+    Traffic,
+    chain,
+    layout,
+)
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
@@ -42,22 +55,32 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKENDS",
     "CHECKS",
+    "CHIPS",
     "LIF_STATE_BITS",
+    "MAPPINGS",
     "Backend",
     "Check",
     "CheckReport",
+    "Chip",
     "Finding",
     "Inspection",
+    "LayerLayout",
     "LayerSummary",
+    "Layout",
     "Network",
     "NetworkDiff",
     "NetworkReport",
     "Parting",
+    "Population",
+    "Projection",
     "Report",
     "Row",
+    "RuleFinding",
     "StockCall",
     "StockUse",
     "Stream",
+    "Traffic",
+    "chain",
     "check",
     "describe",
     "diff",
@@ -66,6 +89,7 @@ __all__ = [
     "fold",
     "fused",
     "inspect",
+    "layout",
     "load",
     "nir_map",
     "plot_sample",

@@ -171,8 +171,8 @@ class _Group:
 
     def members(self, name: str) -> list[_Group]:
         """The groups 0, 1, .. in a group of this one."""
-        place = f"{self.path}/{name}"
-        return [_Group(self.contents, f"{place}/{index}", self.sizes) for index in range(self.sizes[place])]
+        members = f"{self.path}/{name}"
+        return [_Group(self.contents, f"{members}/{index}", self.sizes) for index in range(self.sizes[members])]
 
     def array(self, name: str) -> NDArray[Any]:
         """Signed integers."""
