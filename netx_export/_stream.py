@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import ENDLESS, IntegerNetwork, check_input, whole
@@ -92,7 +93,7 @@ class Stream:
     def __enter__(self) -> Stream:
         if self._open is not None or self._is_left:
             raise ConfigurationError("a stream was entered twice", remedy="create a new one")
-        flow = through_layers(self.network, 1, self.timesteps if self.grain == "sample" else 1, self._slots)
+        flow = through_layers(self.network, Messages(1, self.timesteps if self.grain == "sample" else 1, self._slots))
         runtime = flow.runtime(math.inf)
         with ExitStack() as stack:
             stack.enter_context(runtime)
