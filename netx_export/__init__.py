@@ -29,6 +29,7 @@ from netx_export._chip import (
     layout,
 )
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
 from netx_export._plain import to_json
@@ -67,6 +68,7 @@ __all__ = [
     "LayerSummary",
     "Layout",
     "Network",
+    "NetworkDiff",
     "NetworkReport",
     "Parting",
     "Population",
@@ -81,6 +83,7 @@ __all__ = [
     "chain",
     "check",
     "describe",
+    "diff",
     "export",
     "fixed_point",
     "fold",
