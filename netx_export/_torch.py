@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lava_qsnn.block import Synaptic
 from lava_qsnn.errors import DeploymentError
 from netx_export._fold import blocks, spiking_blocks
 
@@ -41,7 +42,7 @@ def run_torch(net: nn.Module, x: NDArray[np.integer[Any]], timesteps: int) -> To
     layers: list[NDArray[Any]] = []
     scales: list[float] = []
 
-    def keep(block: Any, _: Any, output: Any) -> None:
+    def keep(block: Synaptic, _: Any, output: Any) -> None:
         layers.append(_first(output).detach().cpu().numpy())
         scales.append(float(block.integer_parameters(timesteps).scale[0]))
 

@@ -7,7 +7,6 @@ import json
 import logging
 import signal
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,11 +20,12 @@ from torch import nn
 import netx_export
 from lava_qsnn.block import memory_free
 from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.parameters import LIF, MemoryFree, QuantizedLIF, TanhLIF
 from lava_qsnn.train import curves, data
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
-from lava_qsnn.train.config import Config, Model, Neuron, from_dict, load_config, override
+from lava_qsnn.train.config import Config, Model, from_dict, load_config, override
 from lava_qsnn.train.data import Properties
-from lava_qsnn.train.models import MODELS, build, float_twin, neuron_parameters, spiking_blocks
+from lava_qsnn.train.models import MODELS, build, float_baseline, spiking_blocks
 from lava_qsnn.train.module import Classifier, restore, warm_cosine
 from lava_qsnn.train.train import Result, train
 
@@ -271,37 +271,37 @@ def test_real_weights_learn_and_are_not_deployable(tmp_path: Path) -> None:
         netx_export.export(classifier.network, None, (64,), 4, input_bits=5)
 
 
-def test_the_twin_starts_from_the_weights_that_the_network_quantizes() -> None:
+def test_the_baseline_starts_from_the_weights_that_the_network_quantizes() -> None:
     for config in (QUICK, CONVOLUTIONAL):
         torch.manual_seed(3)
         net = Classifier(config).network
         torch.manual_seed(3)
-        twin = Classifier(override(config, {"model.float_weights": True})).network
+        baseline = Classifier(override(config, {"model.float_weights": True})).network
         assert isinstance(net, nn.Sequential)
-        expected = float_twin(net).state_dict()
-        assert all(torch.equal(value, expected[name]) for name, value in twin.state_dict().items())
-        assert torch.equal(net[0].synapse.weight, float_twin(net)[0].synapse.weight)
-        assert list(spiking_blocks(net)) == list(spiking_blocks(twin))
+        expected = float_baseline(net).state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in baseline.state_dict().items())
+        assert torch.equal(net[0].synapse.weight, float_baseline(net)[0].synapse.weight)
+        assert list(spiking_blocks(net)) == list(spiking_blocks(baseline))
 
 
-def test_the_twin_computes_with_real_weights() -> None:
+def test_the_baseline_computes_with_real_weights() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(memory_free.Output(6, 3, neuron_params={"history": 2}))
-    twin = float_twin(net)
+    baseline = float_baseline(net)
     x = torch.randint(0, 5, (4, 6, 3)).float()
     weight = net[0].synapse.weight.flatten(1)
     current = torch.einsum("oi,nit->not", weight, x)
     expected = current + 0.5 * torch.nn.functional.pad(current, (1, 0))[..., :-1]
-    for mode in (twin.train(), twin.eval()):
+    for mode in (baseline.train(), baseline.eval()):
         assert torch.allclose(mode(x), expected, atol=1e-6)
 
 
-def test_the_twin_is_a_copy() -> None:
+def test_the_baseline_is_a_copy() -> None:
     net = nn.Sequential(memory_free.Dense({"threshold": 1.0, "norm": "batch"}, 6, 3))
     before = copy.deepcopy(net.state_dict())
-    twin = float_twin(net)
+    baseline = float_baseline(net)
     with torch.no_grad():
-        for parameter in twin.parameters():
+        for parameter in baseline.parameters():
             parameter.add_(1.0)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -327,9 +327,9 @@ SHAPES: dict[str, dict[str, object]] = {
     "vgg": {"channels": (3, 4), "first_bits": 8},
     "resnet": {"channels": (4, 6), "blocks": (2, 1), "first_bits": 4, "weight_regulation": True},
 }
-FAMILY = {
-    "memory_free": Neuron(threshold=0.3, history=3),
-    "quantized_lif": Neuron(family="quantized_lif", threshold=0.5, potential_bits=3, decay=0.75, reset="soft"),
+FAMILY: dict[str, MemoryFree | QuantizedLIF] = {
+    "memory_free": MemoryFree(threshold=0.3, history=3),
+    "quantized_lif": QuantizedLIF(threshold=0.5, potential_bits=3, decay=0.75, reset="soft"),
 }
 
 
@@ -352,19 +352,21 @@ def test_models_take_images_and_deploy_exactly(name: str, family: str) -> None:
     assert all(0 < row.spikes < row.values for row in report.rows)
 
 
-def test_a_twin_with_quantized_potentials_is_refused() -> None:
-    lif = Neuron(family="quantized_lif", threshold=1.0)
-    with pytest.raises(ConfigurationError, match="real weights have no integer currents"):
-        build(Model(neuron=lif, float_weights=True), Properties((4,), 1, 4, 2))
-    full = build(Model(neuron=replace(lif, potential_bits=None), float_weights=True), Properties((4,), 1, 4, 2))
-    assert full(torch.ones(2, 4, 3)).shape == (2, 2, 3)
+def test_a_baseline_with_quantized_potentials_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="real weights have no integer currents.*family to lif"):
+        build(Model(neuron=QuantizedLIF(threshold=1.0), float_weights=True), Properties((4,), 1, 4, 2))
 
 
-def test_settings_of_another_family_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"model.neuron.history has no meaning for 'quantized_lif'"):
-        neuron_parameters(Neuron(family="quantized_lif", threshold=1.0, history=8))
-    with pytest.raises(ConfigurationError, match=r"model.neuron.potential_bits has no meaning for 'memory_free'"):
-        neuron_parameters(Neuron(potential_bits=2))
+@pytest.mark.parametrize("neuron", [LIF(threshold=0.5), TanhLIF(threshold=0.5)], ids=["lif", "tanh_lif"])
+def test_neurons_for_comparison_train_with_real_and_quantized_weights(neuron: LIF | TanhLIF) -> None:
+    for real in (False, True):
+        torch.manual_seed(0)
+        net = build(Model(neuron=neuron, hidden=(16,), float_weights=real), Properties((8,), 1, 4, 2))
+        x = torch.randint(0, 2, (16, 8, 4)).float()
+        assert 0 < net[0](x).mean() < 1
+        net(x).square().sum().backward()
+        assert net[0].synapse.weight.grad.abs().sum() > 0
+        assert net.eval()(x).shape == (16, 2, 4)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
