@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 WORKERS := 2
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-long quick mutants lint format lock setup clean
+.PHONY: demo test test-long quick mutants docs lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
@@ -27,6 +27,10 @@ quick: $(STAMP)
 # make mutants ARGUMENTS="--only survived" goes on, and takes names of modules, too.
 mutants: $(STAMP)
 	$(BIN)/python -m benchmarks.mutants $(ARGUMENTS)
+
+# The documentation as a site, in site/index.html: broken links, missing references and failing notebooks end it.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -56,4 +60,4 @@ lock: $(STAMP)
 	  --no-emit-index-url --no-header --no-annotate --extra development pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info runs
+	rm -rf $(VENV) build dist *.egg-info runs site

@@ -13,12 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lava_qsnn.extras import extra
+from netx_export._activity import random_samples
+from netx_export._check import CHECKS, Check, CheckReport, check
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._findings import Finding
+from netx_export._inspect import Inspection, inspect
+from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
-from netx_export._verify import Report, Row, verify
+from netx_export._stock_call import StockCall, stock_call
+from netx_export._verify import Parting, Report, Row, verify
+from netx_export._words import taps_text
 from netx_export._write import write
 
 if TYPE_CHECKING:
@@ -30,27 +37,40 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKENDS",
+    "CHECKS",
     "LIF_STATE_BITS",
     "Backend",
+    "Check",
+    "CheckReport",
+    "Finding",
+    "Inspection",
     "LayerSummary",
     "Network",
+    "Parting",
     "Report",
     "Row",
+    "StockCall",
     "StockUse",
     "Stream",
+    "check",
     "describe",
     "export",
     "fixed_point",
     "fold",
     "fused",
+    "inspect",
     "load",
     "plot_sample",
+    "random_samples",
     "simulate",
     "simulate_layers",
     "state_bits",
     "stock_agreement",
     "stock_answer",
+    "stock_call",
     "stock_use",
+    "taps_text",
+    "to_json",
     "verify",
     "weight_bytes",
     "write",

@@ -17,7 +17,7 @@ from lava_qsnn.integer import (
 )
 from netx_export._hdf5 import read_contents
 from netx_export._schema import GROUP
-from netx_export._silence import silent_channels
+from netx_export._words import neuron_words
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
 LIF_STATE_BITS = 48
@@ -43,6 +43,13 @@ class LayerSummary:
     potentials: tuple[int, int]  # least and greatest that can be reached
     state_bits: int
     silent_channels: int  # that no input can make fire
+    constant_channels: int  # that fire at every step, whatever comes in
+    neuron: str  # its kind
+    words: tuple[str, ...]  # what its numbers mean, a clause each
+    sources: tuple[str, ...]
+    weight_range: tuple[int, int]
+    zero_weights: int
+    outputs: tuple[int, int]  # least and greatest that it can put out
 
     @property
     def neurons(self) -> int:
@@ -94,7 +101,7 @@ def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[
 def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
     synapses = [connection.synapse for connection in layer.connections]
     low, high = network.potential_ranges[layer.name]
-    threshold = layer.neuron.threshold
+    threshold, currents = layer.neuron.threshold, network.port_ranges[layer.name]
     return LayerSummary(
         name=layer.name,
         kind=" + ".join(_kind(connection) for connection in layer.connections),
@@ -106,7 +113,17 @@ def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
         thresholds=None if threshold is None else (int(threshold.min()), int(threshold.max())),
         potentials=(int(low.min()), int(high.max())),
         state_bits=state_bits(network, layer.name),
-        silent_channels=int(silent_channels(network).get(layer.name, np.zeros(1, bool)).sum()),
+        silent_channels=int(layer.neuron.never_fires(currents).sum()) if layer.neuron.spikes else 0,
+        constant_channels=int(layer.neuron.always_fires(currents).sum()) if layer.neuron.spikes else 0,
+        neuron=layer.neuron.kind,
+        words=neuron_words(layer.neuron),
+        sources=network.sources(layer.name),
+        weight_range=(
+            min(int(each.weight.min()) for each in synapses),
+            max(int(each.weight.max()) for each in synapses),
+        ),
+        zero_weights=sum(int((synapse.weight == 0).sum()) for synapse in synapses),
+        outputs=network.output_ranges[layer.name],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from lava_qsnn.extras import extra
 from lava_qsnn.guard import run
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.layouts import from_lava_frames, to_lava_frames
-from lava_qsnn.integer.stock import input_message_bits
 from lava_qsnn.process.loihi.network import Network, fixed_point
 from lava_qsnn.process.loihi.recording import Feed, Probe, Record, shared_array
 from netx_export._options import Options
+from netx_export._stock_call import StockCall, stock_call
 from netx_export._write import write
 
 Integers = NDArray[np.int64]
@@ -37,8 +38,14 @@ def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
     return {name: from_lava_frames(store, x.shape[-1]) for name, store in stores.items()}
 
 
-def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
-    """Run a batch in unmodified lava-dl NetX from a file written for it; outputs by layer, (N, *shape, T)."""
+def run_netx(
+    network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options, call: StockCall | None = None
+) -> dict[str, Integers]:
+    """Run a batch in unmodified lava-dl NetX from a file written for it; outputs by layer, (N, *shape, T).
+
+    NetX is called as the network needs it, or as `call` says.
+    """
+    call = call or replace(stock_call(network), reset_interval=x.shape[-1])
     with extra("lava"):
         from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
         from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # isort: skip  its import takes seconds
@@ -46,12 +53,7 @@ def run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opti
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.net"
         write(network, path)
-        stock = StockNetwork(
-            net_config=str(path),
-            input_message_bits=input_message_bits(network),
-            reset_interval=x.shape[-1],
-            reset_offset=1,
-        )
+        stock = StockNetwork(net_config=str(path), **asdict(call))
         stock.net_config.f.close()  # it would stay open, and its file undeletable on some systems
     frames, clock = to_lava_frames(x, stock.inp.shape), shared_array((1,))
     feed = Feed(frames, clock)

@@ -23,6 +23,15 @@ def silent_channels(network: IntegerNetwork) -> dict[str, NDArray[np.bool_]]:
     }
 
 
+def constant_channels(network: IntegerNetwork) -> dict[str, NDArray[np.bool_]]:
+    """Of each spiking layer, which channels (channels,) fire at every step, whatever comes in."""
+    return {
+        layer.name: layer.neuron.always_fires(network.port_ranges[layer.name])
+        for layer in network.layers
+        if layer.neuron.spikes
+    }
+
+
 def warn_of_silence(network: IntegerNetwork, silent: Iterable[str], samples: int) -> None:
     """Warn of each layer that cannot fire, or else did not.
 

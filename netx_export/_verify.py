@@ -27,14 +27,33 @@ JUDGE = "reference"
 
 
 @dataclass(frozen=True)
+class Parting:
+    """The first value in which two runs of a layer part: of the earliest time step, then sample, then neuron."""
+
+    step: int  # from 0, of its sample
+    sample: int
+    neuron: tuple[int, ...]
+    expected: float
+    found: float
+
+    def __str__(self) -> str:
+        place = f"time step {self.step}, sample {self.sample}, neuron {', '.join(map(str, self.neuron))}"
+        return f"{place}: {self.found:g} for {self.expected:g}"
+
+
+@dataclass(frozen=True)
 class Row:
-    """One layer on one backend: how many of its output values differ from the reference's."""
+    """One layer on one backend: how many of its output values differ from the reference's, and which is the first.
+
+    `first` is None if none differs, or if the two have different shapes.
+    """
 
     backend: str
     layer: str
     values: int
     spikes: int  # ones among the reference's values; of a readout, values that are not 0
     mismatches: int
+    first: Parting | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,10 @@ class Report:
     def mismatches(self, backend: str) -> int:
         """Differing values over all layers of one backend."""
         return sum(row.mismatches for row in self.rows if row.backend == backend)
+
+    def first(self, backend: str) -> Row | None:
+        """The first layer, in the network's order, in which a backend differs; None if it does not."""
+        return next((row for row in self.rows if row.backend == backend and row.mismatches), None)
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -99,7 +122,7 @@ def verify(
             continue
         told = None if progress is None else partial(progress, name)
         actual = expected if name == JUDGE else simulate_layers(network, x, backend=name, progress=told)
-        rows += _compare(name, network, expected, actual)
+        rows += compare_outputs(name, network, expected, actual)
     return Report(tuple(rows), refused)
 
 
@@ -143,14 +166,25 @@ def compare_torch(
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
         for name, values in zip(network, run.layers)
     }
-    report = Report(tuple(_compare("torch", network, expected, named)), {})
+    report = Report(tuple(compare_outputs("torch", network, expected, named)), {})
     if report.exact:
         refuse_more_than_blocks(net, run)
     return report
 
 
-def _compare(backend: str, network: IntegerNetwork, expected: Outputs, actual: Outputs) -> Iterable[Row]:
-    for name in network:
+def compare_outputs(backend: str, names: Iterable[str], expected: Outputs, actual: Outputs) -> Iterable[Row]:
+    """One row per layer named: the outputs of two runs (N, *shape, T) by layer, compared."""
+    for name in names:
         judge, values = expected[name], actual[name]
         differs = judge != values if judge.shape == values.shape else np.ones(judge.shape, bool)
-        yield Row(backend, name, judge.size, int(np.count_nonzero(judge)), int(np.count_nonzero(differs)))
+        spikes, wrong = int(np.count_nonzero(judge)), int(np.count_nonzero(differs))
+        first = _parting(judge, values, differs) if wrong and judge.shape == values.shape else None
+        yield Row(backend, name, judge.size, spikes, wrong, first)
+
+
+def _parting(expected: NDArray[Any], found: NDArray[Any], differs: NDArray[np.bool_]) -> Parting:
+    steps = differs.reshape(-1, differs.shape[-1]).any(0)
+    step = int(steps.argmax())
+    sample, *neuron = (int(index) for index in np.argwhere(differs[..., step])[0])
+    place = (sample, *neuron, step)
+    return Parting(step, sample, tuple(neuron), float(expected[place]), float(found[place]))

@@ -12,32 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy.io import wavfile
 
 import netx_export
 from lava_qsnn import _platform, integer
 from lava_qsnn.bench import sweep
-from lava_qsnn.cli import inputs, verbs
+from lava_qsnn.cli import inputs
 from lava_qsnn.train import checkpoint
 from lava_qsnn.train.config import Config, Data, to_yaml
 from lava_qsnn.train.data import make
+from tests.helpers.command import call
 from tests.helpers.files import network
 
 COMMAND = Path(sys.executable).parent / "lava-qsnn"
-
-
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
-) -> tuple[int, str, str]:
-    """Run the command in this process: exit status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["lava-qsnn", *map(str, arguments)])
-    monkeypatch.setattr(verbs, "console", Console(width=200))
-    monkeypatch.setattr(verbs, "errors", Console(stderr=True, soft_wrap=True))
-    with pytest.raises(SystemExit) as ended:
-        verbs.main()
-    printed = capsys.readouterr()
-    return int(ended.value.code or 0), printed.out, printed.err
 
 
 @pytest.fixture

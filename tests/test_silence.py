@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from torch import nn
 
 import netx_export
 from lava_qsnn.block import memory_free, quantized_lif
-from lava_qsnn.cli import verbs
 from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.module import Silence
 from lava_qsnn.train.train import train
 from netx_export._silence import silent_channels
+from tests.helpers.command import call
 
 
 def network(threshold: float, family: object = memory_free) -> nn.Sequential:
@@ -68,14 +67,12 @@ def test_verify_names_the_layers_that_were_silent() -> None:
     assert netx_export.verify(deployed, x, ["fast"], net).silent == ()
 
 
-def test_the_command_tells_of_silence_in_a_line(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_the_command_tells_of_silence(tmp_path: Path, capsys, monkeypatch) -> None:
     with pytest.warns(QsnnWarning):
         netx_export.export(network(1e4), tmp_path / "silent.net", (12,), 4)
-    monkeypatch.setattr("sys.argv", ["lava-qsnn", "inspect", str(tmp_path / "silent.net")])
-    monkeypatch.setattr(verbs, "errors", Console(stderr=True, soft_wrap=True))
-    with pytest.raises(SystemExit):
-        verbs.main()
-    assert "warning: layer 'dense1': 8 of 8 channels can never fire" in capsys.readouterr().err
+    _, out, _ = call(capsys, monkeypatch, "inspect", tmp_path / "silent.net")
+    assert "layer_never_fires" in out
+    assert "dense1" in out
 
 
 def test_layers_without_a_spike_in_an_epoch_are_named_once() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from lava_qsnn.cli.demo import Demonstration
-    from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.train import Result
-    from netx_export import Report
+    from netx_export import Finding, Inspection, Report
+
+#: How findings are coloured.
+COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def demonstration_table(shown: Demonstration) -> Table:
@@ -35,25 +39,26 @@ def result_table(result: Result) -> Table:
     return table
 
 
-def layer_table(network: IntegerNetwork, file: Path) -> Table:
+def layer_table(inspection: Inspection) -> Table:
     """The layers of a network, with the bits that their weights take in its file."""
     import netx_export
 
-    packed = netx_export.weight_bytes(network, file)
-    inputs = f"{shape_text(network.input.shape)} of {network.input.bits} bits"
-    title = f"{file.name}: {network.timesteps} time steps, input {inputs}"
+    given, file = inspection.input, inspection.file
+    name = "a network" if file is None else Path(file.path).name
+    inputs = f"{shape_text(given.shape)} of {given.bits} bits"
+    title = f"{name}: {inspection.timesteps} time steps, input {inputs}"
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=title)
     for column in ("layer", "shape", "weights", "bits", "on disk", "memory", "thresholds", "reach", "state bits"):
         table.add_column(column, justify="left" if column == "layer" else "right")
-    table.add_row("input", shape_text(network.input.shape), *[""] * 6, str(netx_export.state_bits(network, "input")))
-    for layer in netx_export.describe(network):
+    table.add_row("input", shape_text(given.shape), *[""] * 6, str(given.state_bits))
+    for layer in inspection.layers:
         table.add_row(
             layer.name,
             shape_text(layer.shape),
             f"{layer.weights:,}",
             str(layer.weight_bits),
-            f"{8 * packed[layer.name] / layer.weights:.2f}",
-            layer.potential or _taps(layer.taps),
+            "" if file is None else f"{8 * file.weights[layer.name] / layer.weights:.2f}",
+            layer.potential or netx_export.taps_text(layer.taps),
             "readout" if layer.thresholds is None else f"{layer.thresholds[0]}..{layer.thresholds[1]}",
             str(max(-layer.potentials[0], layer.potentials[1])),
             str(layer.state_bits),
@@ -61,18 +66,29 @@ def layer_table(network: IntegerNetwork, file: Path) -> Table:
     return table
 
 
-def cost_table(network: IntegerNetwork, file: Path) -> Table:
+def word_table(inspection: Inspection) -> Table:
+    """The layers of a network in plain words: what each takes, and what its neurons do with it."""
+    table = Table("layer", "takes", "its neurons", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for layer in inspection.layers:
+        low, high = layer.weight_range
+        weights = f"{layer.kind} from {', '.join(layer.sources)}, weights {low} to {high}"
+        table.add_row(layer.name, weights, f"{layer.neuron.replace('_', ' ')}: {'; '.join(layer.words)}")
+    return table
+
+
+def cost_table(inspection: Inspection) -> Table:
     """The bytes of a network's file, and the bits of its state beside those of Loihi's LIF."""
     import netx_export
 
-    spiking = [layer for layer in netx_export.describe(network) if layer.thresholds is not None]
+    spiking = [layer for layer in inspection.layers if layer.thresholds is not None]
     neurons = sum(layer.neurons for layer in spiking)
     kept = sum(layer.neurons * layer.state_bits for layer in spiking)
-    packed = sum(netx_export.weight_bytes(network, file).values())
     table = Table(show_header=False, box=box.SIMPLE)
-    table.add_row("file", f"{file.stat().st_size:,} bytes, {packed:,} of them weights")
+    if inspection.file is not None:
+        packed = sum(inspection.file.weights.values())
+        table.add_row("file", f"{inspection.file.size:,} bytes, {packed:,} of them weights")
     table.add_row(f"state of {neurons:,} spiking neurons", f"{kept:,} bits, {kept / max(1, neurons):.1f} each")
-    inputs, kept_each = int(np.prod(network.input.shape)), netx_export.state_bits(network, "input")
+    inputs, kept_each = int(np.prod(inspection.input.shape)), inspection.input.state_bits
     table.add_row(f"state of {inputs:,} inputs", f"{inputs * kept_each:,} bits, {kept_each} each")
     table.add_row(
         "the neurons as Loihi's LIF",
@@ -81,16 +97,22 @@ def cost_table(network: IntegerNetwork, file: Path) -> Table:
     return table
 
 
-def backend_table(network: IntegerNetwork) -> Table:
+def backend_table(inspection: Inspection) -> Table:
     """The backends, and where each is exact for a network."""
-    import netx_export
-
     table = Table("backend", "what it is", "exact", box=box.SIMPLE)
-    for name, backend in netx_export.BACKENDS.items():
-        reason = backend.refusal(network)
-        table.add_row(
-            name, backend.summary, "[green]yes[/green]" if reason is None else f"[yellow]no:[/yellow] {reason}"
-        )
+    for backend in inspection.backends:
+        exact = "[green]yes[/green]" if backend.refusal is None else f"[yellow]no:[/yellow] {escape(backend.refusal)}"
+        table.add_row(backend.name, backend.summary, exact)
+    return table
+
+
+def finding_table(findings: Sequence[Finding]) -> Table:
+    """What was found, the worst first."""
+    table = Table("", "check", "layer", "what is wrong, and what to do", box=box.SIMPLE)
+    for finding in findings:
+        color = COLORS[finding.severity]
+        text = f"{escape(finding.problem)}\n[dim]{escape(finding.remedy)}[/dim]"
+        table.add_row(f"[{color}]{finding.severity}[/{color}]", finding.check, escape(finding.layer or ""), text)
     return table
 
 
@@ -132,8 +154,3 @@ def goal_table(tables: dict[str, Any]) -> Table:
 def shape_text(shape: tuple[int, ...]) -> str:
     """Write a shape as in 3x32x32."""
     return "x".join(map(str, shape))
-
-
-def _taps(taps: tuple[int, ...]) -> str:
-    text = [str(tap) for tap in taps]
-    return " ".join(text if len(text) <= 8 else [*text[:4], "..", *text[-2:], f"({len(text)})"])

@@ -5,22 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_qsnn import __version__
+from lava_qsnn.cli import tools
 from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples, validation_samples
+from lava_qsnn.cli.options import (
+    Backends,
+    Checkpoint,
+    Data,
+    DataSettings,
+    Download,
+    Folder,
+    NetworkFile,
+    Samples,
+    TimeLimit,
+)
 from lava_qsnn.cli.tables import (
-    backend_table,
     cost_table,
     demonstration_table,
     goal_table,
@@ -29,11 +38,9 @@ from lava_qsnn.cli.tables import (
     result_table,
     throughput_table,
 )
+from lava_qsnn.cli.terminal import console, errors, plain, progress_bar, warn
 from lava_qsnn.errors import QsnnError, QsnnWarning
 from lava_qsnn.extras import require
-
-if TYPE_CHECKING:
-    from lava_qsnn.integer import IntegerNetwork
 
 app = typer.Typer(
     help="Quantized spiking networks from lava-dl training to Lava processes, bit for bit.",
@@ -43,33 +50,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-console = Console()
-errors = Console(stderr=True, soft_wrap=True)
-
-#: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
-AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
-
-NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
-Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        help="A configuration, shipped or YAML, or a data set; by default what the checkpoint was trained on, what "
-        "config.yaml beside FILE says, or digits.",
-    ),
-]
-DataSettings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="data.KEY=VALUE", help="Any key of the configuration's data; repeatable."),
-]
-Folder = Annotated[Path | None, typer.Option("--folder", help="Folder that holds the data set's files.")]
-Download = Annotated[bool, typer.Option("--download", help="Download the data set if the folder lacks it.")]
-Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of test samples.")]
-Backends = Annotated[
-    list[str] | None, typer.Option("--backend", help="Backend; repeatable. All that are exact by default.")
-]
-TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+for _verb in tools.VERBS:
+    app.command()(_verb)
 
 
 def main() -> None:
@@ -78,10 +60,10 @@ def main() -> None:
         with _warnings_in_a_line():
             app()
     except QsnnError as error:
-        errors.print(f"[red]error:[/red] {_plain(error)}", highlight=False)
+        errors.print(f"[red]error:[/red] {plain(error)}", highlight=False)
         sys.exit(1)
     except OSError as error:
-        errors.print(f"[red]error:[/red] {_plain(error)}", highlight=False)
+        errors.print(f"[red]error:[/red] {plain(error)}", highlight=False)
         sys.exit(1)
 
 
@@ -92,7 +74,7 @@ def _warnings_in_a_line() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         if issubclass(category, QsnnWarning):
-            _warn(str(message))
+            warn(str(message))
         else:
             as_python_does(message, category, *place)
 
@@ -100,17 +82,6 @@ def _warnings_in_a_line() -> Iterator[None]:
         warnings.simplefilter("always", QsnnWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
-
-
-def _warn(text: str) -> None:
-    errors.print(f"[yellow]warning:[/yellow] {_plain(text)}", highlight=False)
-
-
-def _plain(error: BaseException | str) -> str:
-    """An error's text on as many lines as it has, with rich's markup taken literally."""
-    from rich.markup import escape
-
-    return escape(str(error))
 
 
 def _version(wanted: bool) -> None:
@@ -132,12 +103,14 @@ def demo(
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of both trainings.")] = None,
 ) -> None:
     """Learn handwritten digits with 1-bit weights, export, run in Lava, and count what differs: nothing."""
+    import netx_export
     from lava_qsnn.cli.demo import demonstrate
 
     shown = demonstrate(folder, lambda text: console.print(f"[bold]{text}[/bold] ..", highlight=False), epochs)
     console.print(demonstration_table(shown))
-    console.print(layer_table(shown.network, shown.file))
-    console.print(cost_table(shown.network, shown.file))
+    inspection = netx_export.inspect(shown.file)
+    console.print(layer_table(inspection))
+    console.print(cost_table(inspection))
     console.print("pictures: " + ", ".join(map(str, shown.pictures)), highlight=False)
     if shown.mismatches:
         raise QsnnError(f"{shown.mismatches} values differ", remedy="report it: this must never happen")
@@ -205,21 +178,11 @@ def export(
         samples=samples,
         levels=levels,
     )
-    _show(network, file)
+    tools.show_network(netx_export.inspect(file))
     if samples is not None:
         answer = netx_export.stock_answer(network, stock, samples, levels)
         agreement = netx_export.stock_agreement(network, answer, samples)
         console.print(f"the class by spikes is that of the potentials in {agreement:.2%} of {len(samples)} samples")
-
-
-@app.command()
-def inspect(file: NetworkFile) -> None:
-    """Show a network file: layers, bits, thresholds, state, size, and where it is exact."""
-    import netx_export
-
-    network = netx_export.load(file)
-    _show(network, file)
-    _tell_silent_channels(network)
 
 
 @app.command()
@@ -253,7 +216,7 @@ def run(
     else:
         part = fitting_data(network, known_data(file, data), chosen_changes(settings, folder, download))
         x, labels = test_samples(network, part, samples)
-    with _progress(f"{backend}, {len(x)} samples") as progress:
+    with progress_bar(f"{backend}, {len(x)} samples") as progress:
         answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
     if output is not None:
         np.save(output, answers)
@@ -293,13 +256,13 @@ def verify(
         net = restore(checkpoint).network
     part = fitting_data(network, known_data(file, data, checkpoint), chosen_changes(settings, folder, download))
     x, _ = test_samples(network, part, samples)
-    with _progress(f"{len(x)} samples") as progress:
+    with progress_bar(f"{len(x)} samples") as progress:
         report = netx_export.verify(
             network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
         )
     console.print(report_table(report))
     for name in report.silent:
-        _warn(f"layer '{name}': every value was 0 on these samples")
+        warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:
         raise QsnnError("the backends differ", remedy="report it with the file: this must never happen")
 
@@ -318,7 +281,7 @@ def bench_lava(
     plan = sweep.QUICK if quick else sweep.Plan()
     plan = replace(plan, repeats=repeats or plan.repeats)
     begun = count(1)
-    with _progress(f"{plan.runs} runs") as progress:
+    with progress_bar(f"{plan.runs} runs") as progress:
         tables = plan.throughput(lambda text: progress((next(begun) - 1) / plan.runs, text))
         curves = plan.sweep(lambda text: progress((next(begun) - 1) / plan.runs, text))
     for work, result in tables.items():
@@ -327,40 +290,3 @@ def bench_lava(
     console.print(f"wrote {write_json('lava', {'throughput': tables, 'samples_per_second': curves}, output)}")
     sweep.draw(curves, output / "lava.png")
     console.print(f"drew {output / 'lava.png'}")
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[..., None]]:
-    """A progress bar, and the function that moves it to a fraction and may change its text."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task(text, total=1.0)
-        yield lambda fraction, said=text: bar.update(task, completed=fraction, description=said)
-
-
-def _show(network: IntegerNetwork, file: Path) -> None:
-    """Print what is known of a network file, and how stock lava-dl opens it."""
-    import netx_export
-
-    console.print(layer_table(network, file))
-    console.print(cost_table(network, file))
-    console.print(backend_table(network))
-    console.print(
-        "in stock lava-dl:", *(f"  {line}" for line in netx_export.stock_use(file).lines), sep="\n", **AS_IT_IS
-    )
-
-
-def _tell_silent_channels(network: IntegerNetwork) -> None:
-    import netx_export
-
-    for layer in netx_export.describe(network):
-        if layer.silent_channels:
-            _warn(
-                f"layer '{layer.name}': {layer.silent_channels} of {layer.shape[0]} channels can never fire, for no "
-                "potential reaches their thresholds"
-            )

@@ -70,9 +70,9 @@ def test_shipped_configurations_run_on_what_their_target_says_whatever_the_weigh
         assert accepted_by(with_weights(net, seed), given) >= expected - {"netx"}  # its thresholds are looked after
 
 
-def test_the_readme_says_what_shipped_configurations_run_on() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    told = dict(re.findall(r"^\| `(\w+)`[^|]*\|[^|]*\| `(any|lava|netx)` \|", readme, re.MULTILINE))
+def test_the_documentation_says_what_shipped_configurations_run_on() -> None:
+    page = (Path(__file__).parents[2] / "docs/explanation/results.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `(\w+)`[^|]*\|[^|]*\| `(any|lava|netx)` \|", page, re.MULTILINE))
     assert told == {name: load_config(name).model.target for name in shipped()}
 
 

@@ -43,6 +43,9 @@ class MemoryFree(Neuron):
     def never_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
         return np.asarray(self.threshold > self.potential_range(currents)[1], bool)
 
+    def always_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
+        return np.asarray(self.threshold <= self.potential_range(currents)[0], bool)
+
     def within(self, currents: Sequence[Bounds]) -> Integers:
         ((low, high),) = currents
         return np.clip(self.threshold, low, high + 1).astype(np.int64)

@@ -123,6 +123,10 @@ class Neuron(Value):
         """Of each channel, whether no currents in some ranges make it fire; none, for a kind that cannot tell."""
         return np.zeros(len(currents[0][0]), bool)
 
+    def always_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
+        """Of each channel, whether it fires at every step for all currents in some ranges; none by default."""
+        return np.zeros(len(currents[0][0]), bool)
+
     @property
     def state_bits(self) -> int:
         """Bits a neuron keeps between time steps, besides the history of its outputs."""

@@ -102,6 +102,9 @@ class QuantizedLIF(Neuron):
     def never_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
         return np.asarray(self.threshold > self.potential_range(currents)[1], bool)
 
+    def always_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
+        return np.asarray(self.threshold <= self.potential_range(currents)[0], bool)
+
     def within(self, currents: Sequence[Bounds]) -> Integers:
         least, greatest = self.potential_range(currents)
         threshold = np.minimum(self.threshold, greatest + 1)

@@ -1,0 +1,69 @@
+"""What the site takes from outside docs/: figures of measurements, and the command's own help.
+
+Pages link to files where they lie, so that the links also work in the repository; here they become the site's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from lava_qsnn.cli.verbs import app
+
+ROOT = Path(__file__).parents[1]
+
+#: Files of the repository that the site has at the same path.
+TAKEN = ("benchmarks/results/*.png", "benchmarks/results/*.csv")
+
+#: Links out of docs/ as pages write them, and what the site has there.
+LINKS = {
+    "../../tutorials/": "../tutorials/",
+    "../../benchmarks/results/": "../benchmarks/results/",
+    "../../CONTRIBUTING.md": "../contributing.md",
+    "../../CHANGELOG.md": "../changelog.md",
+    "../../training/configs": "../reference/configuration.md",
+}
+
+COMMAND_PAGE = "reference/command-line.md"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the files that the site takes from elsewhere."""
+    for pattern in TAKEN:
+        for path in sorted(ROOT.glob(pattern)):
+            files.append(File.generated(config, str(path.relative_to(ROOT)), abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links out of docs/ into links of the site, and let the command document itself."""
+    for outside, inside in LINKS.items():
+        markdown = markdown.replace(f"]({outside}", f"]({inside}")
+    if page.file.src_uri == COMMAND_PAGE:
+        return "\n".join([markdown, *_command("lava-qsnn", typer.main.get_command(app))])
+    return markdown
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    """Markdown about a command: its help, arguments and options, and then its own commands."""
+    yield f"\n## {name}\n\n{(command.help or '').strip()}\n"
+    rows = [_row(each) for each in command.params if not getattr(each, "hidden", False)]
+    if rows:
+        yield "| argument or option | meaning |\n|---|---|"
+        yield from rows
+    for below, each in getattr(command, "commands", {}).items():
+        yield from _command(f"{name} {below}", each)
+
+
+def _row(parameter: Any) -> str:
+    names = [each for each in parameter.opts if each.startswith("-")] or [parameter.metavar or parameter.name.upper()]
+    meaning = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|")
+    default = parameter.default
+    known = f" Default: `{default}`." if isinstance(default, (int, float, str)) and default is not False else ""
+    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning}{known} |"

@@ -1,0 +1,35 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
+Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="A configuration, shipped or YAML, or a data set; by default what the checkpoint was trained on, what "
+        "config.yaml beside FILE says, or digits.",
+    ),
+]
+DataSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="data.KEY=VALUE", help="Any key of the configuration's data; repeatable."),
+]
+Folder = Annotated[Path | None, typer.Option("--folder", help="Folder that holds the data set's files.")]
+Download = Annotated[bool, typer.Option("--download", help="Download the data set if the folder lacks it.")]
+Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of test samples.")]
+Backends = Annotated[
+    list[str] | None, typer.Option("--backend", help="Backend; repeatable. All that are exact by default.")
+]
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+Array = Annotated[
+    Path | None,
+    typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

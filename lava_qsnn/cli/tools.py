@@ -1,0 +1,150 @@
+"""Verbs that look at a network's file: inspect it, check it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
+from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, NetworkFile
+from lava_qsnn.cli.tables import backend_table, cost_table, finding_table, layer_table, report_table, word_table
+from lava_qsnn.cli.terminal import AS_IT_IS, console
+
+if TYPE_CHECKING:
+    from lava_qsnn.integer import IntegerNetwork
+    from netx_export import CheckReport, Inspection, StockCall
+
+RandomInput = Annotated[bool, typer.Option("--random", help="Random inputs, whatever data is known.")]
+Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of samples.")]
+
+
+def inspect(file: NetworkFile, as_json: AsJson = False) -> None:
+    """Show a network file: layers, numbers in plain words, bits, state, size, where it is exact, what it warns of."""
+    import netx_export
+
+    inspection = netx_export.inspect(file)
+    if as_json:
+        print_json(inspection)
+    else:
+        show_network(inspection)
+
+
+def show_network(inspection: Inspection) -> None:
+    """Print all tables of a network."""
+    console.print(layer_table(inspection))
+    console.print(word_table(inspection))
+    console.print(cost_table(inspection))
+    console.print(backend_table(inspection))
+    if inspection.stock is not None:
+        console.print("in stock lava-dl:", *(f"  {line}" for line in inspection.stock.lines), sep="\n", **AS_IT_IS)
+    if inspection.findings:
+        console.print(finding_table(inspection.findings))
+
+
+def check(
+    file: NetworkFile,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Compare with the torch network of this checkpoint, too.")
+    ] = None,
+    original: Annotated[
+        Path | None, typer.Option("--original", help="Compare with the network of this file, which was meant.")
+    ] = None,
+    message_bits: Annotated[
+        int | None, typer.Option("--message-bits", min=0, help="input_message_bits of your call of NetX.")
+    ] = None,
+    reset_interval: Annotated[
+        int | None, typer.Option("--reset-interval", min=0, help="reset_interval of your call; 0 for none.")
+    ] = None,
+    reset_offset: Annotated[int | None, typer.Option("--reset-offset", help="reset_offset of your call.")] = None,
+    data: Data = None,
+    array: Array = None,
+    random: RandomInput = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what makes a network answer wrongly: named checks, and runs beside NetX, torch and what was meant.
+
+    Ends with status 0 if nothing but notes was found, 3 for warnings, 4 for errors, and 1 if it could not look.
+    """
+    import netx_export
+
+    network = netx_export.load(file)
+    net = None
+    if checkpoint is not None:
+        from lava_qsnn.train.module import restore
+
+        net = restore(checkpoint).network
+    given = {"input_message_bits": message_bits, "reset_interval": reset_interval, "reset_offset": reset_offset}
+    x, _, source = chosen_samples(
+        network, file, data, array, random, chosen_changes(settings, folder, download), samples, checkpoint
+    )
+    found = netx_export.check(network, x, net=net, original=original, call=_call(network, given))
+    if as_json:
+        print_json(found)
+    else:
+        show_check(found, source)
+    if found.exit_status:
+        raise typer.Exit(found.exit_status)
+
+
+def show_check(found: CheckReport, source: str) -> None:
+    """Print what was compared and what was found."""
+    if found.comparison is not None:
+        console.print(report_table(found.comparison))
+    console.print(f"{len(found.checks)} checks on {found.samples} samples of {source}", highlight=False)
+    if found.findings:
+        console.print(finding_table(found.findings))
+    else:
+        console.print("[green]nothing found[/green]")
+
+
+def _call(network: IntegerNetwork, given: dict[str, int | None]) -> StockCall | None:
+    """The call of NetX that was described, by the network's own where it was not; None if nothing was said."""
+    import netx_export
+
+    said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not said:
+        return None
+    if said.get("reset_interval") == 0:
+        said["reset_interval"] = None
+    return replace(netx_export.stock_call(network), **said)
+
+
+def chosen_samples(
+    network: IntegerNetwork,
+    file: Path,
+    data: str | None,
+    array: Path | None,
+    random: bool,
+    changes: dict[str, Any],
+    samples: int,
+    checkpoint: Path | None = None,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, str]:
+    """Samples, their labels if there are any, and what they are: an array, known data, or else random numbers."""
+    import netx_export
+
+    if array is not None:
+        return read_array(array)[:samples], None, f"'{array}'"
+    known = data is not None or checkpoint is not None or (file.parent / "config.yaml").is_file()
+    if random or not known:
+        return netx_export.random_samples(network, samples), None, "random numbers"
+    part = fitting_data(network, known_data(file, data, checkpoint), changes)
+    return *test_samples(network, part, samples), part.name
+
+
+def print_json(result: Any) -> None:
+    """Print a result as JSON, and nothing else."""
+    import netx_export
+
+    typer.echo(netx_export.to_json(result))
+
+
+#: The verbs of this module, in the order of the command's help.
+VERBS = (inspect, check)

@@ -1,0 +1,81 @@
+"""Checks of what a network does on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from netx_export._activity import measure
+from netx_export._check._subject import Check, Subject, named
+from netx_export._findings import Problem
+from netx_export._silence import silent_channels
+
+
+@named("warning", "x")
+def input_is_zero(subject: Subject) -> Iterator[Problem]:
+    """The samples hold nothing but 0."""
+    assert subject.x is not None
+    if not subject.x.any():
+        yield Problem(None, "its samples hold nothing but 0", "give samples that show something")
+
+
+@named("warning", "x")
+def input_scaled_down(subject: Subject) -> Iterator[Problem]:
+    """The samples use a small part of the input's range: they may have been scaled once too often."""
+    assert subject.x is not None
+    used, given = int(np.abs(subject.x).max()), max(subject.network.input.maximum, -subject.network.input.minimum)
+    if 0 < used < given / 8:
+        yield Problem(
+            None,
+            f"its samples reach {used:,} of {given:,}, what its input was made for",
+            "compare how samples are scaled here and in training",
+        )
+
+
+@named("error", "outputs")
+def layer_is_silent(subject: Subject) -> Iterator[Problem]:
+    """A layer put out nothing but 0 on all samples, though it could."""
+    assert subject.outputs is not None
+    never = {name for name, channels in silent_channels(subject.network).items() if channels.all()}
+    for name, values in subject.outputs.items():
+        if name not in never and not values.any():
+            yield Problem(
+                name,
+                f"every one of its {values.size:,} values on {len(values):,} samples is 0",
+                "look at its thresholds, at the layer before it, and at the scale of the input",
+            )
+
+
+@named("warning", "outputs")
+def layer_is_constant(subject: Subject) -> Iterator[Problem]:
+    """All neurons of a layer put out one number each, at every step of every sample."""
+    for activity in measure(subject.outputs or {}):
+        if activity.silent < activity.neurons == activity.silent + activity.constant:
+            yield Problem(
+                activity.layer,
+                "each of its neurons puts out the same at every step of every sample",
+                "look at its thresholds and biases: it says nothing about its input",
+            )
+
+
+@named("warning", "x", "outputs")
+def answers_are_equal(subject: Subject) -> Iterator[Problem]:
+    """The network answers the same to samples that differ."""
+    assert subject.x is not None
+    assert subject.outputs is not None
+    answers = subject.outputs[subject.network.output.name]
+    equal = bool((answers == answers[:1]).all())
+    if equal and len(answers) > 1 and bool((subject.x != subject.x[:1]).any()) and answers.any():
+        yield Problem(
+            None, f"its answers to {len(answers):,} samples are all equal", "see the first layer that is constant"
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    input_is_zero,
+    input_scaled_down,
+    layer_is_silent,
+    layer_is_constant,
+    answers_are_equal,
+)

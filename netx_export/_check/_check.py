@@ -1,0 +1,137 @@
+"""All checks in one list, and the function that lets them look at a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_qsnn.extras import extra
+from lava_qsnn.integer import IntegerNetwork, check_input
+from netx_export._activity import random_samples
+from netx_export._check import _activity, _call, _network, _original, _runs
+from netx_export._check._subject import Check, Subject
+from netx_export._findings import Finding, exit_status, of_severity, ranked
+from netx_export._read import load
+from netx_export._simulate import simulate_layers
+from netx_export._stock_call import StockCall
+from netx_export._verify import JUDGE, Report
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: Every check, by what it looks at: the network's numbers, the call of NetX, what was meant, samples, other engines.
+CHECKS: tuple[Check, ...] = (
+    *_network.CHECKS,
+    *_call.CHECKS,
+    *_original.CHECKS,
+    *_activity.CHECKS,
+    *_runs.CHECKS,
+)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was found by which checks.
+
+    Args:
+        findings: the worst first.
+        checks: the names of those that had something to look at.
+        comparison: of the network on the samples with other engines, NetX and torch; None if nothing was run.
+        samples: how many the network was run on.
+        random: True if they were random, because none were given.
+    """
+
+    findings: tuple[Finding, ...]
+    checks: tuple[str, ...]
+    comparison: Report | None
+    samples: int
+    random: bool
+
+    @property
+    def clean(self) -> bool:
+        """True if nothing was found but notes."""
+        return not self.exit_status
+
+    @property
+    def exit_status(self) -> int:
+        """What `lava-qsnn check` ends with: 0 for nothing but notes, 3 for warnings, 4 for errors."""
+        return exit_status(self.findings)
+
+    def of(self, severity: str) -> tuple[Finding, ...]:
+        """The findings of one severity: "error", "warning" or "note"."""
+        return tuple(of_severity(self.findings, severity))
+
+
+def check(
+    network: IntegerNetwork | str | os.PathLike[str],
+    x: NDArray[np.integer[Any]] | None = None,
+    *,
+    net: nn.Module | None = None,
+    original: IntegerNetwork | str | os.PathLike[str] | None = None,
+    call: StockCall | None = None,
+    samples: int = 8,
+) -> CheckReport:
+    """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
+
+    It runs on samples: on the reference, the fast engine, unmodified NetX where that is installed and exact for this
+    network, and what was meant, if that is given; the first layer and step that differ are named.
+
+    Args:
+        network: a deployed network, or the path of its file.
+        x: samples, int (N, *input shape, T); random ones if None.
+        net: the torch network that it was exported from; None if it is not at hand.
+        original: the deployed network that was meant, or its file; of `net`, if that is given, by default.
+        call: how you call unmodified NetX; by default as the network needs it.
+        samples: how many random ones; 0 runs nothing.
+
+    Raises:
+        FileFormatError, FileNotFoundError: as `load`.
+        DeploymentError, RangeError: `net` cannot be folded.
+        InputError: x does not fit the network.
+        RunError: a Lava run failed.
+    """
+    network, original = _loaded(network), None if original is None else _loaded(original)
+    if net is not None and original is None:
+        original = _folded(net, network)
+    subject = Subject(network, call=call, original=original)
+    random = x is None
+    if x is None and samples:
+        x = random_samples(network, samples)
+    if x is not None:
+        subject = _run(replace(subject, x=check_input(network, x)), net)
+    findings, names = _look(CHECKS, subject)
+    return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
+
+
+def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
+    """What the numbers of a network tell by themselves, without running it."""
+    return _look(_network.CHECKS, Subject(network))[0]
+
+
+def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    applying = [each for each in checks if each.applies(subject)]
+    found = ranked(finding for each in applying for finding in each.findings(subject))
+    return found, tuple(each.name for each in applying)
+
+
+def _run(subject: Subject, net: nn.Module | None) -> Subject:
+    assert subject.x is not None
+    outputs = simulate_layers(subject.network, subject.x, JUDGE)
+    comparison = _runs.compare_runs(subject.network, subject.x, outputs, subject.call, subject.original, net)
+    return replace(subject, outputs=outputs, comparison=comparison)
+
+
+def _loaded(network: IntegerNetwork | str | os.PathLike[str]) -> IntegerNetwork:
+    return network if isinstance(network, IntegerNetwork) else load(network)
+
+
+def _folded(net: nn.Module, network: IntegerNetwork) -> IntegerNetwork:
+    with extra("train"):  # torch is only needed where there is a network
+        from netx_export._fold import fold
+
+    return fold(net, network.input.shape, network.timesteps, network.input.bits)
