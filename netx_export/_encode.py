@@ -23,7 +23,7 @@ from lava_qsnn.integer.stock import (
     with_answer,
 )
 from netx_export._hdf5 import Arrays, Contents
-from netx_export._schema import GROUP, STOCK, VERSION, digest
+from netx_export._schema import GROUP, STOCK, VERSION, digest, later_parameters
 
 #: Bytes of the longest text about a network as a whole; HDF5 stores longer ones in other ways.
 LONGEST_TEXT = 4000
@@ -75,7 +75,7 @@ def _add_connection(
     arrays["weight"], shift = (arrays["weight"], 0) if shared is None else shared
     head = {"source": _text(connection.source), "synapse": _text(connection.synapse.kind), "weight_shift": shift}
     if version > 1:
-        head.update({"delay": connection.delay, "port": connection.port})
+        head.update({"delay": connection.delay, "port": connection.port, **later_parameters(connection)})
     _add(contents, place, arrays, head | attributes)
     for index, pooling in enumerate(connection.poolings):
         _add(contents, f"{place}/pooling/{index}", {}, _parameters(pooling)[0])

@@ -31,7 +31,7 @@ from lava_qsnn.integer import (
 from lava_qsnn.integer.stock import StockAnswer, check_answer
 from netx_export._encode import encode
 from netx_export._hdf5 import AGAIN, Contents, differences, read_contents
-from netx_export._schema import GROUP, READABLE, STOCK
+from netx_export._schema import GROUP, LATER_PARAMETERS, READABLE, STOCK
 
 Some = TypeVar("Some", bound=Value)
 
@@ -144,6 +144,10 @@ class _Group:
         except UnicodeDecodeError:
             raise self._refusal(name, value, "a text") from None
 
+    def has(self, name: str) -> bool:
+        """True if there is an attribute of that name."""
+        return name in self.contents.attributes[self.path]
+
     def _attribute(self, name: str) -> NDArray[Any]:
         attributes = self.contents.attributes[self.path]
         if name not in attributes:
@@ -186,7 +190,9 @@ def _connection(group: _Group, version: int) -> Connection:
     if version == 1:
         return Connection(source, synapse)
     poolings = tuple(_value(SumPool, part) for part in group.members("pooling"))
-    return Connection(source, synapse, group.integer("delay"), group.integer("port"), poolings)
+    delay, port = group.integer("delay"), group.integer("port")
+    later = {name: group.integer(name) for name in LATER_PARAMETERS if group.has(name)}
+    return Connection(source, synapse, delay, port, poolings, **later)
 
 
 def _value(kind: type[Some], group: _Group) -> Some:

@@ -15,6 +15,7 @@
                                     attributes, arrays as datasets
         connection/<j>/             one group per connection
             @source, @delay, @port
+            @sum_bits, @sum_shift   to how many bits the sum wraps, and by how many it is shifted; absent where 0
             @synapse, ...           the kind of synapse, and its parameters likewise
             @weight_shift, weight   W 2^weight_shift; where the stock part holds it, its very dataset (a hard link)
             pooling/<k>/            the parameters of the sum poolings before the synapse, if there are any
@@ -44,6 +45,9 @@ VERSION = 2
 #: Versions that are read.
 READABLE = (1, VERSION)
 
+#: Parameters of a connection that came to version 2 after its first files; they are only told where they are not 0.
+LATER_PARAMETERS = ("sum_bits", "sum_shift")
+
 #: The order of a neuron's arrays in the digest of version 1.
 ARRAYS_OF_VERSION_1 = ("threshold", "bias", "potential_shift", "current_shift")
 
@@ -67,6 +71,11 @@ def array_parameters(value: Value) -> dict[str, np.ndarray]:
     return {name: getattr(value, name) for name, role in roles(type(value)).items() if isinstance(role, Array)}
 
 
+def later_parameters(connection: Connection) -> dict[str, int]:
+    """A connection's later parameters, by name, as far as they are not 0."""
+    return {name: getattr(connection, name) for name in LATER_PARAMETERS if getattr(connection, name)}
+
+
 def _parts(network: IntegerNetwork) -> Iterator[bytes]:
     yield repr((network.timesteps, *plain_parameters(network.input).values())).encode()
     for layer in network.layers:
@@ -74,7 +83,9 @@ def _parts(network: IntegerNetwork) -> Iterator[bytes]:
         yield from _value_parts(layer.neuron)
         for connection in layer.connections:
             kinds = (connection.synapse.kind, *(pooling.kind for pooling in connection.poolings))
-            yield repr((connection.source, *plain_parameters(connection).values(), kinds)).encode()
+            yield repr((connection.source, connection.delay, connection.port, kinds)).encode()
+            if later := later_parameters(connection):
+                yield repr(later).encode()
             for value in (connection.synapse, *connection.poolings):
                 yield from _value_parts(value)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn._platform import require_lava, require_netx
 from lava_qsnn.engines import run_fast
-from lava_qsnn.engines.message_format import MOST_SOURCES, listened_to
+from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from netx_export._options import Options
@@ -69,11 +69,11 @@ def _check_lava(network: IntegerNetwork) -> None:
 
 def _check_asynchronous(network: IntegerNetwork) -> None:
     """It is exact wherever the reference is; only, each of its processes has so many ports and no more."""
-    for name in network:
-        if (count := len(listened_to(network, name))) > MOST_SOURCES:
+    for component in network.components:
+        if (count := len(senders(network, component))) > MOST_SOURCES:
             raise DeploymentError(
                 f"{count} sources exceed {MOST_SOURCES}, the ports of an asynchronous layer",
-                layer=name,
+                layer=component.layers[-1].name,
                 remedy="use the backend 'lava-fused'",
             )
 

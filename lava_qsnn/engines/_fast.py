@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.engines._circle import Circle
 from lava_qsnn.engines._forms import Currents, Form, form
 from lava_qsnn.engines._tiled import Tiled, tiled
 from lava_qsnn.engines._wires import Steps, Wire, wire
 from lava_qsnn.integer import (
     INPUT,
+    Component,
     Connection,
     IntegerNetwork,
     Layer,
@@ -88,12 +90,18 @@ class _Stage:
     tiled: Tiled | None  # computes it all, without wires and form
     done: tuple[str, ...]
 
+    def outputs(self, known: dict[str, Steps], steps: int) -> dict[str, Steps]:
+        """The layer's output, by its name, from those of the layers before it."""
+        return {self.layer.name: _fire(self, known, steps)}
+
+
+Plan = list["_Stage | _Circle"]
 
 #: Plans of the networks that are alive, by their identity: networks do not change, and preparing one takes a while.
-_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], list[_Stage]]] = {}
+_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], Plan]] = {}
 
 
-def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> list[_Stage]:
+def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> Plan:
     """The plan of a network, made once for so many steps and layers wanted."""
     if id(network) not in _PLANS:
         _PLANS[id(network)] = {}
@@ -104,18 +112,41 @@ def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> l
     return plans[steps, wanted]
 
 
-def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> list[_Stage]:
+def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> Plan:
     """The layers to compute, in order: those wanted and those they need."""
-    network = network.shortened(steps)  # ranges, types and thresholds follow from the taps that are reached
-    needed = set(wanted)
-    for layer in reversed(network.layers):
-        if layer.name in needed:
-            needed.update(connection.source for connection in layer.connections)
-    layers = [layer for layer in network.layers if layer.name in needed]
-    last = {connection.source: layer.name for layer in layers for connection in layer.connections}
-    return [
-        _stage(network, layer, tuple(source for source, user in last.items() if user == layer.name)) for layer in layers
-    ]
+    # Ranges, types and thresholds follow from the taps that are reached.
+    network = network.shortened(steps).simplified
+    needed, components = set(wanted), list[Component]()
+    for component in reversed(network.components):
+        if any(layer.name in needed for layer in component.layers):
+            needed.update(source for layer in component.layers for source in network.sources(layer.name))
+            components.insert(0, component)
+    last = {
+        source: index
+        for index, component in enumerate(components)
+        for layer in component.layers
+        for source in (layer.name, *network.sources(layer.name))
+    }
+    done = [tuple(source for source, user in last.items() if user == index) for index in range(len(components))]
+    return [_prepare(network, component, sources) for component, sources in zip(components, done)]
+
+
+def _prepare(network: IntegerNetwork, component: Component, done: tuple[str, ...]) -> _Stage | _Circle:
+    if component.feeds_back:
+        return _Circle(Circle(network, component), done)
+    return _stage(network, component.layers[0], done)
+
+
+@dataclass(frozen=True)
+class _Circle:
+    """Layers that feed each other back, made ready, and the sources that no later layer needs."""
+
+    circle: Circle
+    done: tuple[str, ...]
+
+    def outputs(self, known: dict[str, Steps], steps: int) -> dict[str, Steps]:
+        """The layers' outputs, by name, from those of the layers before them."""
+        return self.circle(known, steps)
 
 
 def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Stage:
@@ -125,19 +156,20 @@ def _stage(network: IntegerNetwork, layer: Layer, done: tuple[str, ...]) -> _Sta
     found = [(connection.port, wire(network, layer, connection)) for connection in layer.connections]
     ports = tuple(tuple(w for port, w in found if port == each) for each in range(len(layer.neuron.currents)))
     # All partial sums, in whatever order they are added, and the number above all of them, which is never reached.
-    reach = 1 + sum(
-        connection.synapse.largest_sum * connection.amplification * _largest_trace(network, layer, connection)
-        for connection in layer.connections
-    )
+    reach = 1 + sum(_largest_current(network, layer, connection) for connection in layer.connections)
     counted = all(w.is_counted for _, w in found)
     dtype = integer_dtype(-reach, reach, (np.int16, np.int32)) if counted else sum_dtype(reach)
     fire = form(layer.neuron, shape, network.port_ranges[layer.name], dtype)
     return _Stage(layer, shape, ports, dtype, fire, None, done)
 
 
-def _largest_trace(network: IntegerNetwork, layer: Layer, connection: Connection) -> int:
+def _largest_current(network: IntegerNetwork, layer: Layer, connection: Connection) -> int:
+    """The largest magnitude of a connection's currents, and of the partial sums that they add up from."""
     low, high = network.trace_range(connection.source, layer.taps(connection)[: network.timesteps])
-    return max(-low, high)
+    if connection.is_linear:
+        return connection.synapse.largest_sum * connection.amplification * max(-low, high)
+    least, greatest = connection.current_range(network.shapes[connection.source], low, high)
+    return int(max(np.abs(least).max(), np.abs(greatest).max()))
 
 
 def _tiled(network: IntegerNetwork, layer: Layer) -> Tiled | None:
@@ -145,12 +177,13 @@ def _tiled(network: IntegerNetwork, layer: Layer) -> Tiled | None:
     connection, taps = layer.connections[0], layer.taps(layer.connections[0])[: network.timesteps]
     low, high = network.output_ranges[connection.source]
     delayed = connection.delay or connection.synapse.delay
+    delayed = delayed or not connection.is_linear
     if len(layer.connections) > 1 or not isinstance(layer.neuron, MemoryFree) or delayed or low < 0:
         return None
     return tiled(connection, network.shapes[connection.source], taps, network.thresholds(layer.name), high)
 
 
-def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: int) -> Iterator[tuple[str, Steps]]:
+def _run(network: IntegerNetwork, plan: Plan, x: NDArray[Any], steps: int) -> Iterator[tuple[str, Steps]]:
     """The layers of a plan with their outputs, one after the other; x (n, *input shape, T), or 1 for T."""
     # First narrow numbers as they lie, then move them: less memory is read out of order.
     narrow = integer_dtype(*network.output_ranges[INPUT])
@@ -158,8 +191,9 @@ def _run(network: IntegerNetwork, plan: list[_Stage], x: NDArray[Any], steps: in
     outputs = {INPUT: empty_channels_last(moved.shape, moved.dtype, 2)}
     np.copyto(outputs[INPUT], moved)
     for stage in plan:
-        outputs[stage.layer.name] = _fire(stage, outputs, steps)
-        yield stage.layer.name, outputs[stage.layer.name]
+        found = stage.outputs(outputs, steps)
+        outputs.update(found)
+        yield from found.items()
         for source in stage.done:
             del outputs[source]
 

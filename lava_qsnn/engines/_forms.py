@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.engines._stored import StoredPotential
-from lava_qsnn.engines._wires import Product, Steps
+from lava_qsnn.engines._wires import Steps, Terms
 from lava_qsnn.integer import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout, Shape, integer_dtype
 from lava_qsnn.integer.layouts import empty_channels_last, per_channel
 
@@ -24,13 +24,13 @@ class Currents:
         dtype: in which all partial sums are exact.
     """
 
-    def __init__(self, products: Sequence[Product], shape: Shape, dtype: np.dtype[Any]) -> None:
+    def __init__(self, products: Sequence[Terms], shape: Shape, dtype: np.dtype[Any]) -> None:
         self.products, self.shape, self.dtype = products, shape, dtype
 
     @property
     def is_still(self) -> bool:
         """True if the current is the same at all steps."""
-        return all(len(product.values) == 1 and len(product.taps) == 1 for product in self.products)
+        return all(product.is_still for product in self.products)
 
     def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
         """Step t as factors and the frames (n, *population) they multiply."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,25 +31,40 @@ class Wire:
     poolings: tuple[SumPool, ...]
     pooled: np.dtype[Any]  # of pooled traces
     kernel: Kernel | None  # None for a synapse with delays of its own
-    synapse: Synapse
+    connection: Connection
     taps: tuple[int, ...]
     traces: np.dtype[Any] | None  # of traces, if they are what the kernel gets
 
     def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
         """The currents of all steps, from the sources' outputs."""
-        source = outputs[self.source]
+        source, taps = outputs[self.source], self.taps
         for pooling in self.poolings:
             source = pooled(source, pooling, self.pooled)
+        if self.traces is not None and (len(source) > 1 or not self.connection.is_linear):
+            every = np.broadcast_to(source, (steps, *source.shape[1:]))
+            source, taps = _filtered(every, taps, self.traces), (1,)
         if self.kernel is None:
-            return Product(_over_time(self.synapse, source, steps), self.taps)
-        if self.traces is not None and len(source) > 1:
-            return Product(_frames(self.kernel, _filtered(source, self.taps, self.traces)), (1,))
-        return Product(_frames(self.kernel, source), self.taps)
+            sums = _over_time(self.connection.synapse, source, steps)
+        else:
+            sums = _frames(self.kernel, source)
+        return Product(sums if self.connection.is_linear else self.connection.finished(sums.astype(np.int64)), taps)
 
     @property
     def is_counted(self) -> bool:
         """True if its currents are integers of few bits."""
-        return self.kernel is not None and self.kernel.dtype.kind == "i" and self.kernel.dtype.itemsize < 8
+        narrow = self.kernel is not None and self.kernel.dtype.kind == "i" and self.kernel.dtype.itemsize < 8
+        return narrow and self.connection.is_linear
+
+
+class Terms(Protocol):
+    """Currents of one connection, step by step."""
+
+    @property
+    def is_still(self) -> bool:
+        """True if the currents are the same at all steps."""
+
+    def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
+        """Step t as factors and the frames (n, *shape) they multiply, without those of factor 0."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,11 @@ class Product:
 
     values: Steps
     taps: tuple[int, ...]
+
+    @property
+    def is_still(self) -> bool:
+        """True if the currents are the same at all steps."""
+        return len(self.values) == 1 and len(self.taps) == 1
 
     def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
         """Step t as factors and the frames (n, *shape) they multiply, without those of factor 0."""
@@ -76,19 +96,24 @@ def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire:
     """
     source, shape = connection.source, network.shapes[connection.source]
     taps = layer.taps(connection)[: network.timesteps]
-    if connection.synapse.delay:
-        return Wire(source, connection.poolings, np.dtype(np.int64), None, connection.synapse, taps, None)
-    if network.output_ranges[source] == (0, 1) and (counted := _counted(connection, shape)) is not None:
-        return Wire(source, (), np.dtype(bool), counted, connection.synapse, taps, None)
+    must_filter = not connection.is_linear and sum(taps) > 1  # what is no sum of the parts that traces have
     low, high = network.trace_range(source, (connection.amplification,))
+    traces = integer_dtype(low * sum(taps), high * sum(taps))
+    if connection.synapse.delay:
+        filtered = traces if must_filter else None
+        return Wire(source, connection.poolings, np.dtype(np.int64), None, connection, taps, filtered)
+    binary = network.output_ranges[source] == (0, 1) and not must_filter
+    if binary and (counted := _counted(connection, shape)) is not None:
+        return Wire(source, (), np.dtype(bool), counted, connection, taps, None)
     largest, trace = max(-low, high), max(-low, high) * sum(taps)
     inner = connection.pooled_shape(shape)
     # On the side with fewer numbers, or on the one that lets the kernel stay in narrower ones.
     before = math.prod(inner) <= math.prod(network.shapes[layer.name])
     before = before and exact_dtype(connection.synapse, largest) == exact_dtype(connection.synapse, trace)
+    before = before or must_filter
     prepared = kernel(connection.synapse, inner, trace if before else largest)
-    traces = integer_dtype(low * sum(taps), high * sum(taps)) if before else None
-    return Wire(source, connection.poolings, integer_dtype(low, high), prepared, connection.synapse, taps, traces)
+    pools = connection.poolings
+    return Wire(source, pools, integer_dtype(low, high), prepared, connection, taps, traces if before else None)
 
 
 def _counted(connection: Connection, source: Shape) -> Kernel | None:

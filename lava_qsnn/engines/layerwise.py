@@ -3,7 +3,8 @@
 What a process of one layer, and a process of a whole network, have inside: numpy, no Lava.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import singledispatch
 from operator import itemgetter
 
@@ -42,6 +43,7 @@ class LayerEngine:
 
     def __init__(self, network: integer.IntegerNetwork, layer: integer.Layer) -> None:
         self.connections = [ConnectionEngine(network, layer, connection) for connection in layer.connections]
+        self.sources = [connection.source for connection in layer.connections]
         self.ports = [connection.port for connection in layer.connections]
         self.shape = network.shapes[layer.name]
         self.neurons = neurons(layer.neuron, network.port_ranges[layer.name], len(self.shape))
@@ -73,7 +75,9 @@ class ConnectionEngine:
         largest = max(-low, high)
         # Sums over several connections are at least as exact: numpy takes the wider of their types.
         self.dtype = integer.sum_dtype(network.reach(layer.name))
-        on_currents = bool(connection.synapse.delay) or np.prod(inner) >= np.prod(network.shapes[layer.name])
+        self.finished = None if connection.is_linear else connection.finished
+        on_currents = bool(connection.synapse.delay) or bool(np.prod(inner) >= np.prod(network.shapes[layer.name]))
+        on_currents = on_currents and (connection.is_linear or sum(taps) <= 1)
         self.traces = HistoryFilter(() if on_currents else taps, integer.sum_dtype(largest * sum(taps)))
         self.currents = HistoryFilter(taps if on_currents else (), self.dtype)
         trace = largest * (1 if on_currents else sum(taps))
@@ -91,7 +95,61 @@ class ConnectionEngine:
             found = self.synapse(traces, first)
         else:
             found = from_frames(self.synapse(to_frames(traces)), traces)
+        if self.finished is not None:
+            found = self.finished(found.astype(np.int64))
         return self.currents(found.astype(self.dtype, copy=False), first)
+
+
+class ComponentEngine:
+    """One layer, or layers that feed each other back, which are computed step by step.
+
+    Args:
+        network: the deployed network.
+        component: one of its components.
+    """
+
+    def __init__(self, network: integer.IntegerNetwork, component: integer.Component) -> None:
+        network = network.simplified
+        self.feeds_back = component.feeds_back
+        layers = [network.layer(layer.name) for layer in component.layers]
+        self.back = {
+            layer.name: [not network.is_forward(layer, each) for each in layer.connections] for layer in layers
+        }
+        self.layers = {layer.name: LayerEngine(network, _caught_up(network, layer)) for layer in layers}
+        self.silent = {
+            layer.name: np.zeros((1, 1, *network.shapes[layer.name]), bool if layer.neuron.spikes else np.int64)
+            for layer in layers
+        }
+        self.before: dict[str, np.ndarray] = {}
+
+    def __call__(self, outputs: Mapping[str, np.ndarray], first: bool) -> dict[str, np.ndarray]:
+        """The outputs of its layers, by name, from those of their sources; see LayerEngine."""
+        if not self.feeds_back:
+            return {
+                name: engine([outputs[each] for each in engine.sources], first) for name, engine in self.layers.items()
+            }
+        samples, steps = next(iter(outputs.values())).shape[:2]
+        parts = [self._step(outputs, slice(t, t + 1), samples, first and t == 0) for t in range(steps)]
+        return {name: np.concatenate([part[name] for part in parts], 1) for name in self.layers}
+
+    def _step(self, outputs: Mapping[str, np.ndarray], t: slice, samples: int, first: bool) -> dict[str, np.ndarray]:
+        """One step; a connection that leads back gets what its source put out in the step before."""
+        if first:
+            self.before = {name: np.repeat(silent, samples, 0) for name, silent in self.silent.items()}
+        now = {name: values[:, t] for name, values in outputs.items()}
+        for name, engine in self.layers.items():
+            ways = zip(self.back[name], engine.sources)
+            now[name] = engine([self.before[source] if back else now[source] for back, source in ways], first)
+        self.before = {name: now[name] for name in self.layers}
+        return self.before
+
+
+def _caught_up(network: integer.IntegerNetwork, layer: integer.Layer) -> integer.Layer:
+    """A layer whose connections that lead back have one step less of delay, for sources that are one step behind."""
+    connections = (
+        each if network.is_forward(layer, each) else replace(each, delay=each.delay - 1) for each in layer.connections
+    )
+    return replace(layer, connections=tuple(connections))
 
 
 class NetworkEngine:
@@ -99,13 +157,13 @@ class NetworkEngine:
 
     def __init__(self, network: integer.IntegerNetwork) -> None:
         self.network = network
-        self.layers = [LayerEngine(network, layer) for layer in network.layers]
+        self.components = [ComponentEngine(network, component) for component in network.components]
 
     def __call__(self, frames: np.ndarray, first: bool) -> dict[str, np.ndarray]:
         """Every layer's output, by name; see LayerEngine."""
         outputs = {integer.INPUT: frames}
-        for layer, engine in zip(self.network.layers, self.layers):
-            outputs[layer.name] = engine([outputs[connection.source] for connection in layer.connections], first)
+        for engine in self.components:
+            outputs.update(engine(outputs, first))
         return outputs
 
 

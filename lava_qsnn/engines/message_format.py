@@ -6,6 +6,7 @@ receiver needs no clock, and knows by itself where samples begin.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -64,12 +65,56 @@ class Format:
         return -(-numbers // 8) if self.dtype == bool else numbers * self.dtype.itemsize
 
 
-def listened_to(network: integer.IntegerNetwork, name: str) -> list[str]:
-    """The sources that a process of one layer receives: those it needs; the last one also receives the dead ends.
+class Bundle:
+    """The layout of a message about several populations: that of one after that of the other, each in its place.
 
-    So all processes hang together, by which Lava finds them, and none runs ahead.
+    Args:
+        formats: of the populations, by name.
+
+    Attributes:
+        size: bytes of a message.
     """
-    return [*network.sources(name), *(network.dead_ends if name == network.output.name else ())]
+
+    def __init__(self, formats: dict[str, Format]) -> None:
+        self.formats = formats
+        self.size = sum(form.size for form in formats.values())
+
+    def write(self, frames: Mapping[str, np.ndarray], first_step: int) -> np.ndarray:
+        """Pack the frames of each population, (samples, steps, *shape), at most `batch` samples."""
+        parts = [form.write(frames[name], first_step) for name, form in self.formats.items()]
+        for index, form in enumerate(list(self.formats.values())[:-1]):
+            parts[index] = np.pad(parts[index], (0, form.size - len(parts[index])))
+        return np.concatenate(parts)
+
+    def read(self, message: np.ndarray) -> tuple[dict[str, np.ndarray], int]:
+        """Frames of each population, a copy, and the time step of the first; from a whole channel slot."""
+        frames, step, start = {}, 0, 0
+        for name, form in self.formats.items():
+            frames[name], step = form.read(message[start : start + form.size])
+            start += form.size
+        return frames, step
+
+
+def bundle(network: integer.IntegerNetwork, names: Sequence[str], batch: int, steps: int) -> Bundle:
+    """The layout of messages about some layers' outputs, or the network's input."""
+    return Bundle({name: layer_format(network, name, batch, steps) for name in names})
+
+
+def senders(network: integer.IntegerNetwork, component: integer.Component) -> list[tuple[str, ...]]:
+    """The messages that the process of a component receives, each by the names of the populations that it is about.
+
+    They come from the processes of the components that it needs. The last layer's also listens to those that nobody
+    needs, so that all processes hang together, by which Lava finds them, and none runs ahead.
+    """
+    groups = {
+        layer.name: tuple(each.name for each in found.layers) for found in network.components for layer in found.layers
+    }
+    names = [source for layer in component.layers for source in network.sources(layer.name)]
+    if network.output in component.layers:
+        order = [layer.name for each in network.components for layer in each.layers]
+        names += [name for name in network.dead_ends if order.index(name) < order.index(component.layers[0].name)]
+    found = dict.fromkeys(groups.get(name, (name,)) for name in names)
+    return [names for names in found if component.layers[0].name not in names]
 
 
 def layer_format(network: integer.IntegerNetwork, name: str, batch: int, steps: int) -> Format:

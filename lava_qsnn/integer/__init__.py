@@ -4,8 +4,10 @@
 check and report reads it.
 """
 
-from lava_qsnn.integer._dtypes import FLOAT32_LIMIT, INT32_LIMIT, SIGNED, integer_dtype, sum_dtype
+from lava_qsnn.integer._components import Component
+from lava_qsnn.integer._dtypes import FLOAT32_LIMIT, INT32_LIMIT, SIGNED, integer_dtype, sum_dtype, wrapped
 from lava_qsnn.integer._kinds import NEURONS, SYNAPSES, register
+from lava_qsnn.integer._layers import INPUT, Connection, Input, Layer
 from lava_qsnn.integer._limits import (
     LAVA_RULES,
     LOIHI_LIMIT,
@@ -21,7 +23,7 @@ from lava_qsnn.integer._limits import (
     torch_violations,
     weights_fit_lava_dense,
 )
-from lava_qsnn.integer._network import INPUT, Connection, Input, IntegerNetwork, Layer
+from lava_qsnn.integer._network import IntegerNetwork
 from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
@@ -34,6 +36,8 @@ from lava_qsnn.integer._taps import (
 )
 from lava_qsnn.integer._threshold import NEVER, Affine, integer_threshold
 from lava_qsnn.integer._values import (
+    EITHER,
+    ENDLESS,
     LARGEST_COUNT,
     Array,
     Choice,
@@ -47,24 +51,33 @@ from lava_qsnn.integer._values import (
 )
 from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.neurons import (
+    CUBA,
     LEAKS,
     POTENTIAL_BITS,
     RESETS,
+    RF,
     Bounds,
+    CUBAReadout,
     MemoryFree,
     Neuron,
     PerChannel,
     PerNeuron,
+    PerPlace,
     PerStep,
     PerStepAndChannel,
     QuantizedLIF,
     Readout,
+    RFIzhikevich,
+    SigmaDelta,
     State,
     Step,
 )
-from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, SumPool, Synapse, merge, weight_range
+from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
 __all__ = [
+    "CUBA",
+    "EITHER",
+    "ENDLESS",
     "FLOAT32_LIMIT",
     "INPUT",
     "INT32_LIMIT",
@@ -77,15 +90,19 @@ __all__ = [
     "NEVER",
     "POTENTIAL_BITS",
     "RESETS",
+    "RF",
     "SIGNED",
     "SYNAPSES",
     "TORCH_RULES",
     "Affine",
     "Array",
     "Bounds",
+    "CUBAReadout",
     "Choice",
+    "Component",
     "Connection",
     "Conv",
+    "DelayedDense",
     "Dense",
     "Input",
     "IntegerNetwork",
@@ -97,13 +114,16 @@ __all__ = [
     "OneToOne",
     "PerChannel",
     "PerNeuron",
+    "PerPlace",
     "PerStep",
     "PerStepAndChannel",
     "QuantizedLIF",
+    "RFIzhikevich",
     "Readout",
     "Role",
     "Rule",
     "Shape",
+    "SigmaDelta",
     "State",
     "Step",
     "SumPool",
@@ -138,4 +158,5 @@ __all__ = [
     "weight_range",
     "weights_fit_lava_dense",
     "whole",
+    "wrapped",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Types of integers, narrowest first.
 SIGNED: tuple[type[np.integer[Any]], ...] = (np.int8, np.int16, np.int32, np.int64)
@@ -28,3 +29,14 @@ def sum_dtype(reach: int) -> np.dtype[Any]:
     if reach <= FLOAT32_LIMIT:
         return np.dtype(np.float32)
     return np.dtype(np.float64 if reach <= FLOAT64_LIMIT else np.int64)
+
+
+def wrapped(values: Any, bits: int) -> Any:
+    """Integers as two's complement numbers of so many bits keep them: what lies beyond begins anew at the other end."""
+    half = 1 << (bits - 1)
+    return ((values + half) & ((1 << bits) - 1)) - half
+
+
+def toward_zero(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+    """Integers divided by 2^bits, rounded towards zero."""
+    return np.sign(values) * (np.abs(values) >> bits)

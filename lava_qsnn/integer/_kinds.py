@@ -7,8 +7,18 @@ from typing import TypeVar
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer._values import Value, roles
-from lava_qsnn.integer.neurons import MemoryFree, Neuron, QuantizedLIF, Readout
-from lava_qsnn.integer.synapses import Conv, Dense, OneToOne, Synapse
+from lava_qsnn.integer.neurons import (
+    CUBA,
+    RF,
+    CUBAReadout,
+    MemoryFree,
+    Neuron,
+    QuantizedLIF,
+    Readout,
+    RFIzhikevich,
+    SigmaDelta,
+)
+from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, OneToOne, Synapse
 
 Kind = TypeVar("Kind", bound=type[Value])
 
@@ -16,7 +26,10 @@ NEURONS: dict[str, type[Neuron]] = {}
 SYNAPSES: dict[str, type[Synapse]] = {}
 
 #: Names that files use for other things beside a neuron's or a synapse's own fields.
-RESERVED = frozenset({"name", "neuron", "connection", "source", "synapse", "weight_shift", "delay", "port", "pooling"})
+RESERVED = frozenset(
+    {"name", "neuron", "connection", "source", "synapse", "weight_shift", "delay", "port", "pooling"}
+    | {"sum_bits", "sum_shift"}
+)
 
 
 def register(kind: Kind) -> Kind:
@@ -44,7 +57,7 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-for _neuron in (MemoryFree, QuantizedLIF, Readout):
+for _neuron in (MemoryFree, QuantizedLIF, Readout, CUBA, CUBAReadout, SigmaDelta, RF, RFIzhikevich):
     register(_neuron)
-for _synapse in (Dense, Conv, OneToOne):
+for _synapse in (Dense, Conv, OneToOne, DelayedDense):
     register(_synapse)

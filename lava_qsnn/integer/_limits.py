@@ -52,15 +52,16 @@ def currents_exact_in_float32(network: IntegerNetwork) -> Iterator[Violation]:
 
 
 def currents_fit_loihi(network: IntegerNetwork) -> Iterator[Violation]:
-    """|sum W h| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps."""
+    """|sum W h| <= 2^17, so that Loihi's 24-bit state, shifted by 6, never wraps where wrapping is not meant."""
     for name, currents in network.current_ranges.items():
-        yield from _currents_within(name, currents, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
+        if not network.layer(name).neuron.wraps:
+            yield from _currents_within(name, currents, LOIHI_LIMIT, "2^17, Loihi's limit (24-bit state shifted by 6)")
 
 
 def potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
     """|x| < 2^31 for every number x on the way to a stored potential: leak, reset and rounding included.
 
-    Neurons that store nothing compare their currents, which other rules bound.
+    Neurons that store nothing compare their currents, which other rules bound; of some, wrapping is the definition.
     """
     for layer in network.layers:
         yield from _potential_within_int32(layer.name, layer.neuron, network.port_ranges[layer.name])
@@ -121,8 +122,35 @@ def poolings_merge(network: IntegerNetwork) -> Iterator[Violation]:
                 yield Violation(layer.name, error.problem, error.remedy or "give the Pool neuron_params")
 
 
+def nothing_feeds_back(network: IntegerNetwork) -> Iterator[Violation]:
+    """Layers one after the other, for backends that lead spikes forward only."""
+    for layer in network.layers:
+        for connection in layer.connections:
+            if not network.is_forward(layer, connection):
+                yield Violation(
+                    layer.name,
+                    f"{connection.described} leads back to it",
+                    "use the backend 'fast' or 'lava-fused'",
+                )
+
+
+def sums_neither_wrap_nor_shift(network: IntegerNetwork) -> Iterator[Violation]:
+    """Weighted sums as they are, for backends whose synapses only add up."""
+    for layer in network.simplified.layers:
+        for connection in layer.connections:
+            if not connection.is_linear:
+                yield Violation(
+                    layer.name,
+                    f"the sums of {connection.described} wrap to {connection.sum_bits} bits or are shifted by "
+                    f"{connection.sum_shift}",
+                    "use the backend 'fast' or 'lava-fused'",
+                )
+
+
 #: What must hold for Lava's fixed-point processes to be exact.
 LAVA_RULES: tuple[Rule, ...] = (
+    nothing_feeds_back,
+    sums_neither_wrap_nor_shift,
     poolings_merge,
     currents_fit_loihi,
     traces_fit_lava_messages,
@@ -168,7 +196,7 @@ def _currents_within(layer: str, currents: Bounds, limit: int, limit_text: str) 
 
 
 def _potential_within_int32(layer: str, neuron: Neuron, currents: Sequence[Bounds]) -> Iterator[Violation]:
-    if neuron.state_bits and (reach := neuron.reach(currents)) > INT32_LIMIT:
+    if neuron.state_bits and not neuron.wraps and (reach := neuron.reach(currents)) > INT32_LIMIT:
         yield Violation(
             layer,
             f"its potential's leak may reach {reach:,}, beyond int32",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -15,162 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
+from lava_qsnn.integer._components import Component, components
+from lava_qsnn.integer._layers import INPUT, Connection, Input, Layer
+from lava_qsnn.integer._ranges import port_ranges, traces_between
 from lava_qsnn.integer._values import (
+    ENDLESS,
     LARGEST_COUNT,
-    LONGEST_NAME,
     MOST_LAYERS,
     MOST_NUMBERS,
     REFERENCE_LIMIT,
     Number,
-    Numbers,
     Shape,
     Value,
     whole,
 )
-from lava_qsnn.integer.neurons import Bounds, Neuron
+from lava_qsnn.integer.neurons import Bounds
 from lava_qsnn.integer.stock import stock_obstacles
-from lava_qsnn.integer.synapses import Conv, Dense, SumPool, Synapse, merge
-
-#: Name under which layers refer to the input of the network.
-INPUT = "input"
+from lava_qsnn.integer.synapses import Conv, Dense
 
 #: Characters of all metadata, as JSON.
 LONGEST_METADATA = 2**16
 
-#: Time steps of a connection's delay.
-LONGEST_DELAY = 4096
-
-#: Poolings of a connection.
-MOST_POOLINGS = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Connection(Value):
-    """A synapse and the name of the layer (or INPUT) whose output it carries.
-
-    The current at step t is that of the traces of step t - delay, pooled; before the first step they are 0.
-
-    Args:
-        source: the name of a layer before, or INPUT.
-        synapse: what the traces are weighted by.
-        delay: time steps, 0 to 4096.
-        port: the number of the current, in the `currents` of the layer's neuron, that it adds to.
-        poolings: sums over windows that the traces go through first, one after the other.
-    """
-
-    source: str
-    synapse: Synapse
-    delay: Annotated[int, Number(0, LONGEST_DELAY)] = 0
-    port: Annotated[int, Number(0, 255)] = 0
-    poolings: tuple[SumPool, ...] = ()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "source", str(self.source))
-        object.__setattr__(self, "poolings", tuple(self.poolings))
-        whole(len(self.poolings), f"the number of poolings of {self.described}", 0, MOST_POOLINGS)
-
-    @property
-    def described(self) -> str:
-        return f"a connection from '{self.source}'"
-
-    def pooled_shape(self, source: Shape) -> Shape:
-        """The shape that the poolings make of a source's."""
-        for pooling in self.poolings:
-            source = pooling.output_shape(source)
-        return source
-
-    def output_shape(self, source: Shape) -> Shape:
-        """The shape of the targets, for that of the source; DeploymentError if it does not fit."""
-        return self.synapse.output_shape(self.pooled_shape(source))
-
-    def merged(self, source: Shape) -> Connection:
-        """The same connection with its poolings merged into larger weights; DeploymentError if that is not exact."""
-        if not self.poolings:
-            return self
-        *before, last = self.poolings
-        synapse = merge(last, self.synapse, replace(self, poolings=tuple(before)).pooled_shape(source))
-        return replace(self, synapse=synapse, poolings=tuple(before)).merged(source)
-
-    def current_range(self, source: Shape, low: int, high: int) -> Bounds:
-        """The range of each channel's current, for traces of a source of some shape from `low` to `high`.
-
-        Where windows overlap or reach beyond the source, pixels count by the larger weights that they merge into.
-        """
-        if not all(pooling.is_partition for pooling in self.poolings):
-            with suppress(DeploymentError):  # what does not merge has the wider range
-                return self.merged(source).synapse.current_range(low, high)
-        return self.synapse.current_range(self.amplification * low, self.amplification * high)
-
-    @property
-    def amplification(self) -> int:
-        """The most source traces that a pooled trace adds up."""
-        return int(np.prod([pooling.count for pooling in self.poolings], dtype=object))
-
-
-@dataclass(frozen=True, eq=False)
-class Layer(Value):
-    """Neurons of one kind and the connections whose currents they add up."""
-
-    name: str
-    connections: tuple[Connection, ...]
-    neuron: Neuron
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "connections", tuple(self.connections))
-        _check_name(self.name)
-        object.__setattr__(self, "name", str(self.name))
-        try:
-            whole(len(self.connections), "the number of connections", 1, MOST_LAYERS)
-        except DeploymentError as error:
-            raise DeploymentError(error.problem, layer=self.name) from None
-        ports = len(self.neuron.currents)
-        for connection in self.connections:
-            if connection.port >= ports:
-                raise DeploymentError(
-                    f"port {connection.port} of the connection from '{connection.source}' does not exist",
-                    layer=self.name,
-                    remedy=f"{self.neuron.described} takes {', '.join(self.neuron.currents)}: ports 0 to {ports - 1}",
-                )
-
-    def taps(self, connection: Connection) -> tuple[int, ...]:
-        """The weights of the present step and those before it in what a connection carries, its delay included."""
-        return (0,) * connection.delay + self.neuron.taps
-
-
-@dataclass(frozen=True, eq=False)
-class Input(Value):
-    """Integers from `minimum` to `maximum`, of shape (C,) or (C, H, W) at each time step."""
-
-    shape: Annotated[Shape, Numbers(1, MOST_NUMBERS, 0, 4)]
-    maximum: Annotated[int, Number(1, LARGEST_COUNT)] = 1
-    minimum: Annotated[int, Number(-LARGEST_COUNT, 0)] = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.shape) not in (1, 3):
-            raise DeploymentError(f"the input shape must be (C,) or (C, H, W), not {self.shape}")
-        whole(math.prod(self.shape), "the input's size", 1, MOST_NUMBERS)
-
-    @property
-    def described(self) -> str:
-        return "the input"
-
-    @property
-    def bits(self) -> int:
-        """Bits of one input number, a sign included if there are negative ones."""
-        magnitude = max(int(self.maximum).bit_length(), (-self.minimum - 1).bit_length() if self.minimum else 0)
-        return magnitude + (self.minimum < 0)
-
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork(Value):
-    """A deployed network: an acyclic graph of layers in topological order, numpy integers only.
+    """A deployed network: a graph of layers, numpy integers only.
+
+    Connections without delay make no circle: each comes from the input or a layer before. Those with a delay of at
+    least 1 may come from any layer, so that layers feed back, to others or to themselves.
 
     Args:
         input: shape and range of what is fed in.
-        timesteps: the largest T for which the network answers as training would; shorter inputs are exact, too.
-        layers: each refers to the input or to layers before it; the last one is the output.
+        timesteps: the largest T for which the network answers as training would; shorter inputs are exact, too. ENDLESS
+            for streams, of which nobody knows how long they are.
+        layers: in topological order of the connections without delay; the last one is the output.
         metadata: what is known about the data it was made for, as plain texts, numbers and lists of them: the data's
             configuration, the classes' names, the image's shape. It changes no answer and does not count when
             networks are compared.
@@ -202,35 +79,67 @@ class IntegerNetwork(Value):
             layer.neuron.check(shape, self.timesteps)
         except DeploymentError as error:
             raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
-        traces = (self.trace_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
-        largest = max(max(-low, high) for low, high in traces)
+        largest = max(self._largest(layer, connection) for connection in layer.connections)
         if max(largest, self.reach(layer.name)) >= REFERENCE_LIMIT:
             raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
+
+    def _largest(self, layer: Layer, connection: Connection) -> int:
+        """The largest magnitude of a connection's traces, and of its sums unless they wrap."""
+        traces = self.trace_range(connection.source, layer.taps(connection)[: self.timesteps])
+        sums = () if connection.sum_bits else connection.sum_range(self.shapes[connection.source], *traces)
+        return max(-traces[0], traces[1], *(int(np.abs(each).max()) for each in sums))
+
+    @property
+    def is_endless(self) -> bool:
+        """True if nobody knows how many time steps there will be."""
+        return self.timesteps == ENDLESS
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
         """Shape of the input and of every layer's output at one time step: (C,) or (C, H, W)."""
+        self._check_order()
         shapes: dict[str, Shape] = {INPUT: self.input.shape}
-        for layer in self.layers:
-            if layer.name in shapes:
-                raise DeploymentError("two layers have the same name", layer=layer.name)
-            found = {self._connection_shape(layer, connection, shapes) for connection in layer.connections}
-            if len(found) > 1:
-                raise DeploymentError(f"its connections give different shapes {sorted(found)}", layer=layer.name)
-            shapes[layer.name] = shape = found.pop()
-            if math.prod(shape) > MOST_NUMBERS:
-                raise DeploymentError(f"its shape {shape} has more than {MOST_NUMBERS:,} numbers", layer=layer.name)
-        return shapes
+        waiting = list(self.layers)
+        while waiting:  # a layer may know its own shape only from one that comes later
+            known = len(shapes)
+            for layer in waiting:
+                ready = [each for each in layer.connections if each.source in shapes]
+                found = {self._connection_shape(layer, connection, shapes) for connection in ready}
+                if len(found) > 1:
+                    raise DeploymentError(f"its connections give different shapes {sorted(found)}", layer=layer.name)
+                if found:
+                    shapes[layer.name] = _counted(found.pop(), layer)
+            waiting = [layer for layer in waiting if layer.name not in shapes]
+            if len(shapes) == known:
+                raise DeploymentError("no connection leads to it from the input", layer=waiting[0].name)
+        for layer in self.layers:  # those that feed back fit, too
+            if {self._connection_shape(layer, each, shapes) for each in layer.connections} != {shapes[layer.name]}:
+                raise DeploymentError("its connections give different shapes", layer=layer.name)
+        return {name: shapes[name] for name in (INPUT, *self)}
 
-    def _connection_shape(self, layer: Layer, connection: Connection, shapes: dict[str, Shape]) -> Shape:
+    def _check_order(self) -> None:
+        """Raise DeploymentError unless names are unique and sources exist, in an order that can be computed."""
+        names, before = set(self), {INPUT}
+        for layer in self.layers:
+            if layer.name in before:
+                raise DeploymentError("two layers have the same name", layer=layer.name)
+            for connection in layer.connections:
+                self._check_source(layer, connection, connection.source in before, names)
+            before.add(layer.name)
+
+    def _check_source(self, layer: Layer, connection: Connection, is_before: bool, names: set[str]) -> None:
         source = connection.source
-        if source == layer.name:
-            raise DeploymentError("a layer cannot be its own source", layer=layer.name)
-        if source not in shapes:
+        if not is_before and (source not in names or not connection.delay):
+            if source == layer.name:
+                raise DeploymentError(
+                    "a layer cannot be its own source without delay",
+                    layer=layer.name,
+                    remedy="give the connection a delay of at least 1",
+                )
             raise DeploymentError(
                 f"its source '{source}' is not before it",
                 layer=layer.name,
-                remedy="list the layers in topological order",
+                remedy="list the layers in topological order, or give a connection that feeds back a delay",
             )
         if source != INPUT and not self.layer(source).neuron.feeds:
             raise DeploymentError(
@@ -238,10 +147,22 @@ class IntegerNetwork(Value):
                 layer=layer.name,
                 remedy=f"let it take what the {self.layer(source).neuron.kind} takes",
             )
+
+    def _connection_shape(self, layer: Layer, connection: Connection, shapes: dict[str, Shape]) -> Shape:
         try:
-            return connection.output_shape(shapes[source])
+            return connection.output_shape(shapes[connection.source])
         except DeploymentError as error:
             raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
+
+    def is_forward(self, layer: Layer, connection: Connection) -> bool:
+        """True if a connection's source, the input or a layer, is listed before the layer that it leads to."""
+        names = [INPUT, *self]
+        return names.index(connection.source) < names.index(layer.name)
+
+    @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """The layers in an order in which they can be computed; those that feed each other back lie together."""
+        return components(self.layers)
 
     @cached_property
     def port_ranges(self) -> dict[str, tuple[Bounds, ...]]:
@@ -249,19 +170,7 @@ class IntegerNetwork(Value):
 
         Exact Python integers, from the weights' negative and positive sums and the range of traces.
         """
-        outputs: dict[str, tuple[int, int]] = {INPUT: (self.input.minimum, self.input.maximum)}
-        ranges = {}
-        for layer in self.layers:
-            zero = np.zeros(self.shapes[layer.name][0], object)
-            totals: list[Bounds] = [(zero, zero) for _ in layer.neuron.currents]
-            for connection in layer.connections:
-                traces = _trace_range(outputs[connection.source], layer.taps(connection)[: self.timesteps])
-                bounds = connection.current_range(self.shapes[connection.source], *traces)
-                least, greatest = totals[connection.port]
-                totals[connection.port] = (least + bounds[0], greatest + bounds[1])
-            ranges[layer.name] = tuple(totals)
-            outputs[layer.name] = layer.neuron.output_range(ranges[layer.name])
-        return ranges
+        return port_ranges(self)
 
     @cached_property
     def current_ranges(self) -> dict[str, Bounds]:
@@ -284,7 +193,7 @@ class IntegerNetwork(Value):
 
     def trace_range(self, source: str, taps: tuple[int, ...]) -> tuple[int, int]:
         """The range of a source's traces under some taps; 0, what there is before the first step, included."""
-        return _trace_range(self.output_ranges[source], taps)
+        return traces_between(self.output_ranges[source], taps)
 
     def reach(self, name: str) -> int:
         """The largest magnitude that computing a layer's currents and potentials can meet."""
@@ -301,9 +210,13 @@ class IntegerNetwork(Value):
 
     @property
     def dead_ends(self) -> tuple[str, ...]:
-        """The layers before the last that no layer needs."""
-        needed = {source for name in self for source in self.sources(name)}
-        return tuple(layer.name for layer in self.layers[:-1] if layer.name not in needed)
+        """The layers before the last whose outputs leave no way out: no layer needs them, or only such ones do."""
+        component = {layer.name: index for index, each in enumerate(self.components) for layer in each.layers}
+        component[INPUT] = -1
+        needed = {component[self.output.name]}
+        for name in self:
+            needed.update({component[source] for source in self.sources(name)} - {component[name]})
+        return tuple(name for name in self if component[name] not in needed)
 
     @cached_property
     def is_chain(self) -> bool:
@@ -343,6 +256,20 @@ class IntegerNetwork(Value):
             raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
         return replace(layer, connections=connections)
 
+    @cached_property
+    def simplified(self) -> IntegerNetwork:
+        """The same network with plain sums where sums never wrap and where shifts divide all weights."""
+        if all(connection.is_linear for layer in self.layers for connection in layer.connections):
+            return self
+        return replace(self, layers=tuple(self._simplified(layer) for layer in self.layers))
+
+    def _simplified(self, layer: Layer) -> Layer:
+        traces = (self.trace_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
+        connections = (
+            each.simplified(self.shapes[each.source], *between) for each, between in zip(layer.connections, traces)
+        )
+        return replace(layer, connections=tuple(connections))
+
     @property
     def stock_exact(self) -> bool:
         """True if unmodified lava-dl NetX computes exactly this network from its file."""
@@ -370,8 +297,10 @@ class IntegerNetwork(Value):
         return len(self.layers)
 
 
-def _trace_range(source: tuple[int, int], taps: tuple[int, ...]) -> tuple[int, int]:
-    return min(source[0], 0) * sum(taps), max(source[1], 0) * sum(taps)
+def _counted(shape: Shape, layer: Layer) -> Shape:
+    if math.prod(shape) > MOST_NUMBERS:
+        raise DeploymentError(f"its shape {shape} has more than {MOST_NUMBERS:,} numbers", layer=layer.name)
+    return shape
 
 
 def _plain(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -385,13 +314,3 @@ def _plain(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(text) > LONGEST_METADATA:
         raise DeploymentError(f"metadata of {len(text):,} characters exceed {LONGEST_METADATA:,}")
     return MappingProxyType(json.loads(text))
-
-
-def _check_name(name: object) -> None:
-    """A name is text that any file, table and terminal can show: letters without control characters or slashes."""
-    is_text = isinstance(name, str) and name.isprintable() and "/" not in name and name != INPUT
-    if not is_text or not 1 <= len(str(name).encode()) <= LONGEST_NAME:
-        raise DeploymentError(
-            f"{name!r:.60} is no valid layer name",
-            remedy=f"use printable text without '/', other than '{INPUT}', up to {LONGEST_NAME} bytes",
-        )

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError
-from lava_qsnn.integer._network import INPUT, Connection, IntegerNetwork, Layer
+from lava_qsnn.integer._components import Component
+from lava_qsnn.integer._layers import INPUT, Connection, Layer
+from lava_qsnn.integer._network import IntegerNetwork
+from lava_qsnn.integer.neurons import State
 
 Integers = NDArray[np.integer[Any]]
 
@@ -64,14 +67,37 @@ def run_reference(network: IntegerNetwork, x: Any) -> dict[str, NDArray[np.int64
         For each layer, by name: int64 (N, *shape, T), spikes 0 and 1, or the potentials of a Readout.
     """
     outputs: dict[str, NDArray[np.int64]] = {INPUT: check_input(network, x).astype(np.int64)}
-    for layer in network.layers:
-        outputs[layer.name], _ = compute(layer, outputs)
-    del outputs[INPUT]
-    return outputs
+    for component in network.components:
+        if component.feeds_back:
+            _compute_steps(network, component, outputs)
+        else:
+            (layer,) = component.layers
+            outputs[layer.name], _ = compute(layer, outputs)
+    return {name: outputs[name] for name in network}
+
+
+def _compute_steps(network: IntegerNetwork, component: Component, outputs: dict[str, NDArray[np.int64]]) -> None:
+    """Add the outputs of layers that feed back, computed step by step."""
+    samples, steps = len(outputs[INPUT]), outputs[INPUT].shape[-1]
+    states: dict[str, State] = {}
+    for layer in component.layers:
+        shape = (samples, *network.shapes[layer.name])
+        outputs[layer.name], states[layer.name] = np.zeros((*shape, steps), np.int64), layer.neuron.start(shape)
+    for t in range(steps):
+        for layer in component.layers:
+            past = max(len(layer.taps(each)) + each.synapse.delay for each in layer.connections)
+            seen = slice(max(0, t + 1 - past), t + 1)
+            window = {source: outputs[source][..., seen] for source in network.sources(layer.name)}
+            now = [current[..., -1] for current in currents(layer, window)]
+            output, _, states[layer.name] = layer.neuron.step(states[layer.name], now, t)
+            outputs[layer.name][..., t] = output
 
 
 def compute(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A layer's outputs and potentials, (N, *shape, T), from the outputs of its sources (the input's under INPUT)."""
+    """A layer's outputs and potentials, (N, *shape, T), from the outputs of its sources (the input's under INPUT).
+
+    Of a layer that feeds back to itself, its own outputs are among its sources'.
+    """
     return layer.neuron.run(currents(layer, outputs))
 
 
@@ -89,7 +115,7 @@ def currents(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> list[NDA
 def _current(connection: Connection, source: NDArray[np.int64]) -> NDArray[np.int64]:
     for pooling in connection.poolings:
         source = pooling.sums(source)
-    return connection.synapse.current(source)
+    return connection.finished(connection.synapse.current(source))
 
 
 def traces(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[np.int64]:

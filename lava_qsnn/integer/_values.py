@@ -34,8 +34,17 @@ LARGEST_GEOMETRY = 2**16 - 1
 #: Time steps of a sample, and numbers in the input.
 LARGEST_COUNT = 2**31 - 1
 
+#: The time steps of a network for streams: nobody knows how many there will be.
+ENDLESS = LARGEST_COUNT
+
+#: Time steps of a connection's delay, and of a synapse's.
+LONGEST_DELAY = 4096
+
 #: Sums and traces of the int64 reference must not come near wrapping.
 REFERENCE_LIMIT = 2**62
+
+#: The axes of an array with one number for each channel, or for each neuron.
+EITHER = ("channel or neuron",)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Array:
 
     Args:
         axes: what its axes run over, "channel", "neuron", "step", or, of weights, the name of each axis. A single
-            "neuron" stands for all axes of the population, 1 or 3.
+            "neuron" stands for all axes of the population, 1 or 3; a single "channel or neuron" for either.
         dtype: in which it is kept.
     """
 
@@ -96,7 +105,7 @@ class Array:
 
     def checked(self, value: Any, what: str) -> NDArray[Any]:
         array = integers(value, self.dtype, what)
-        wanted = (1, 3) if self.axes == ("neuron",) else (len(self.axes),)
+        wanted = (1, 3) if self.axes in (("neuron",), EITHER) else (len(self.axes),)
         if array.ndim not in wanted or 0 in array.shape:
             raise DeploymentError(f"{what} must have shape ({', '.join(self.axes)}), not {array.shape}")
         return array

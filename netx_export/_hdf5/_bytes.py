@@ -83,9 +83,9 @@ class Blocks:
             raise damage(f"the checksum at {address} is wrong")
         return block
 
-    def unchecked(self, address: int, size: int) -> Cursor:
-        """A stretch that has neither signature nor checksum, as objects have that are too large for their heap."""
-        return Cursor(self._block(address, size, b""))
+    def unchecked(self, address: int, size: int, signature: bytes = b"") -> Cursor:
+        """A stretch that has no checksum, as objects have that are too large for their heap; after its signature."""
+        return Cursor(self._block(address, size, signature)[len(signature) :])
 
     def peek(self, address: int, size: int) -> Cursor:
         """The start of a block whose size is yet to be known."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.errors import FileFormatError
+
 Arrays = dict[str, NDArray[Any]]
 
 #: The remedy of most that can be wrong with a file.
@@ -20,12 +22,14 @@ class Contents:
     """Arrays by their paths from the root of a file, attributes by the paths of what they belong to.
 
     Each group has an entry in `attributes`, an array only if it has attributes. `stored` says what each array takes in
-    the file, in bytes, if it comes from one.
+    the file, in bytes, if it comes from one. `refused` has the error that asking for a path gives, of what another
+    writer stored in a way that is not read.
     """
 
     arrays: Arrays = field(default_factory=dict)
     attributes: dict[str, Arrays] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, FileFormatError] = field(default_factory=dict)
 
 
 def differences(stored: Contents, expected: Contents) -> Iterator[str]:

@@ -102,8 +102,11 @@ class _File:
         self.contents.arrays[path], self.contents.stored[path] = self.arrays[address]
 
     def _group(self, messages: Messages, path: str, depth: int) -> None:
-        for name, address in self._named(messages, LINK, LINK_INFO, LINKS, link).items():
+        for name, address in self._links(messages).items():
             self._visit(address, f"{path}/{name}" if path else name, depth + 1)
+
+    def _links(self, messages: Messages) -> dict[str, int]:
+        return self._named(messages, LINK, LINK_INFO, LINKS, link)
 
     def _named(
         self, messages: Messages, kind: int, about: int, tree: int, read: Callable[[Cursor], tuple[str, Part]]

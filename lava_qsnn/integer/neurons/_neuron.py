@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer._values import Array, Shape, Value, roles
+from lava_qsnn.integer._values import EITHER, Array, Shape, Value, roles
 from lava_qsnn.integer.layouts import per_channel
 
 Integers = NDArray[np.int64]
@@ -26,6 +26,9 @@ PerChannel = Annotated[Integers, Array(("channel",))]
 PerNeuron = Annotated[Integers, Array(("neuron",))]
 PerStep = Annotated[Integers, Array(("step",))]
 PerStepAndChannel = Annotated[Integers, Array(("step", "channel"))]
+
+#: Parameters with one number for each channel or, where their shape is the population's, for each neuron.
+PerPlace = Annotated[Integers, Array(("channel or neuron",))]
 
 #: The least and the greatest value of each channel, exact Python integers: two arrays (channels,) of objects.
 Bounds = tuple[NDArray[np.object_], NDArray[np.object_]]
@@ -55,6 +58,8 @@ class Neuron(Value):
         currents: names of the currents it takes; a connection's `port` counts them. Most neurons take one.
         spikes: True if its outputs are spikes, 0 and 1; False if they are signed integers.
         feeds: False if no layer may follow, because its outputs are read and not sent.
+        wraps: True if its equations say what becomes of every current, however large: numbers wrap or are clipped by
+            definition, and no limit of a range is one for it.
 
     Attributes:
         taps: the weights L_0 .. L_{K-1} of the last K time steps in the traces that its synapses take; (1,)
@@ -66,6 +71,7 @@ class Neuron(Value):
     currents: ClassVar[tuple[str, ...]] = ("current",)
     spikes: ClassVar[bool] = True
     feeds: ClassVar[bool] = True
+    wraps: ClassVar[bool] = False
     taps: tuple[int, ...]
     threshold: Integers | None
 
@@ -149,11 +155,12 @@ class Neuron(Value):
         """Raise DeploymentError if an array does not fit a population (C,) or (C, H, W) or so many time steps."""
         extents = {"channel": (shape[0],), "neuron": shape, "step": (timesteps,)}
         for name, (role, array) in self.arrays().items():
-            wanted = tuple(extent for axis in role.axes for extent in extents[axis])
+            axes = ("channel" if array.ndim == 1 else "neuron",) if role.axes == EITHER else role.axes
+            wanted = tuple(extent for axis in axes for extent in extents[axis])
             if array.shape != wanted:
                 raise DeploymentError(
                     f"its {name.replace('_', ' ')} values {array.shape} do not fit {wanted}, one for each "
-                    f"{' and '.join(role.axes)}"
+                    f"{' and '.join(axes)}"
                 )
 
     def broadcast(self: Kind, channels: int) -> Kind:
@@ -175,4 +182,15 @@ class Neuron(Value):
         role, array = self.arrays()[name]
         if role.axes[0] == "step":
             array = array[t]
-        return per_channel(array, axes) if role.axes[-1] == "channel" else array
+        by_channel = role.axes[-1] == "channel" or (role.axes == EITHER and array.ndim == 1)
+        return per_channel(array, axes) if by_channel else array
+
+
+def within_range(neuron: Neuron, name: str, low: int, high: int) -> None:
+    """Raise DeploymentError if numbers of an array of a neuron leave a range."""
+    values = getattr(neuron, name)
+    if int(values.min()) < low or int(values.max()) > high:
+        raise DeploymentError(
+            f"the {name.replace('_', ' ')} values of {neuron.described} must be from {low:,} to {high:,}, not "
+            f"{values.min():,} to {values.max():,}"
+        )

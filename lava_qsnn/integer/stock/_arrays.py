@@ -22,7 +22,8 @@ from lava_qsnn.integer.synapses import Conv
 if TYPE_CHECKING:
     import h5py
 
-    from lava_qsnn.integer._network import IntegerNetwork, Layer
+    from lava_qsnn.integer._layers import Layer
+    from lava_qsnn.integer._network import IntegerNetwork
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -28,7 +28,8 @@ from lava_qsnn.integer.neurons import MemoryFree, Neuron, QuantizedLIF, Readout
 from lava_qsnn.integer.synapses import Conv, Dense, Synapse
 
 if TYPE_CHECKING:
-    from lava_qsnn.integer._network import IntegerNetwork, Layer
+    from lava_qsnn.integer._layers import Layer
+    from lava_qsnn.integer._network import IntegerNetwork
 
 #: From T = 8 on, the halved current loses its lowest bit.
 LONGEST_STOCK_SAMPLE = 7

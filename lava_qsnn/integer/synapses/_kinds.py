@@ -1,4 +1,4 @@
-"""The synapses: dense, convolutional, one to one."""
+"""The synapses: dense, with delays or without, convolutional, one to one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer._values import LARGEST_GEOMETRY, MOST_NUMBERS, Array, Number, Numbers, Shape
+from lava_qsnn.integer._values import LARGEST_GEOMETRY, LONGEST_DELAY, MOST_NUMBERS, Array, Number, Numbers, Shape
 from lava_qsnn.integer.layouts import per_channel
 from lava_qsnn.integer.synapses._synapse import Integers, Synapse
 
@@ -39,6 +39,41 @@ class Dense(Synapse):
     def current(self, traces: Integers) -> Integers:
         flat = traces.reshape(len(traces), -1, traces.shape[-1])
         return np.matmul(self.weight.astype(np.int64), flat)
+
+
+@dataclass(frozen=True, eq=False)
+class DelayedDense(Synapse):
+    """I_i[t] = sum_j W_ij h_j[t - d_ij], the source flattened in C order: a dense synapse whose weights have delays."""
+
+    kind: ClassVar[str] = "delayed_dense"
+    weight: Annotated[Weights, Array(("out", "in"), np.int32)]
+    delays: Annotated[Weights, Array(("out", "in"))]  # d; (out, 1) or (1, in) where all targets or sources share them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(have not in (1, want) for have, want in zip(self.delays.shape, self.weight.shape)):
+            raise DeploymentError(
+                f"delays {self.delays.shape} do not fit weights {self.weight.shape}",
+                remedy="give one for each weight, (out, in), for each target, (out, 1), or for each source, (1, in)",
+            )
+        low, high = int(self.delays.min()), int(self.delays.max())
+        if low < 0 or high > LONGEST_DELAY:
+            raise DeploymentError(f"delays must be from 0 to {LONGEST_DELAY:,} time steps, not {low:,} to {high:,}")
+
+    def output_shape(self, source: Shape) -> Shape:
+        return Dense(self.weight).output_shape(source)
+
+    @property
+    def delay(self) -> int:
+        return int(self.delays.max())
+
+    def current(self, traces: Integers) -> Integers:
+        flat, steps = traces.reshape(len(traces), -1, traces.shape[-1]), traces.shape[-1]
+        total = np.zeros((len(traces), len(self.weight), steps), np.int64)
+        for delay in np.unique(self.delays[self.delays < steps]):
+            weight = np.where(self.delays == delay, self.weight, 0).astype(np.int64)
+            total[..., delay:] += np.matmul(weight, flat[..., : steps - delay])
+        return total
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ class Network(AbstractProcess):
         steps = network.timesteps if timesteps is None else timesteps
         super().__init__(network=network, timesteps=steps)
         integer.refuse_violations(network, integer.LAVA_RULES, "Lava's fixed-point processes")
-        self.network = network.merged
+        self.network = network.merged.simplified
         self.timesteps = integer.whole(steps, "timesteps", 1, network.timesteps, ConfigurationError)
         self.depths = _depths(network)
         self.latency = self.depths[network.output.name]

@@ -7,7 +7,7 @@ import numpy as np
 from lava.magma.core.model.py.model import PyAsyncProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
 
-from lava_qsnn.engines.message_format import Format
+from lava_qsnn.engines.message_format import Bundle
 from lava_qsnn.process.messages.channels import Waiting, inlets, outlets
 
 
@@ -22,8 +22,8 @@ class PyAnsweringModel(PyAsyncProcessModel):
     """
 
     out: PyOutPort
-    formats: dict[str, Format]
-    format: Format
+    formats: dict[str, Bundle]
+    format: Bundle
 
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
@@ -35,8 +35,11 @@ class PyAnsweringModel(PyAsyncProcessModel):
         """Hide the data ports from Lava, which would start threads for those that it notes here."""
         self.__dict__[key] = value
 
-    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
-        """The answer (samples, steps, *shape) to messages of all InPorts, whose first frame is of a time step."""
+    def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
+        """The answer to messages of all InPorts, whose first frame is of a time step.
+
+        Both are frames (samples, steps, *shape) of populations, by name; an answer may have more than are sent.
+        """
         raise NotImplementedError
 
     def run_async(self) -> None:

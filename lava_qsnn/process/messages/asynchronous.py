@@ -3,7 +3,8 @@
 A layer computes as soon as the messages of all its sources are there, and passes on what it has; while it does, the
 others work on messages before and after. Nothing tells a layer the time: a message carries the steps it is about.
 A channel that is full holds its sender back, which leaves its own input where it is, and so on to whoever feeds the
-network: memory is bounded, and since a network has no cycles, nothing deadlocks.
+network: memory is bounded. Layers that feed each other back share a process, which computes them step by step; so the
+processes make no circle, and nothing deadlocks.
 """
 
 import numpy as np
@@ -16,41 +17,43 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
-from lava_qsnn.engines.layerwise import LayerEngine, one_thread
-from lava_qsnn.engines.message_format import MOST_SOURCES, layer_format, listened_to
+from lava_qsnn.engines.layerwise import ComponentEngine, one_thread
+from lava_qsnn.engines.message_format import MOST_SOURCES, bundle, senders
 from lava_qsnn.process.messages.answering import PyAnsweringModel
 
 
 class Layer(AbstractProcess):
-    """One layer of a deployed network: its synapses and its neurons.
+    """One layer of a deployed network, its synapses and its neurons; or layers that feed each other back.
 
     Args:
         network: the deployed network.
-        layer: the name of one of its layers.
-        sources: what it receives, by name, at most 16: its connections' sources, and others, which it passes over.
+        component: the number of one of its components.
         batch: samples per message, at most.
         steps: time steps per message.
-        store: a `shared_array` (samples, timesteps, *shape) that takes its outputs, sample after sample; or None.
+        stores: for some layers, by name, a `shared_array` (samples, timesteps, *shape) that takes their outputs, sample
+            after sample.
 
-    Ports: `in_0` to `in_15`, one for each source, and `out`; messages as engines.message_format says, uint8.
+    Ports: `in_0` to `in_15`, one for each message that it listens to (see engines.message_format.senders), and `out`,
+    about all its layers; messages as engines.message_format says, uint8.
     """
 
     def __init__(
         self,
         network: integer.IntegerNetwork,
-        layer: str,
-        sources: list[str],
+        component: int,
         batch: int,
         steps: int,
-        store: np.ndarray | None = None,
+        stores: dict[str, np.ndarray] | None = None,
     ) -> None:
+        own = network.components[component]
+        names = [layer.name for layer in own.layers]
         super().__init__(
-            name=layer, network=network, layer=layer, sources=sources, batch=batch, steps=steps, store=store
+            name=names[0], network=network, component=component, batch=batch, steps=steps, stores=stores or {}
         )
-        sizes = [layer_format(network, source, batch, steps).size for source in sources]
+        sizes = [bundle(network, sender, batch, steps).size for sender in senders(network, own)]
         for index in range(MOST_SOURCES):
             setattr(self, f"in_{index}", InPort(shape=(sizes[index] if index < len(sizes) else 1,)))
-        self.out = OutPort(shape=(layer_format(network, layer, batch, steps).size,))
+        self.out = OutPort(shape=(bundle(network, names, batch, steps).size,))
 
 
 @implements(proc=Layer, protocol=AsyncProtocol)
@@ -80,26 +83,25 @@ class PyLayerModel(PyAnsweringModel):
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
         one_thread()
-        network, sources = proc_params["network"], proc_params["sources"]
-        layer, shape = network.layer(proc_params["layer"]), (proc_params["batch"], proc_params["steps"])
-        self.engine = LayerEngine(network, layer)
-        self.formats = {f"in_{index}": layer_format(network, name, *shape) for index, name in enumerate(sources)}
-        self.used = [sources.index(connection.source) for connection in layer.connections]
-        self.format = layer_format(network, layer.name, *shape)
+        network, shape = proc_params["network"], (proc_params["batch"], proc_params["steps"])
+        component = network.components[proc_params["component"]]
+        self.engine = ComponentEngine(network, component)
+        listened = enumerate(senders(network, component))
+        self.formats = {f"in_{index}": bundle(network, names, *shape) for index, names in listened}
+        self.format = bundle(network, [layer.name for layer in component.layers], *shape)
         self.stored = 0
 
-    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
-        outputs = self.engine([frames[index] for index in self.used], step == 0)
+    def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
+        outputs = self.engine({name: values for message in frames for name, values in message.items()}, step == 0)
         self._store(outputs, step)
         return outputs
 
-    def _store(self, outputs: np.ndarray, step: int) -> None:
-        store = self.proc_params["store"]
-        if store is not None:
-            samples, steps = outputs.shape[:2]
-            store[self.stored : self.stored + samples, step : step + steps] = outputs
-            if step + steps == store.shape[1]:
-                self.stored += samples
+    def _store(self, outputs: dict[str, np.ndarray], step: int) -> None:
+        samples, steps = next(iter(outputs.values())).shape[:2]
+        for name, store in self.proc_params["stores"].items():
+            store[self.stored : self.stored + samples, step : step + steps] = outputs[name]
+        if step + steps == next((store.shape[1] for store in self.proc_params["stores"].values()), 0):
+            self.stored += samples
 
 
 class Layers:
@@ -113,9 +115,10 @@ class Layers:
         slots: messages that a channel from or to the parent holds.
 
     Attributes:
-        processes: by the layers' names.
-        entries: InPorts of the network's input, with a pipe from the parent; each needs every message. The last
-            layer's `out` has a pipe to the parent.
+        processes: by the layers' names; those that feed each other back have the same one.
+        entries: InPorts of the network's input, with a pipe from the parent; each needs every message.
+        exit: `out` of the last layer's process, with a pipe to the parent.
+        told: the names of the layers that its messages are about.
     """
 
     def __init__(
@@ -128,13 +131,16 @@ class Layers:
     ) -> None:
         self.processes: dict[str, Layer] = {}
         self.entries: list[InPort] = []
-        for layer in network.layers:
-            sources = listened_to(network, layer.name)
-            process = Layer(network, layer.name, sources, batch, steps, (stores or {}).get(layer.name))
-            for index, source in enumerate(sources):
-                self._connect(source, getattr(process, f"in_{index}"), slots)
-            self.processes[layer.name] = process
-        self.processes[network.output.name].out.flag_external_pipe(slots)
+        for index, component in enumerate(network.components):
+            names = [layer.name for layer in component.layers]
+            own = {name: store for name, store in (stores or {}).items() if name in names}
+            process = Layer(network, index, batch, steps, own)
+            for port, sender in enumerate(senders(network, component)):
+                self._connect(sender[0], getattr(process, f"in_{port}"), slots)
+            self.processes.update(dict.fromkeys(names, process))
+            if network.output in component.layers:
+                self.exit, self.told = process.out, names
+        self.exit.flag_external_pipe(slots)
 
     def _connect(self, source: str, port: InPort, slots: int) -> None:
         if source == integer.INPUT:

@@ -1,6 +1,7 @@
 """The parent's side of a network that takes and gives messages: what to send and what has come, without blocking."""
 
 import time
+from collections.abc import Sequence
 from multiprocessing.synchronize import Semaphore
 
 import numpy as np
@@ -9,7 +10,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
 from lava_qsnn import integer
-from lava_qsnn.engines.message_format import layer_format
+from lava_qsnn.engines.message_format import bundle, layer_format
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.process.configurations import asynchronous
 from lava_qsnn.process.messages.asynchronous import Layers
@@ -32,6 +33,7 @@ class Flow:
         process: one of them.
         entries: InPorts that take each message, with a pipe from here.
         exit: OutPort with a pipe to here.
+        told: the names of the layers that its messages are about, the network's last one among them.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Flow:
         process: AbstractProcess,
         entries: list[InPort],
         exit: OutPort,
+        told: Sequence[str],
     ) -> None:
         self._input = layer_format(network, integer.INPUT, batch, steps)
-        self._output = layer_format(network, network.output.name, batch, steps)
+        self._output, self._last = bundle(network, told, batch, steps), network.output.name
         self._slots, self._run_config, self._process = slots, run_config, process
         self._entries, self._exit = entries, exit
 
@@ -96,9 +99,9 @@ class Flow:
 
     def receive(self) -> tuple[np.ndarray, int]:
         """The output's frames (samples, steps, *shape) and the time step of the first; its token must be taken."""
-        answer = self._output.read(self._receiver.message)
+        answers, step = self._output.read(self._receiver.message)
         self._receiver.free()
-        return answer
+        return answers[self._last], step
 
 
 def through_layers(
@@ -107,12 +110,12 @@ def through_layers(
     """A flow through one asynchronous process per layer; `stores` take the outputs of layers, by name."""
     layers = Layers(network, batch, steps, stores, slots)
     last = layers.processes[network.output.name]
-    return Flow(network, batch, steps, slots, asynchronous(), last, layers.entries, last.out)
+    return Flow(network, batch, steps, slots, asynchronous(), last, layers.entries, layers.exit, layers.told)
 
 
 def through_one(
     network: integer.IntegerNetwork, batch: int, steps: int, slots: int, stores: dict[str, np.ndarray] | None = None
 ) -> Flow:
     """A flow through one process for the whole network; `stores` take the outputs of layers, by name."""
-    process = Fused(network, batch, steps, stores, slots)
-    return Flow(network, batch, steps, slots, asynchronous(), process, [process.inp], process.out)
+    process, told = Fused(network, batch, steps, stores, slots), [network.output.name]
+    return Flow(network, batch, steps, slots, asynchronous(), process, [process.inp], process.out, told)

@@ -15,7 +15,7 @@ from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import NetworkEngine, one_thread
-from lava_qsnn.engines.message_format import layer_format
+from lava_qsnn.engines.message_format import bundle
 from lava_qsnn.process.messages.answering import PyAnsweringModel
 
 
@@ -41,8 +41,8 @@ class Fused(AbstractProcess):
         slots: int = 8,
     ) -> None:
         super().__init__(network=network, batch=batch, steps=steps, stores=stores or {})
-        self.inp = InPort(shape=(layer_format(network, integer.INPUT, batch, steps).size,))
-        self.out = OutPort(shape=(layer_format(network, network.output.name, batch, steps).size,))
+        self.inp = InPort(shape=(bundle(network, [integer.INPUT], batch, steps).size,))
+        self.out = OutPort(shape=(bundle(network, [network.output.name], batch, steps).size,))
         self.inp.flag_external_pipe(slots)
         self.out.flag_external_pipe(slots)
 
@@ -61,14 +61,15 @@ class PyFusedModel(PyAnsweringModel):
         one_thread()
         network, shape = proc_params["network"], (proc_params["batch"], proc_params["steps"])
         self.engine = NetworkEngine(network)
-        self.formats = {"inp": layer_format(network, integer.INPUT, *shape)}
-        self.format = layer_format(network, network.output.name, *shape)
+        self.formats = {"inp": bundle(network, [integer.INPUT], *shape)}
+        self.format = bundle(network, [network.output.name], *shape)
         self.stored = 0
 
-    def compute(self, frames: list[np.ndarray], step: int) -> np.ndarray:
-        outputs = self.engine(frames[0], step == 0)
-        self._store(outputs, step, len(frames[0]))
-        return outputs[self.engine.network.output.name]
+    def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
+        fed = frames[0][integer.INPUT]
+        outputs = self.engine(fed, step == 0)
+        self._store(outputs, step, len(fed))
+        return outputs
 
     def _store(self, outputs: dict[str, np.ndarray], step: int, samples: int) -> None:
         steps = self.proc_params["steps"]
