@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import FileFormatError, QsnnError
+from lava_qsnn.errors import ConfigurationError, FileFormatError, QsnnError
 from lava_qsnn.integer import (
     NEURONS,
     SYNAPSES,
@@ -24,47 +24,108 @@ from lava_qsnn.integer import (
     Layer,
     Number,
     Role,
+    Shape,
     SumPool,
     Value,
     roles,
 )
 from lava_qsnn.integer.stock import StockAnswer, check_answer
 from netx_export._encode import encode
-from netx_export._hdf5 import AGAIN, Contents, differences, read_contents
+from netx_export._hdf5 import AGAIN, Contents, differences, read_contents, read_others
+from netx_export._netx import Reading, stock_network
 from netx_export._schema import GROUP, LATER_PARAMETERS, READABLE, STOCK
 
 Some = TypeVar("Some", bound=Value)
 
 
-def load(path: str | os.PathLike[str]) -> IntegerNetwork:
-    """Read a network from a file that `export` wrote.
+def load(
+    path: str | os.PathLike[str],
+    input_shape: Shape | None = None,
+    timesteps: int | None = None,
+    *,
+    input_message_bits: int | None = None,
+    timing: str = "aligned",
+    num_layers: int | None = None,
+    skip_layers: int = 0,
+    spike_exp: int = 6,
+    rule: str = "stock",
+    output: str = "auto",
+) -> IntegerNetwork:
+    """Read a network from a file that `export` wrote, or from any NetX file, as unmodified NetX computes it.
 
-    The HDF5 library, which some files can end or stall, never sees it; see `netx_export._hdf5`.
+    A file of this project says all by itself. What else NetX must be told about a stock file, the options say; what
+    NetX does silently to such a file stands in the network's metadata, `network.metadata["netx"]["notes"]`.
+    The HDF5 library, which some files can end or stall, never sees either; see `netx_export._hdf5`.
+
+    Args:
+        path: of the file.
+        input_shape: of stock files, (C,) or (C, H, W); the file's own where it says one.
+        timesteps: the largest T; by default there is no limit.
+        input_message_bits: bits of the numbers that come in, signed or not, 0 for spikes, which is the default, as in
+            NetX. An input block takes numbers of 16 bits by default.
+        timing: "aligned", so that step t of an answer is that of the data's step t, and every sample starts from rest;
+            or "lava", as NetX without reset runs: each layer is a step late, its biases integrate meanwhile.
+        num_layers, skip_layers: as in NetX, only the first so many of a file's groups are read, and the first so many
+            of these are left out.
+        spike_exp: the fraction bits of sigma-delta messages, as in NetX.
+        rule: "stock", or "corrected": sigma-delta neurons keep what rounding their messages leaves, and do not drift.
+        output: what CUBA neurons of the last layer put out: "spikes", or "voltage", v in units of 2^-6 of a threshold's
+            unit; "auto": the voltage where no threshold is below 65,536 or the layer has no neurons, else spikes.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: the file is no HDF5, is damaged or truncated, is a NetX file of another origin, or of another
-            version, or holds anything but what `export` writes for its network. Nothing in a file is executed, no
+        FileFormatError: the file is no HDF5, is damaged or truncated, is of another version of this project's format,
+            or holds anything but what `export` writes for its network; or NetX cannot read it, or computes with it what
+            is not computed here: the text has the layer, the limit and the remedy. Nothing in a file is executed, no
             memory is taken on its word alone, and no file ends this process or keeps it waiting.
+        ConfigurationError: an option is out of range, or is given for a file of this project.
     """
+    reading = Reading(
+        input_shape, timesteps, input_message_bits, timing, num_layers, skip_layers, spike_exp, rule, output
+    )
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
     try:
-        return _decode(read_contents(path))
+        return _network(path, reading)
     except OSError as error:
         raise FileFormatError(f"'{path}' cannot be read: {error.strerror}") from None
     except FileFormatError as error:
         raise FileFormatError(f"'{path}': {error.problem}", layer=error.layer, remedy=error.remedy) from None
+    except ConfigurationError:
+        raise
     except QsnnError as error:
         raise FileFormatError(f"'{path}' holds no valid network: {error}") from None
+
+
+def _network(path: Path, reading: Reading) -> IntegerNetwork:
+    """The network of a file of ours, read strictly, or of a stock file."""
+    try:
+        contents = read_contents(path)
+    except FileFormatError:
+        others = read_others(path)
+        if GROUP in others.attributes or GROUP in others.refused or not _is_stock(others):
+            raise
+        return stock_network(others, reading)
+    if GROUP not in contents.attributes and _is_stock(contents):
+        return stock_network(contents, reading)
+    if reading.told:
+        raise ConfigurationError(
+            f"{', '.join(reading.told)} were given for a file of this project, which says all by itself",
+            remedy="leave them out",
+        )
+    return _decode(contents)
+
+
+def _is_stock(contents: Contents) -> bool:
+    return STOCK in contents.attributes
 
 
 def _decode(contents: Contents) -> IntegerNetwork:
     """The network of this project's group; everything else in the file must say the same, word for word."""
     if GROUP not in contents.attributes:
-        remedy = "export it with netx_export.export; other NetX files hold no memory-free network"
-        raise FileFormatError(f"it has no group '{GROUP}'", remedy=remedy)
+        remedy = "give a NetX file, or export the network with netx_export.export"
+        raise FileFormatError(f"it has neither a group '{GROUP}' nor '{STOCK}'", remedy=remedy)
     group = _Group(contents, GROUP, Counter(path.rpartition("/")[0] for path in contents.attributes))
     version = group.integer("version")
     if version not in READABLE:

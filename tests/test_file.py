@@ -150,7 +150,6 @@ WEIGHT = "lava_qsnn/layer/1/connection/0/weight"
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda file: file.__delitem__("lava_qsnn"), "no group 'lava_qsnn'"),
         (lambda file: file.__delitem__("layer"), "stock part differs"),
         (lambda file: file.__delitem__(WEIGHT), "no array"),
         (lambda file: file.__delitem__("lava_qsnn/layer/1"), "no group 'lava_qsnn/layer/1'"),

@@ -76,7 +76,9 @@ def convolution(group: Group, source: str, shape: Shape | None) -> tuple[Shape, 
             f"its weights of shape {weight.shape}, {weight.min()} to {weight.max()}, are no kernels of 32 bits",
             remedy="kernels are (out, in / groups, height, width)",
         )
-    stride, padding, dilation = (_pair(group, name, low) for name, low in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (
+        _pair(group, name, low) for name, low in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     groups = group.numbers("groups", 1, GEOMETRY)
     if groups.ndim or max(weight.shape[2:]) > GEOMETRY:
         raise group.refusal(f"its groups are no single number, or its kernel is larger than {GEOMETRY}")

@@ -97,7 +97,9 @@ def _with_output(last: Layer, reading: Reading) -> Layer:
     """The last layer with the output wanted: of CUBA neurons the voltage where nothing is meant to spike."""
     if not isinstance(last.neuron, CUBA):
         if reading.output == "voltage":
-            raise ConfigurationError(f"layer '{last.name}' has no voltage: {last.neuron.described} puts out what it sends")
+            raise ConfigurationError(
+                f"layer '{last.name}' has no voltage: {last.neuron.described} puts out what it sends"
+            )
         return last
     high = int(last.neuron.threshold.min()) >= READ_OUT_THRESHOLD
     if reading.output == "spikes" or (reading.output == "auto" and not high):

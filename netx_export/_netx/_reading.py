@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.integer import ENDLESS, RULES, Shape, whole
+from lava_qsnn.integer import ENDLESS, Choice, Shape, SigmaDelta, roles, whole
 
 #: What a network's time steps are: the data's, whose step t reaches all layers at t, or Lava's, a step late each.
 TIMINGS = ("aligned", "lava")
@@ -13,7 +13,8 @@ TIMINGS = ("aligned", "lava")
 #: What the last layer of CUBA neurons puts out.
 OUTPUTS = ("auto", "spikes", "voltage")
 
-CHOICES = {"timing": TIMINGS, "output": OUTPUTS, "rule": RULES}
+_RULE = roles(SigmaDelta)["rule"]
+CHOICES = {"timing": TIMINGS, "output": OUTPUTS, "rule": _RULE.texts if isinstance(_RULE, Choice) else ()}
 RANGES = {
     "timesteps": (1, ENDLESS),
     "input_message_bits": (0, 30),

@@ -142,7 +142,7 @@ class TestWhatIsRead:
                 "the reset of a quantized lif neuron must be one of hard, soft, not 'never'",
             ),
             ("reset", 1, "not a text"),
-            ("neuron", np.bytes_(b"cuba"), "there is no neuron 'cuba'"),
+            ("neuron", np.bytes_(b"neuroid"), "there is no neuron 'neuroid'"),
             ("neuron", np.bytes_(b"memory_free"), "it lacks the attribute 'taps' of 'lava_qsnn/layer/1'"),
             ("neuron", np.bytes_(b"readout"), "it lacks the attribute 'taps' of 'lava_qsnn/layer/1'"),
         ],

@@ -25,6 +25,7 @@ from lava_qsnn.integer.stock._lowering import (
     stock_network,
     stock_obstacles,
 )
+from lava_qsnn.integer.stock._weights import file_weights, netx_weights
 
 __all__ = [
     "FORMS",
@@ -34,12 +35,14 @@ __all__ = [
     "StockAnswer",
     "StockLayer",
     "check_answer",
+    "file_weights",
     "flatten_arrays",
     "input_arrays",
     "input_message_bits",
     "layer_arrays",
     "levels_for",
     "network_arrays",
+    "netx_weights",
     "smallest",
     "stock_layer",
     "stock_network",
