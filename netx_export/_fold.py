@@ -21,7 +21,9 @@ from lava_qsnn.integer import (
     Layer,
     MemoryFree,
     OneToOne,
+    Rule,
     Shape,
+    SigmaDelta,
     SumPool,
     Synapse,
     refuse_violations,
@@ -55,8 +57,13 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
     for block in blocks(net):
         graph.add(block)
     network = graph.network()
-    refuse_violations(network, TORCH_RULES, "any backend")
+    refuse_violations(network, map(_unless_wrapping, TORCH_RULES), "any backend")
     return network
+
+
+def _unless_wrapping(rule: Rule) -> Rule:
+    """A rule for all layers but those whose neurons wrap by definition: what torch computes there is counted."""
+    return lambda network: (each for each in rule(network) if not network.layer(each.layer).neuron.wraps)
 
 
 def refuse_another(network: IntegerNetwork, net: nn.Module) -> None:
@@ -166,6 +173,11 @@ class _Graph:
             raise DeploymentError("an Input can only be the first block", remedy="remove it")
         elif not isinstance(block, Synaptic):
             self._add_slayer(block, name)
+        elif self.layers and isinstance(self.layers[-1].neuron, SigmaDelta):
+            raise DeploymentError(
+                "it takes spikes, and the sigma-delta neurons before it send changes of numbers",
+                remedy="let slayer's sigma-delta blocks go on to the end",
+            )
         elif block.neuron is not None:
             self._add_layer(block, name, shortcut)
         elif isinstance(block, Pool):

@@ -97,7 +97,7 @@ def _written(block: Any, file: h5py.File) -> None:
         )
     for synapse in _synapses(block):
         if getattr(synapse, "_pre_hook_fx", None) is None:
-            raise DeploymentError("its weights are not quantized: it has no pre_hook_fx", remedy="leave pre_hook_fx out")
+            raise DeploymentError("its weights are not quantized: pre_hook_fx is None", remedy="leave pre_hook_fx out")
     _without_weight_norm(block).export_hdf5(file)
 
 
