@@ -15,6 +15,7 @@ from lava_qsnn.extras import extra
 
 with extra("train"):
     import torch
+    import torch.nn.functional as F
     from torch import Tensor
 
 
@@ -51,3 +52,13 @@ def laid_out(frames: Tensor) -> Tensor:
 def is_channels_last(frames: Tensor) -> bool:
     """True if frames (N T, C, H, W) lie in memory as (N T, H, W, C); False for those without space."""
     return frames.dim() == 4 and frames.is_contiguous(memory_format=torch.channels_last)
+
+
+def per_channel(values: Tensor, frames: Tensor) -> Tensor:
+    """Values (C,) or (1,) in a shape that broadcasts over frames (N T, C, [H, W])."""
+    return values.reshape(-1, *[1] * (frames.dim() - 2))
+
+
+def delayed(x: Tensor) -> Tensor:
+    """(N, C, [H, W,] T) one step later: zeros at the first step, and without the last one. Slayer's step of delay."""
+    return F.pad(x, (1, 0))[..., :-1]

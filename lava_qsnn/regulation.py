@@ -25,7 +25,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.extras import extra
 from lava_qsnn.synapse import Quantized
@@ -33,6 +32,8 @@ from lava_qsnn.synapse import Quantized
 with extra("train"):
     import torch
     from torch import Tensor, nn
+
+    from lava_qsnn import _slayer
 
 #: The gradient of the entropy is taken at least this far from the rates 0 and 1.
 ENTROPY_MARGIN = 2.0**-20
@@ -106,8 +107,8 @@ def hidden_layers(net: nn.Module) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
     for name, module in net.named_modules():
         inside = any(name.startswith(f"{outer}.") for outer in found)
-        fires = isinstance(getattr(module, "neuron", None), slayer.neuron.base.Neuron)
-        if fires and not inside and not isinstance(module, slayer.block.base.AbstractAffine):
+        fires = isinstance(getattr(module, "neuron", None), _slayer.Neuron)
+        if fires and not inside and not isinstance(module, _slayer.AbstractAffine):
             found[name] = module
     return found
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
-from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.extras import extra
 from lava_qsnn.frames import from_frames, to_frames
@@ -25,7 +25,10 @@ with extra("train"):
     import torch.nn.functional as F
     from torch import Tensor, nn
 
+    from lava_qsnn import _slayer
+
 Pair = tuple[int, ...]  # (height, width)
+Triple = tuple[int, int, int]  # (height, width, time)
 
 
 class Quantized:
@@ -129,7 +132,49 @@ def _refuse_fixed(fixed: bool, weight_regulation: bool) -> None:
         )
 
 
-class Dense(Quantized, slayer.synapse.Dense):
+def _construct(synapse: Any, arguments: tuple[Any, ...], weight_scale: float) -> None:
+    """Make a synapse the three-dimensional convolution that slayer's are, over height, width and time."""
+    try:
+        nn.Conv3d.__init__(synapse, *arguments, bias=False)  # type: ignore[misc]  # no arguments beyond groups
+    except (ValueError, RuntimeError) as error:  # groups that do not divide channels, weights that no memory holds
+        raise ConfigurationError(f"there is no such synapse: {error}") from None
+    if weight_scale != 1:
+        synapse.weight = nn.Parameter(weight_scale * synapse.weight)
+    synapse._pre_hook_fx = None  # of slayer's property
+
+
+def _of_sources(in_neurons: int | tuple[int, ...]) -> tuple[int, Triple]:
+    """Channels and kernel of dense weights, for a number of sources or for maps (width, height[, channels])."""
+    if not isinstance(in_neurons, (tuple, list)):
+        return _size("in_neurons", in_neurons), (1, 1, 1)
+    if len(in_neurons) not in (2, 3):
+        raise ConfigurationError(f"in_neurons must be a number, (width, height) or (.., channels), not {in_neurons!r}")
+    width, height, channels = (_size("in_neurons", size) for size in (*in_neurons, 1)[:3])
+    return channels, (height, width, 1)
+
+
+def _geometry(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Triple, ...]:
+    """Kernel, stride, padding and dilation over height, width and time; without a stride, it is the kernel."""
+    kernel = _triple("kernel_size", kernel_size, 1, 1)
+    steps = kernel if stride is None else _triple("stride", stride, 1, 1)
+    return kernel, steps, _triple("padding", padding, 0, 0), _triple("dilation", dilation, 1, 1)
+
+
+def _triple(name: str, value: Any, least: int, in_time: int) -> Triple:
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2:
+        raise ConfigurationError(f"{name} must be a number or a pair (height, width), not {value!r}")
+    height, width = (_size(name, size, least) for size in pair)
+    return height, width, in_time
+
+
+def _size(name: str, value: Any, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigurationError(f"{name} must be an integer of at least {least}, not {value!r}")
+    return int(value)
+
+
+class Dense(Quantized, _slayer.DenseSynapse):
     """slayer.synapse.Dense with weights of 1, 2, 4 or 8 bits; same arguments and weight shape (out, in, 1, 1, 1)."""
 
     def __init__(
@@ -146,7 +191,8 @@ class Dense(Quantized, slayer.synapse.Dense):
     ) -> None:
         _refuse(weight_norm, pre_hook_fx)
         _refuse_fixed(fixed, weight_regulation)
-        super().__init__(in_neurons, out_neurons, weight_scale)
+        channels, kernel = _of_sources(in_neurons)
+        _construct(self, (channels, _size("out_neurons", out_neurons), kernel), weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), fixed
         self.weight_regulation = weight_regulation
         self.targets_per_source = len(self.weight) / self.weight[0].numel()
@@ -157,7 +203,7 @@ class Dense(Quantized, slayer.synapse.Dense):
         return result if frames.dim() == 2 else result[..., None, None]
 
 
-class Conv(Quantized, slayer.synapse.Conv):
+class Conv(Quantized, _slayer.ConvSynapse):
     """slayer.synapse.Conv with weights of 1, 2, 4 or 8 bits; same arguments and weight shape (out, in, kH, kW, 1)."""
 
     def __init__(
@@ -177,7 +223,9 @@ class Conv(Quantized, slayer.synapse.Conv):
         weight_regulation: bool = False,
     ) -> None:
         _refuse(weight_norm, pre_hook_fx)
-        super().__init__(in_features, out_features, kernel_size, stride, padding, dilation, groups, weight_scale)
+        geometry = _geometry(kernel_size, stride, padding, dilation)
+        sizes = (_size("in_features", in_features), _size("out_features", out_features))
+        _construct(self, (*sizes, *geometry, _size("groups", groups)), weight_scale)
         self.weight_bits, self.fixed = check_weight_bits(weight_bits), False
         self.weight_regulation = weight_regulation
         self.targets_per_source = out_features / (in_features * math.prod(self.stride[:2]))  # but for the border
@@ -188,7 +236,7 @@ class Conv(Quantized, slayer.synapse.Conv):
         return convolve(frames, weight, self.stride[:2], self.padding[:2], self.dilation[:2], self.groups)
 
 
-class Pool(Quantized, slayer.synapse.Pool):
+class Pool(Quantized, _slayer.PoolSynapse):
     """Sum pooling: every weight is 1, the step its mean; arguments as slayer.synapse.Pool's.
 
     Unlike slayer's, it adds no rows or columns of its own: what does not fill a window at the border is left out.
@@ -209,7 +257,8 @@ class Pool(Quantized, slayer.synapse.Pool):
         _refuse(weight_norm, pre_hook_fx)
         if weight_scale != 1:
             raise ConfigurationError("sum pooling has no weights to scale", remedy="leave weight_scale at 1")
-        super().__init__(kernel_size, stride, padding, dilation)
+        _construct(self, (1, 1, *_geometry(kernel_size, stride, padding, dilation)), 1)
+        self.weight = nn.Parameter(torch.ones_like(self.weight), requires_grad=False)
 
     def quantized(self) -> tuple[Tensor, Tensor]:
         ones = torch.ones_like(self.weight[..., 0])

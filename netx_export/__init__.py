@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._map import nir_map
+    from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "fused",
     "inspect",
     "load",
+    "nir_map",
     "plot_sample",
     "random_samples",
     "simulate",
@@ -71,6 +74,7 @@ __all__ = [
     "stock_use",
     "taps_text",
     "to_json",
+    "to_nir",
     "verify",
     "weight_bytes",
     "write",
@@ -84,6 +88,8 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "nir_map": ("netx_export._nir._map", "nir"),
+    "to_nir": ("netx_export._nir._to", "nir"),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other

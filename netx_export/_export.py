@@ -80,10 +80,11 @@ def export(
 def _warn_of_departures(report: Report) -> None:
     """Tell where slayer and NetX differ, and by how much."""
     for row in (row for row in report.rows if row.mismatches):
-        reasons = [each for each in report.departures if each.startswith(f"layer '{row.layer}'")]
+        here = f"layer '{row.layer}': "
+        reasons = [each.removeprefix(here) for each in report.departures if each.startswith(here)]
         warnings.warn(
-            f"slayer and NetX differ in {row.mismatches:,} of {row.values:,} values of random samples in layer "
-            f"'{row.layer}': {'; '.join(reasons) or 'its input differs'}",
+            f"{here}slayer and NetX differ in {row.mismatches:,} of {row.values:,} values on random samples: "
+            f"{'; '.join(reasons) or 'its input differs'}",
             QsnnWarning,
             stacklevel=3,
         )

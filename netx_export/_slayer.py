@@ -42,7 +42,9 @@ TRAINED_BY = "train with slayer.block.cuba, rf, rf_iz or sigma_delta, or with la
 
 
 def form(module: nn.Module) -> str | None:
-    """The form of a slayer block: "dense", "conv", ..; None of anything else."""
+    """The form of a slayer block: "dense", "conv", ..; None of anything else, such as this project's blocks."""
+    if any(kind.__module__.startswith("lava_qsnn.") for kind in type(module).__mro__):
+        return None
     for kind in type(module).__mro__:
         if kind.__module__ == FORMS and kind.__name__.startswith("Abstract"):
             return kind.__name__.removeprefix("Abstract").lower()

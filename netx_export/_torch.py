@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lava_qsnn.block._synaptic import Synaptic
+from lava_qsnn.block import Synaptic
 from lava_qsnn.errors import DeploymentError
 from netx_export._fold import blocks, spiking_blocks
 from netx_export._fold_slayer import input_unit

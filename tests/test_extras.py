@@ -20,7 +20,18 @@ from lava_qsnn.extras import extra, require
 ROOT = Path(__file__).parent.parent
 
 #: What no base install has.
-ABSENT = ("torch", "torchvision", "lava", "lightning", "matplotlib", "sklearn", "scipy", "threadpoolctl", "tonic")
+ABSENT = (
+    "torch",
+    "torchvision",
+    "lava",
+    "lightning",
+    "matplotlib",
+    "nir",
+    "sklearn",
+    "scipy",
+    "threadpoolctl",
+    "tonic",
+)
 
 #: The beginning of a program in an environment that lacks some packages.
 WITHOUT = """
@@ -54,6 +65,8 @@ MORE = {
     "verb('export', 'some.ckpt', 'some.net')": "train",
     "verb('run', file)": "train",
     "verb('train', 'digits')": "train",
+    "netx_export.nir_map()": "nir",
+    "netx_export.to_nir(network)": "nir",
     "netx_export.plot_sample(network, x[0])": "plot",
     "verb('bench', 'lava')": "plot",
     "verb('run', file, '--input', array, '--picture', 'sample.png')": "plot",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd.gradcheck import gradcheck
 
-from lava_qsnn import integer, quantize, surrogate
+from lava_qsnn import integer, parameters, quantize, surrogate
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.neuron._fused import Chain, _round_up, fused_spike
 from lava_qsnn.neuron._history import filter_history, filtered
@@ -74,7 +74,7 @@ def test_families_of_taps() -> None:
     assert integer.shift_taps(4) == (8, 4, 2, 1)
     assert integer.geometric_taps(5, 0.5, 3) == (7, 4, 2, 1)  # 7/16 rounds to 0: a tap less
     assert integer.geometric_taps(3, 1.0, 2) == (3, 3, 3)
-    assert Taps(3, "learned", decay=0.5, bits=3).integers() == (7, 4, 2)
+    assert Taps(parameters.Taps(3, "learned", decay=0.5, tap_bits=3)).integers() == (7, 4, 2)
     assert len(integer.shift_taps(64)) == 64
 
 
@@ -98,7 +98,7 @@ def test_the_filter_over_time_is_the_sum_over_taps(history: int, timesteps: int,
 
 
 def test_learned_taps_receive_gradients_within_their_range() -> None:
-    taps = Taps(4, "learned", decay=0.5, bits=3)
+    taps = Taps(parameters.Taps(4, "learned", decay=0.5, tap_bits=3))
     taps.value.data[3] = 0.2  # below 1: clamped, no gradient
     frames = torch.ones(2 * 6, 3)
     filter_history(frames, 6, taps()).sum().backward()
@@ -112,7 +112,7 @@ def test_learned_taps_receive_gradients_within_their_range() -> None:
 )
 def test_impossible_taps_are_refused(arguments: tuple[object, ...]) -> None:
     with pytest.raises(ConfigurationError):
-        Taps(*arguments)  # type: ignore[arg-type]
+        parameters.Taps(*arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", surrogate.BUMPS)

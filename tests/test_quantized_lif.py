@@ -1,4 +1,4 @@
-"""The neuron with a stored potential of few bits: what training computes, its gradients, its modes and its limits."""
+"""Neurons whose potential leaks: what training computes, their gradients, those for comparison, and their limits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from torch import Tensor, nn
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.block import lif as lif_block
 from lava_qsnn.block import quantized_lif as block
+from lava_qsnn.block import tanh_lif as tanh_lif_block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
-from lava_qsnn.neuron.quantized_lif import Neuron, quantize_by_batch
+from lava_qsnn.neuron import lif, tanh_lif
+from lava_qsnn.neuron.quantized_lif import Neuron
+from lava_qsnn.neuron.tanh_lif import quantize_by_batch
 from lava_qsnn.surrogate import BUMPS
 from tests.helpers.networks import lif_parameters, perturbed
 
@@ -81,14 +85,19 @@ def test_training_follows_the_statistics_of_its_batch() -> None:
     assert torch.allclose(net.neuron.norm.running_mean, 0.1 * mean, atol=1e-6)
 
 
-def real_neuron(currents: Tensor, neuron: Neuron) -> Tensor:
+def make(bits: int | None, threshold: float, **options: Any) -> Neuron | lif.Neuron:
+    """A neuron with a potential of so many bits, or, for None, of full precision."""
+    return lif.Neuron(threshold, **options) if bits is None else Neuron(threshold, bits, **options)
+
+
+def real_neuron(currents: Tensor, neuron: Neuron | lif.Neuron) -> Tensor:
     """The real-valued neuron, in a loop."""
     kept, spikes = torch.zeros_like(currents[..., 0]), []
     for current in currents.unbind(-1):
         potential = kept + current
         fired = (potential >= neuron.threshold).float()
-        after = potential * (1 - fired) if neuron.reset == "hard" else potential - neuron.threshold * fired
-        kept = neuron.decay * after
+        hard = neuron.settings.reset == "hard"
+        kept = neuron.settings.decay * (potential * (1 - fired) if hard else potential - neuron.threshold * fired)
         spikes.append(fired)
     return torch.stack(spikes, -1)
 
@@ -99,11 +108,11 @@ def real_neuron(currents: Tensor, neuron: Neuron) -> Tensor:
 def test_gradients_are_those_of_the_loop_with_surrogates(bits: int | None, reset: str, surrogate: str) -> None:
     """Autograd through a plain loop, the rounding passed straight through, saturation and reset carrying nothing."""
     torch.manual_seed(1)
-    neuron = Neuron(2.0, bits, 0.75, reset, surrogate=surrogate, tau_grad=1.5, scale_grad=0.7)
+    neuron = make(bits, 2.0, decay=0.75, reset=reset, surrogate=surrogate, tau_grad=1.5, scale_grad=0.7)
     currents = torch.randint(-3, 5, (6, 4, 10)).float().requires_grad_()
     upstream = torch.randn(6, 4, 10)
     (found,) = torch.autograd.grad(neuron(currents), currents, upstream)
-    (expected,) = torch.autograd.grad(_soft_loop(currents, neuron), currents, upstream)
+    (expected,) = torch.autograd.grad(_soft_loop(currents, neuron, bits), currents, upstream)
     assert torch.allclose(found, expected, atol=1e-5)
     assert found.abs().min(-1).values.max() > 0
 
@@ -121,19 +130,20 @@ class _Straight(torch.autograd.Function):
         return gradients[0] * ctx.saved_tensors[0], None, None
 
 
-def _soft_loop(currents: Tensor, neuron: Neuron) -> Tensor:
+def _soft_loop(currents: Tensor, neuron: Neuron | lif.Neuron, potential_bits: int | None) -> Tensor:
+    own = neuron.settings
     kept, spikes = torch.zeros_like(currents[..., 0]), []
     # The step is the smallest power of two, 2^(b-1) times which reaches the range: here 2 or 8 thresholds of 2.
-    reached, bits = {16: 16.0, 4: 4.0, 2: 4.0, None: None}[neuron.potential_bits], neuron.potential_bits or 0
+    reached, bits = {16: 16.0, 4: 4.0, 2: 4.0, None: None}[potential_bits], potential_bits or 0
     step = None if reached is None else max(reached / 2 ** (bits - 1), 2.0**-8)
     for current in currents.unbind(-1):
         potential = kept + current
-        x = ((potential - neuron.threshold) / neuron.tau_grad).detach()
-        bump = neuron.scale_rho * BUMPS[neuron.surrogate](x, torch.ones_like(x))
-        fired = (potential >= neuron.threshold).float()
+        x = ((potential - own.threshold) / own.tau_grad).detach()
+        bump = own.scale_grad * BUMPS[own.surrogate](x, torch.ones_like(x))
+        fired = (potential >= own.threshold).float()
         spikes.append(_Straight.apply(potential, fired, bump))
         fired = fired.detach()
-        left = neuron.decay * (potential * (1 - fired) if neuron.reset == "hard" else potential - 2 * fired)
+        left = own.decay * (potential * (1 - fired) if own.reset == "hard" else potential - 2 * fired)
         if step is not None:
             most = 2 ** (bits - 1)
             rounded = (left / step + 0.5).floor()
@@ -153,9 +163,28 @@ def test_quantizing_by_the_batch_is_near_and_its_gradient_that_of_the_identity()
     assert gradient.sum().item() == pytest.approx((smooth[0] - smooth[1]) / 2e-6)
 
 
-def test_the_paper_s_mode_trains_depends_on_the_batch_and_is_refused_by_export() -> None:
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+@pytest.mark.parametrize("bits", [None, 3])
+def test_the_tanh_neuron_is_its_equation(bits: int | None, reset: str) -> None:
     torch.manual_seed(0)
-    net = nn.Sequential(block.Dense({**PARAMETERS, "mode": "paper", "norm": "batch"}, 12, 10), block.Output(10, 3))
+    currents = torch.randn(4, 3, 12)
+    spikes = tanh_lif.Neuron(0.4, potential_bits=bits, decay=0.75, reset=reset)(currents)
+    held = torch.zeros(4, 3)
+    for t, current in enumerate(currents.unbind(-1)):
+        potential = torch.tanh(held + current)
+        if bits is not None:  # three steps to either side, the largest of the batch the last of them
+            step = potential.abs().max() / 3
+            potential = (potential / step).round() * step
+        fired = potential >= 0.4
+        assert torch.equal(spikes[..., t], fired.float())
+        held = 0.75 * (torch.where(fired, 0.0, potential) if reset == "hard" else potential - 0.4 * fired)
+    assert 0.1 < spikes.mean() < 0.6
+
+
+def test_the_tanh_neuron_trains_depends_on_the_batch_and_is_refused_by_export() -> None:
+    torch.manual_seed(0)
+    parameters = {"threshold": 0.5, "potential_bits": 3, "decay": 0.75}
+    net = nn.Sequential(tanh_lif_block.Dense(parameters, 12, 10), block.Output(10, 3))
     x = torch.randint(0, 3, (16, 12, 8)).float()
     net(x).square().sum().backward()
     assert net[0].synapse.weight.grad.abs().sum() > 0
@@ -163,25 +192,25 @@ def test_the_paper_s_mode_trains_depends_on_the_batch_and_is_refused_by_export()
     alone, together = net[:1](x[:1]), net[:1](x)
     assert 0 < together.mean() < 1
     assert not torch.equal(alone, together[:1]), "the largest potential of the batch sets the scale"
-    with pytest.raises(DeploymentError, match=r"layer 'dense1'.*largest of the batch.*Remedy.*deployable"):
+    with pytest.raises(DeploymentError, match=r"layer 'dense1'.*largest of the batch.*Remedy.*quantized_lif"):
         netx_export.export(net, None, (12,), 8)
 
 
 def test_full_precision_is_a_baseline_and_is_refused_by_export() -> None:
     torch.manual_seed(0)
-    neuron = Neuron(1.0, None, 0.875, "soft")
+    neuron = lif.Neuron(1.0, 0.875, "soft")
     currents = torch.randn(4, 3, 20)
     spikes = neuron(currents)
     assert torch.equal(spikes, real_neuron(currents, neuron))
     assert 0 < spikes.mean() < 1
     with pytest.raises(DeploymentError, match="full precision has no integer form"):
-        netx_export.export(nn.Sequential(block.Dense({**PARAMETERS, "potential_bits": None}, 4, 3)), None, (4,), 5)
+        netx_export.export(nn.Sequential(lif_block.Dense({"threshold": 0.5}, 4, 3)), None, (4,), 5)
 
 
 def test_more_bits_come_nearer_to_full_precision() -> None:
     torch.manual_seed(0)
     currents = torch.randint(-4, 6, (64, 8, 30)).float()
-    full = Neuron(6.0, None, 0.9375)(currents)
+    full = lif.Neuron(6.0, 0.9375)(currents)
     wrong = [int((Neuron(6.0, bits, 0.9375)(currents) != full).sum()) for bits in (2, 4, 8, 16)]
     assert wrong == sorted(wrong, reverse=True)
     assert wrong[0] > 10 * wrong[-1]
@@ -190,21 +219,26 @@ def test_more_bits_come_nearer_to_full_precision() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"threshold": 0.0}, "threshold must be positive"),
-        ({"potential_bits": 1}, "potential_bits must be an integer from 2 to 16, or None, not 1"),
-        ({"potential_bits": True}, "potential_bits must be"),
-        ({"decay": 0.9}, r"decay must be 1 - 1/2\^k .*what is left"),
-        ({"reset": "none"}, "no reset 'none'"),
-        ({"mode": "fast"}, "no mode 'fast'"),
-        ({"mode": "paper", "threshold": 1.0}, "tanh never reaches"),
-        ({"norm": lambda: nn.GroupNorm(1, 3)}, "cannot use the norm GroupNorm"),
-        ({"potential_range": 0}, "potential_range must be an integer from 1 to 64, not 0"),
-        ({"history": 4}, "neuron_params do not fit"),
+        ({"threshold": 0.0}, "threshold must lie above 0 and at most 1000000.0, not be 0.0"),
+        ({"potential_bits": 1}, "potential_bits must lie from 2 to 16, not be 1"),
+        ({"potential_bits": True}, "potential_bits must be an integer, not True"),
+        ({"potential_bits": None}, "potential_bits must be an integer, not None"),
+        ({"decay": 0.9}, r"decay must be one of 0.5, 0.75, 0.875, .*, not 0.9"),
+        ({"reset": "none"}, "reset must be one of hard, soft, not 'none'"),
+        ({"norm": lambda: nn.GroupNorm(1, 3)}, "'quantized_lif' cannot use the norm GroupNorm"),
+        ({"potential_range": 0}, "potential_range must lie from 1 to 64, not be 0"),
+        ({"history": 4}, "there is no key 'history'. Remedy: choose one of threshold, potential_bits, decay, reset"),
     ],
 )
 def test_options_without_meaning_are_refused(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         block.Dense({**PARAMETERS, **changes}, 4, 3)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_that_tanh_never_reaches_is_refused(threshold: float) -> None:
+    with pytest.raises(ConfigurationError, match="threshold must lie above 0 and below 1"):
+        tanh_lif_block.Dense({"threshold": threshold}, 4, 3)
 
 
 def test_real_currents_are_refused_where_integers_are_integrated() -> None:

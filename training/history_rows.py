@@ -14,7 +14,10 @@ REGULATION = {"model.weight_regulation": True, "optimizer.spike_regulation": 0.0
 
 @dataclass(frozen=True)
 class Setting:
-    """One neuron: a family, the bits, decay and reset of its potential, or its history K and taps; regulated or not."""
+    """One neuron: a family, the bits, decay and reset of its potential, or its history K and taps; regulated or not.
+
+    A potential without `bits` is of full precision: the family "lif" in configurations.
+    """
 
     family: str
     bits: int | None = None
@@ -28,8 +31,8 @@ class Setting:
         """The changes that it makes in a configuration."""
         regulation = REGULATION if self.regulated else {}
         if self.family == "quantized_lif":
-            neuron = {"family": self.family, "threshold": 1.0, "potential_bits": self.bits}
-            neuron |= {"decay": self.decay, "reset": self.reset}
+            bits = {"family": "lif"} if self.bits is None else {"family": self.family, "potential_bits": self.bits}
+            neuron = {**bits, "threshold": 1.0, "decay": self.decay, "reset": self.reset}
         else:
             neuron = {"history": self.history, "taps": self.taps, "threshold": 1.0}
         return {"model.neuron": {"surrogate": "fast_sigmoid", **neuron}, **regulation}

@@ -3,7 +3,7 @@
 from lava_qsnn.extras import extra
 
 with extra("train"):
-    from lava_qsnn.block import memory_free, quantized_lif
+    from lava_qsnn.block import lif, memory_free, quantized_lif, tanh_lif
     from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
 
-__all__ = ["IntegerParameters", "Synaptic", "memory_free", "quantized_lif"]
+__all__ = ["IntegerParameters", "Synaptic", "lif", "memory_free", "quantized_lif", "tanh_lif"]

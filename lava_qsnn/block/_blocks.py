@@ -7,46 +7,50 @@ evaluation reports is what Lava will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_qsnn import integer, synapse
+from lava_qsnn import _slayer, integer, synapse
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import take
-from lava_qsnn.block._synaptic import IntegerParameters, Synaptic, base
+from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
+from lava_qsnn.checked import Checked, shown
 from lava_qsnn.errors import ConfigurationError, DeploymentError
-from lava_qsnn.frames import check_tensor, from_frames, to_frames
+from lava_qsnn.frames import check_tensor, delayed, from_frames, to_frames
 from lava_qsnn.integer.stock import flatten_arrays, input_arrays, write_arrays
+from lava_qsnn.neuron.contract import TorchNeuron
 from lava_qsnn.neuron.memory_free import Readout
 
-NeuronParameters = Mapping[str, Any]
+#: Parameters of a neuron by their names, or as the dataclass that lava_qsnn.parameters has for it.
+NeuronParameters = Mapping[str, Any] | Checked
 
 
-def make_neuron(kind: Any, neuron_params: NeuronParameters | None, channels: int | None) -> Any:
-    """A neuron of a family from a block's neuron_params; ConfigurationError if they do not fit.
+def make_neuron(
+    kind: Callable[..., TorchNeuron], neuron_params: NeuronParameters | None, channels: int | None
+) -> TorchNeuron:
+    """A neuron of a family from a block's neuron_params; ConfigurationError, naming all problems, if they do not fit.
 
-    Where the channels are known, the norm is "batch" unless another one, or None, is asked for.
+    The block's number of channels is the neuron's, unless its parameters have another.
     """
-    if neuron_params is None or "threshold" not in neuron_params:
-        raise ConfigurationError("neuron_params needs a `threshold`", remedy="for example {'threshold': 1.0}")
-    parameters = {"channels": channels, **neuron_params}
-    norm = {} if parameters["channels"] is None else {"norm": "batch"}
-    return _make(kind, norm | parameters)
+    if isinstance(neuron_params, Checked):
+        return kind(neuron_params, channels=channels)
+    return kind(**{"channels": channels, **by_name(neuron_params)})
 
 
-def _make(kind: Any, parameters: Mapping[str, Any]) -> Any:
-    try:
-        return kind(**parameters)
-    except TypeError as error:
+def by_name(neuron_params: Any) -> Mapping[str, Any]:
+    """The neuron_params of a block, none if they are None; ConfigurationError if they are no names with values."""
+    given = {} if neuron_params is None else neuron_params
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise ConfigurationError(
-            f"neuron_params do not fit: {error}", remedy=f"see {kind.__module__}.{kind.__name__}"
-        ) from None
+            f"neuron_params must be names with values, not {shown(given)}", remedy="for example {'threshold': 1.0}"
+        )
+    return given
 
 
 def _refuse_delay(delay: bool) -> None:
@@ -56,7 +60,7 @@ def _refuse_delay(delay: bool) -> None:
         )
 
 
-class Dense(Synaptic, base.AbstractDense):
+class Dense(Synaptic, _slayer.AbstractDense):
     """slayer.block.cuba.Dense with quantized weights and this family's neurons: N C T to N out T.
 
     Args:
@@ -69,7 +73,7 @@ class Dense(Synaptic, base.AbstractDense):
         weight_regulation: standardize the weights before they are quantized; see lava_qsnn.regulation.
     """
 
-    neuron_type: Any
+    neuron_type: ClassVar[Callable[..., TorchNeuron]]
 
     def __init__(
         self,
@@ -88,8 +92,7 @@ class Dense(Synaptic, base.AbstractDense):
         weight_regulation: bool = False,
     ) -> None:
         _refuse_delay(delay)
-        super().__init__(None, in_neurons, out_neurons, delay_shift=delay_shift, mask=mask, count_log=count_log)
-        self.synapse = synapse.Dense(
+        weights = synapse.Dense(
             in_neurons,
             out_neurons,
             weight_scale,
@@ -98,10 +101,11 @@ class Dense(Synaptic, base.AbstractDense):
             weight_bits=weight_bits,
             weight_regulation=weight_regulation,
         )
-        self.neuron = make_neuron(self.neuron_type, neuron_params, out_neurons)
+        neuron = make_neuron(type(self).neuron_type, neuron_params, out_neurons)
+        super().__init__(weights, neuron, mask, delay_shift, count_log)
 
 
-class Output(Synaptic, base.AbstractAffine):
+class Output(Synaptic, _slayer.AbstractAffine):
     """The last block: potentials instead of spikes, N C T to N out T; their sum over time are the logits.
 
     In evaluation, the result is the deployed integer potentials times one positive constant.
@@ -123,12 +127,13 @@ class Output(Synaptic, base.AbstractAffine):
         weight_bits: int = 8,
         neuron_params: NeuronParameters | None = None,
     ) -> None:
-        super().__init__(None, in_neurons, out_neurons, mask=mask, count_log=count_log)
-        self.synapse = synapse.Dense(in_neurons, out_neurons, weight_scale, weight_bits=weight_bits, fixed=True)
-        self.neuron = _make(Readout, neuron_params or {})
+        weights = synapse.Dense(in_neurons, out_neurons, weight_scale, weight_bits=weight_bits, fixed=True)
+        given = isinstance(neuron_params, Checked)
+        neuron = Readout(neuron_params) if given else Readout(**by_name(neuron_params))
+        super().__init__(weights, neuron, mask, count_log=count_log)
 
 
-class Conv(Synaptic, base.AbstractConv):
+class Conv(Synaptic, _slayer.AbstractConv):
     """slayer.block.cuba.Conv with quantized weights and this family's neurons: N C H W T to N out H' W' T.
 
     Args:
@@ -141,7 +146,7 @@ class Conv(Synaptic, base.AbstractConv):
         weight_regulation: standardize the weights before they are quantized; see lava_qsnn.regulation.
     """
 
-    neuron_type: Any
+    neuron_type: ClassVar[Callable[..., TorchNeuron]]
 
     def __init__(
         self,
@@ -164,10 +169,8 @@ class Conv(Synaptic, base.AbstractConv):
         weight_regulation: bool = False,
     ) -> None:
         _refuse_delay(delay)
-        super().__init__(None, in_features, out_features, kernel_size, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
         geometry = (in_features, out_features, kernel_size, stride, padding, dilation, groups)
-        self.synapse = synapse.Conv(
+        weights = synapse.Conv(
             *geometry,
             weight_scale,
             weight_norm,
@@ -175,10 +178,11 @@ class Conv(Synaptic, base.AbstractConv):
             weight_bits=weight_bits,
             weight_regulation=weight_regulation,
         )
-        self.neuron = make_neuron(self.neuron_type, neuron_params, out_features)
+        neuron = make_neuron(type(self).neuron_type, neuron_params, out_features)
+        super().__init__(weights, neuron, None, delay_shift, count_log)
 
 
-class Pool(Synaptic, base.AbstractPool):
+class Pool(Synaptic, _slayer.AbstractPool):
     """Sum pooling: N C H W T to N C H' W' T.
 
     Without neuron_params it passes the sums on, integers from 0 to the size of a window, and merges into the block
@@ -193,7 +197,7 @@ class Pool(Synaptic, base.AbstractPool):
         delay_shift: slayer's step of delay, for training beside slayer's blocks; not deployable.
     """
 
-    neuron_type: Any
+    neuron_type: ClassVar[Callable[..., TorchNeuron]]
 
     def __init__(
         self,
@@ -210,11 +214,9 @@ class Pool(Synaptic, base.AbstractPool):
         count_log: bool = False,
     ) -> None:
         _refuse_delay(delay)
-        # Slayer's constructor writes into the dictionary it is given; it gets one of its own.
-        super().__init__({}, kernel_size, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
-        self.synapse = synapse.Pool(kernel_size, stride, padding, dilation, weight_scale, weight_norm, pre_hook_fx)
-        self.neuron = None if neuron_params is None else make_neuron(self.neuron_type, neuron_params, None)
+        weights = synapse.Pool(kernel_size, stride, padding, dilation, weight_scale, weight_norm, pre_hook_fx)
+        neuron = None if neuron_params is None else make_neuron(type(self).neuron_type, neuron_params, None)
+        super().__init__(weights, neuron, None, delay_shift, count_log)
         self._shape: torch.Size | None = None
 
     def forward(self, x: Tensor, skip: None = None) -> Any:  # type: ignore[override]
@@ -227,7 +229,7 @@ class Pool(Synaptic, base.AbstractPool):
             y = from_frames(self.synapse.sums(frames), timesteps)
         self._shape = y.shape[1:-1]
         if self.delay_shift:
-            y = base.step_delay(self, y)
+            y = delayed(y)
         largest = largest_byte(x)
         mark_bytes(y, None if largest is None else largest * self.synapse.weight.numel())
         return (y, None) if self.count_log else y
@@ -256,7 +258,7 @@ class Pool(Synaptic, base.AbstractPool):
         super().export_hdf5(handle)
 
 
-class Input(Synaptic, base.AbstractInput):
+class Input(Synaptic, _slayer.AbstractInput):
     """The first block: integers into the network.
 
     Without neuron_params it passes its input on (evaluation refuses what is not an integer). With neuron_params it
@@ -270,7 +272,7 @@ class Input(Synaptic, base.AbstractInput):
         count_log: as slayer's.
     """
 
-    neuron_type: Any
+    neuron_type: ClassVar[Callable[..., TorchNeuron]]
 
     def __init__(
         self,
@@ -284,10 +286,9 @@ class Input(Synaptic, base.AbstractInput):
             raise ConfigurationError(
                 "an input here has no weight or bias of its own", remedy="use `norm` in neuron_params"
             )
-        super().__init__(None, delay_shift=delay_shift, count_log=count_log)
-        self.mask = None
-        self.synapse = synapse.OneToOne()
-        self.neuron = None if neuron_params is None else make_neuron(self.neuron_type, neuron_params, None)
+        neuron = None if neuron_params is None else make_neuron(type(self).neuron_type, neuron_params, None)
+        super().__init__(synapse.OneToOne(), neuron, None, delay_shift, count_log)
+        self.input_shape: torch.Size | None = None
 
     def forward(self, x: Tensor, skip: None = None) -> Any:  # type: ignore[override]
         """(N, C, [H, W,] T), integers as floats, to the same or to spikes; with count_log, and their rate."""
@@ -295,7 +296,7 @@ class Input(Synaptic, base.AbstractInput):
         if self.neuron is not None:
             return super().forward(x)
         x = take(x, "Input", self.training)
-        y = base.step_delay(self, x) if self.delay_shift else x
+        y = delayed(x) if self.delay_shift else x
         return (y, (y > 0).float().mean()) if self.count_log else y
 
     def deployed_synapse(self, deployed: IntegerParameters, source_shape: tuple[int, ...]) -> integer.Synapse:
@@ -314,8 +315,13 @@ class Input(Synaptic, base.AbstractInput):
             write_arrays(handle, input_arrays(tuple(self.input_shape)))
 
 
-class Flatten(base.AbstractFlatten):
+class Flatten(_slayer.AbstractFlatten):
     """N C H W T to N (C H W) T, in that order; N C T passes unchanged. `count_log` as slayer's."""
+
+    def __init__(self, count_log: bool = False) -> None:
+        nn.Module.__init__(self)
+        self.count_log = count_log
+        self.shape: torch.Size | None = None
 
     def forward(self, x: Tensor) -> Any:
         frames, timesteps = to_frames(x)

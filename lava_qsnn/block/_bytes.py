@@ -38,10 +38,10 @@ def saved_as_bytes(source: Tensor) -> AbstractContextManager[Any]:
     if largest_byte(source) is None or source.dtype != torch.float32 or not source.requires_grad:
         return nullcontext()
 
-    place, size = source.data_ptr(), source.numel()  # not the source itself: autograd keeps what a hook refers to
+    address, size = source.data_ptr(), source.numel()  # not the source itself: autograd keeps what a hook refers to
 
     def pack(saved: Tensor) -> Tensor:
-        same = saved.data_ptr() == place and saved.numel() == size
+        same = saved.data_ptr() == address and saved.numel() == size
         return saved.to(torch.uint8) if same else saved
 
     def unpack(saved: Tensor) -> Tensor:

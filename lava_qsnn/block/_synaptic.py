@@ -16,17 +16,14 @@ from torch import Tensor, nn
 
 from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
-from lava_qsnn._slayer import slayer
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
-from lava_qsnn.frames import from_frames, laid_out, to_frames
+from lava_qsnn.frames import delayed, from_frames, laid_out, per_channel, to_frames
 from lava_qsnn.integer import torch_violations, weight_range
 from lava_qsnn.integer.stock import layer_arrays, write_arrays
-from lava_qsnn.neuron._deployed import per_channel
 from lava_qsnn.neuron._history import filter_history
-
-base: Any = slayer.block.base
+from lava_qsnn.neuron.contract import TorchNeuron, deployable, is_deployable
 
 #: The smallest step of weights that float64 still divides by when it is divided itself, by taps and norms.
 SMALLEST_STEP = 1e-200
@@ -48,34 +45,57 @@ class IntegerParameters:
 
 
 class Synaptic(nn.Module):
-    """A block with a synapse and a neuron: the two ways of computing, and how it is deployed."""
+    """A block with a synapse and a neuron: the two ways of computing, and how it is deployed.
 
-    synapse: synapses.Dense | synapses.Conv | synapses.Pool | synapses.OneToOne
-    neuron: Any  # a Neuron or a Readout; None in a Pool or an Input that only passes on
+    Args:
+        synapse: what computes its currents.
+        neuron: what makes its output of them; None in a Pool or an Input that only passes on.
+        mask: bool (out, in) of the synapses that exist, or None for all.
+        delay_shift, count_log: slayer's.
+    """
+
     mask: Tensor | None
     skip_strength: int = 1  # the integer that multiplies the skip's integer weights
     real_weights: bool = False  # compute with the real weights: a twin for comparison, not deployable
-    delay_shift: bool = False
-    count_log: bool = False
     timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape
     source_shape: tuple[int, ...] | None = None
+
+    def __init__(
+        self,
+        synapse: synapses.Dense | synapses.Conv | synapses.Pool | synapses.OneToOne,
+        neuron: TorchNeuron | None,
+        mask: Tensor | None = None,
+        delay_shift: bool = False,
+        count_log: bool = False,
+    ) -> None:
+        nn.Module.__init__(self)  # not slayer's constructors: all that they set is here
+        self.synapse, self.neuron = synapse, neuron
+        self.neuron_params = self.synapse_params = self.delay = None
+        self.register_buffer("mask", None if mask is None else mask.reshape(*mask.shape[:2], 1, 1, 1))
+        self.delay_shift, self.count_log = delay_shift, count_log
+
+    @property
+    def shape(self) -> torch.Size | None:
+        """Shape (C,) or (C, H, W) of the last output."""
+        return None if self.neuron is None else self.neuron.shape
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Any:
         """(N, C, [H, W,] T) to (N, out, [H, W,] T): spikes, or a readout's potentials; with count_log, and their rate.
 
         `skip` is what its skip connection carries, if it has one; see Residual.
         """
+        assert self.neuron is not None, "blocks without a neuron compute otherwise"
         if (skip is None) != (self.skip is None):
             raise ConfigurationError("a block with a skip connection takes two tensors, others one")
         x = take(x, type(self).__name__, self.training)
         skip = None if skip is None else take(skip, type(self).__name__, self.training)
         self.timesteps = x.shape[-1]
         self.source_shape = tuple(x.shape[1:-1])
-        trains = self.training or self.real_weights or self.neuron.not_deployable is not None
+        trains = self.training or self.real_weights or not is_deployable(self.neuron)
         y = from_frames(self._train(x, skip) if trains else self._evaluate(x, skip).to(x.dtype), self.timesteps)
         self.neuron.shape = y.shape[1:-1]
         if self.delay_shift:
-            y = base.step_delay(self, y)
+            y = delayed(y)
         mark_bytes(y, 1 if self.neuron.spikes else None)
         return (y, (y > 0).float().mean()) if self.count_log else y
 
@@ -104,22 +124,20 @@ class Synaptic(nn.Module):
 
         So they are exact in float32; under autocast, weights and spikes are exact in 16 bits, and currents are rounded.
         """
+        assert self.neuron is not None
         weight, step = self._weights(self.synapse)
-        early = skip is None and self._filters_sources(x)
-        parts = [(self.synapse, weight, _traces(x, self.neuron.early_taps) if early else x)]
+        taps = self._early_taps(x) if skip is None else None
+        parts = [(self.synapse, weight, x if taps is None else _traces(x, taps))]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
         with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
             total = _total(parts, self.neuron.needs_float32)
-            if early:
-                result: Tensor = self.neuron.fire(total, step / self.neuron.taps.scale, self.timesteps)
-            else:
-                result = self.neuron.integrate(total, step, self.timesteps)
-        return result
+            return self.neuron.integrate(total, step, x.shape[-1], filtered=taps is not None)
 
-    def _filters_sources(self, x: Tensor) -> bool:
-        """True if filtering what comes in costs less than filtering currents, and can be done."""
-        return self.neuron.early_taps is not None and self.synapse.targets_per_source > 1 and not _is_still(x)
+    def _early_taps(self, x: Tensor) -> tuple[int, ...] | None:
+        """The neuron's taps, if filtering what comes in costs less than filtering currents, and can be done."""
+        assert self.neuron is not None
+        return self.neuron.early_taps if self.synapse.targets_per_source > 1 and not _is_still(x) else None
 
     def _weights(self, of: synapses.Quantized) -> tuple[Tensor, Tensor]:
         """Weights in units of their steps (integers unless `real_weights`), and the steps; the mask taken in."""
@@ -131,14 +149,14 @@ class Synaptic(nn.Module):
     @torch.no_grad()
     def _evaluate(self, x: Tensor, skip: Tensor | None) -> Tensor:
         assert self.timesteps is not None
-        deployed = self.integer_parameters(self.timesteps)
+        neuron, deployed = deployable(self.neuron), self.integer_parameters(self.timesteps)
         parts = [(self.synapse, deployed.weight, x)]
         if skip is not None and deployed.skip is not None:
             parts.append((self.skip, deployed.skip, skip))
         _refuse_inexact([(weight, source) for _, weight, source in parts], deployed.neuron, type(self).__name__)
         with torch.autocast(x.device.type, enabled=False):
             tensors = [(of, torch.as_tensor(weight, device=x.device), source) for of, weight, source in parts]
-            result: Tensor = self.neuron.evaluate(deployed.neuron, _total(tensors, float32=True), self.timesteps)
+            result = neuron.evaluate(deployed.neuron, _total(tensors, float32=True), self.timesteps)
         if deployed.neuron.spikes:
             return result
         return result * per_channel(torch.as_tensor(deployed.scale).to(result), result)
@@ -154,12 +172,12 @@ class Synaptic(nn.Module):
             raise DeploymentError("delay_shift is a training option", remedy="build the block with delay_shift=False")
         if self.real_weights:
             raise DeploymentError("its weights are real, for comparison only", remedy="train without float weights")
+        neuron = deployable(self.neuron)
         weight, step = self._integer_weight(self.synapse)
         # A pooling or an input has one weight for all channels, and its norm may have one gain for each.
-        # Slayer's norms do not know theirs before they have seen an input.
-        channels = max(len(weight), getattr(getattr(self.neuron, "norm", None), "num_features", None) or 1)
+        channels = max(len(weight), neuron.channels or 1)
         weight = np.broadcast_to(weight, (channels, *weight.shape[1:]))
-        deployed = self.neuron.deploy(np.broadcast_to(step, channels), timesteps)
+        deployed = neuron.deploy(np.broadcast_to(step, channels), timesteps)
         skip = None
         if self.skip is not None:
             skip = self._integer_weight(self.skip)[0] * self.skip_strength
@@ -249,7 +267,7 @@ def _is_still(x: Tensor) -> bool:
 
 
 def _traces(x: Tensor, taps: tuple[int, ...]) -> Tensor:
-    """sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
+    """Traces, sum_k L_k x[t-k], in the shape and dtype of x (N, .., T)."""
     frames, timesteps = to_frames(x)
     traces = from_frames(filter_history(frames, timesteps, torch.tensor(taps, dtype=x.dtype)), timesteps)
     largest = largest_byte(x)

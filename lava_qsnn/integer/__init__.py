@@ -27,6 +27,7 @@ from lava_qsnn.integer._network import IntegerNetwork
 from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
+    MAXIMUM_TAP_BITS,
     check_history,
     check_tap_bits,
     geometric_taps,
@@ -86,6 +87,7 @@ __all__ = [
     "LEAKS",
     "LOIHI_LIMIT",
     "MAXIMUM_HISTORY",
+    "MAXIMUM_TAP_BITS",
     "NEURONS",
     "NEVER",
     "POTENTIAL_BITS",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from lava_qsnn.errors import ConfigurationError
 
-MAXIMUM_HISTORY = 64
+#: Time steps of the longest history, bits of the widest tap.
+MAXIMUM_HISTORY, MAXIMUM_TAP_BITS = 64, 8
 
 
 def check_history(history: int) -> int:
@@ -44,8 +45,10 @@ def geometric_taps(history: int, decay: float, bits: int) -> tuple[int, ...]:
 
 def check_tap_bits(bits: int) -> int:
     """Return `bits` if it is an integer from 1 to 8; raise ConfigurationError otherwise."""
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
-        raise ConfigurationError(f"tap_bits must be an integer from 1 to 8, not {bits!r}", remedy="4 is the default")
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= MAXIMUM_TAP_BITS:
+        raise ConfigurationError(
+            f"tap_bits must be an integer from 1 to {MAXIMUM_TAP_BITS}, not {bits!r}", remedy="4 is the default"
+        )
     return bits
 
 

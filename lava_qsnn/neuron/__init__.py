@@ -1,8 +1,8 @@
-"""Neurons in torch, in slayer's style."""
+"""Neurons in torch, in slayer's style: a module for each kind, and the contract that blocks keep with them."""
 
 from lava_qsnn.extras import extra
 
 with extra("train"):
-    from lava_qsnn.neuron import memory_free, quantized_lif
+    from lava_qsnn.neuron import contract, lif, memory_free, quantized_lif, tanh_lif
 
-__all__ = ["memory_free", "quantized_lif"]
+__all__ = ["contract", "lif", "memory_free", "quantized_lif", "tanh_lif"]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_qsnn._slayer import slayer
+from lava_qsnn import _slayer
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import Affine
-
-#: What `norm` may be in neuron_params: None, "batch" or True, a class of torch's, or anything that makes a module.
-NormChoice = Callable[[], nn.Module] | str | bool | None
+from lava_qsnn.parameters import NormChoice
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -24,18 +21,18 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         """Any number of dimensions from two on is fine."""
 
 
-def norm_maker(norm: NormChoice, channels: int | None) -> Callable[[], nn.Module] | None:
-    """A constructor of the norm that neuron_params ask for, or None; ConfigurationError if there is none such."""
-    if norm is None or norm is False:
+def make_norm(norm: NormChoice, channels: int | None) -> nn.Module | None:
+    """The norm that parameters ask for, or None; ConfigurationError if it needs channels that are not known."""
+    if norm is None or norm is False or (norm == "auto" and channels is None):
         return None
-    batch = norm in (True, "batch") or (isinstance(norm, type) and issubclass(norm, nn.modules.batchnorm._BatchNorm))
-    if callable(norm) and not batch:
-        return norm
-    if not batch:
-        raise ConfigurationError(f"there is no norm '{norm}'", remedy='use None, "batch", or a callable that makes one')
+    torchs = isinstance(norm, type) and issubclass(norm, nn.modules.batchnorm._BatchNorm)
+    if callable(norm) and not torchs:
+        return norm()
     if channels is None:
         raise ConfigurationError('norm="batch" needs the number of channels', remedy="pass `channels`, or use a block")
-    return lambda: BatchNorm(channels)
+    if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
+        raise ConfigurationError(f"channels must be a positive integer, not {channels!r}")
+    return BatchNorm(channels)
 
 
 def normalize(norm: nn.Module, frames: Tensor) -> Tensor:
@@ -64,10 +61,10 @@ def _affine(norm: nn.Module | None, channels: int) -> Affine:
         gain = norm.weight if norm.weight is not None else one
         bias = norm.bias if norm.bias is not None else zero
         return _affine_of(channels, gain, norm.running_mean, _float64(norm.running_var, channels) + norm.eps, bias)
-    if isinstance(norm, slayer.neuron.norm.WgtScaleBatchNorm):
+    if isinstance(norm, _slayer.WgtScaleBatchNorm):
         mean, deviation = norm.pre_hook_fx(norm.running_mean), norm.std(norm.running_var)
         return _affine_of(channels, torch.ones(1), mean, _float64(deviation, channels) ** 2, torch.zeros(1))
-    if isinstance(norm, slayer.neuron.norm.MeanOnlyBatchNorm):
+    if isinstance(norm, _slayer.MeanOnlyBatchNorm):
         mean = norm.pre_hook_fx(norm.running_mean)
         return _affine_of(channels, torch.ones(1), mean, np.ones(channels), torch.zeros(1))
     raise DeploymentError(

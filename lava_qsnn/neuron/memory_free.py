@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lava_qsnn import integer
-from lava_qsnn._slayer import slayer
-from lava_qsnn.errors import ConfigurationError, DeploymentError
-from lava_qsnn.frames import from_frames, to_frames
-from lava_qsnn.integer import (
-    FLOAT32_LIMIT,
-    check_history,
-    check_tap_bits,
-    geometric_taps,
-    integer_threshold,
-    reduce_taps,
-    shift_taps,
-    tap_scale,
-)
-from lava_qsnn.neuron._deployed import Deployed, check_threshold, per_channel
+from lava_qsnn import integer, parameters
+from lava_qsnn.errors import DeploymentError
+from lava_qsnn.frames import from_frames, per_channel, to_frames
+from lava_qsnn.integer import FLOAT32_LIMIT, geometric_taps, integer_threshold, reduce_taps, shift_taps, tap_scale
 from lava_qsnn.neuron._fused import Chain, fused_spike
 from lava_qsnn.neuron._history import filter_history
-from lava_qsnn.neuron._norm import NormChoice, evaluation_affine, norm_maker, normalize
+from lava_qsnn.neuron._norm import evaluation_affine, normalize
+from lava_qsnn.neuron._spiking import SpikingNeuron, settings_of
+from lava_qsnn.neuron.contract import Deployed
 from lava_qsnn.quantize import integer_taps
-from lava_qsnn.surrogate import check_surrogate, spike
-
-TAP_FAMILIES = ("shift", "geometric", "learned")
+from lava_qsnn.surrogate import spike
 
 
 class Taps(nn.Module):
     """The weights of the last K time steps, integers when deployed.
 
     Args:
-        history: K, 1 to 64 time steps.
-        family: "shift", powers of two, L_k = 2^(K-1-k), a decay of one half; "geometric", round((2^bits - 1) decay^k)
-            without the taps that round to 0; "learned", K integers from 1 to 2^bits - 1 with a straight-through
-            gradient, which start as the geometric ones.
-        decay: of the geometric family, in (0, 1].
-        bits: width of a geometric or learned tap, 1 to 8.
+        settings: K, the taps' family, its decay and its bits; see parameters.Taps.
     """
 
-    def __init__(self, history: int = 4, family: str = "shift", decay: float = 0.9, bits: int = 4) -> None:
+    def __init__(self, settings: parameters.Taps) -> None:
         super().__init__()
-        if family not in TAP_FAMILIES:
-            raise ConfigurationError(f"there are no taps '{family}'", remedy=f"choose one of {', '.join(TAP_FAMILIES)}")
-        self.history, self.family = check_history(history), family
-        self.decay, self.bits = decay, check_tap_bits(bits)
-        geometric_taps(history, decay, bits)  # checks decay
-        if family == "learned":
-            initial = torch.arange(history).double()
-            initial = ((2**bits - 1) * decay**initial).clamp(min=1)
+        self.history, self.family = settings.history, settings.taps
+        self.decay, self.bits = settings.decay, settings.tap_bits
+        if self.family == "learned":
+            initial = torch.arange(self.history).double()
+            initial = ((2**self.bits - 1) * self.decay**initial).clamp(min=1)
             self.value = nn.Parameter(initial.float())
 
     @property
@@ -84,51 +66,31 @@ class Taps(nn.Module):
         return f"history={self.history}, family={self.family}, decay={self.decay}, bits={self.bits}"
 
 
-class Neuron(slayer.neuron.base.Neuron):
+class Neuron(SpikingNeuron[parameters.MemoryFree]):
     """The memory-free neuron: spikes where the normalized, history-filtered current reaches the threshold.
 
         z_i[t] = sum_{k<K} L_k / S  I_i[t-k],   s_i[t] = 1 iff norm(z)_i[t] >= threshold
 
     with I the synapse's current and S the taps' power-of-two scale. There is no reset, so all T steps are computed at
-    once. (This project's reconstruction of the memory-free quantization of MFP-QSNN, arXiv 2503.00040.)
+    once. (This project's reconstruction of the memory-free quantization of MFP-QSNN, arXiv 2503.00040.) Its norm is
+    applied to the potential, and folds into integer thresholds.
 
     Args:
-        threshold: in units of the normalized potential; a number.
-        history: K, time steps that take part, 1 to 64. K >= T forgets nothing.
-        taps: "shift", "geometric" or "learned"; see Taps.
-        decay: of geometric taps (and of learned ones at the start), in (0, 1].
-        tap_bits: bits of a geometric or learned tap, 1 to 8.
-        surrogate: name of the surrogate gradient, see lava_qsnn.surrogate.
-        tau_grad: its width, in units of the normalized potential.
-        scale_grad: its height.
-        norm: None; "batch" (or True, or one of torch's batch norm classes); or a callable that makes a norm module,
-            such as slayer's norms. It is applied to the potential, and folds into integer thresholds. Blocks that know
-            their channels take "batch" by default.
-        dropout: a module applied to the potential during training, such as slayer.neuron.Dropout, or None.
+        values, options: the parameters of parameters.MemoryFree, in their order, by their names, or as one dataclass.
         channels: number of channels, needed with norm="batch"; blocks fill it in.
+        dropout: a module applied to the potential during training, such as slayer.neuron.Dropout, or None.
     """
 
+    kind = parameters.MemoryFree
+    needs_float32 = False  # under autocast, its currents may have 16 bits
+    needs_integers = False
+
     def __init__(
-        self,
-        threshold: float,
-        history: int = 4,
-        taps: str = "shift",
-        decay: float = 0.9,
-        tap_bits: int = 4,
-        surrogate: str = "triangle",
-        tau_grad: float = 1.0,
-        scale_grad: float = 1.0,
-        norm: NormChoice = None,
-        dropout: nn.Module | None = None,
-        channels: int | None = None,
+        self, *values: Any, channels: int | None = None, dropout: nn.Module | None = None, **options: Any
     ) -> None:
-        check_surrogate(surrogate, tau_grad, scale_grad)
-        check_threshold(threshold)
-        # Slayer's scale for quantizing its own norms; the threshold itself stays as given.
-        super().__init__(threshold, tau_grad, scale_grad, 1, 1 << 6, 1 << 6, norm_maker(norm, channels), dropout)
-        self._threshold = float(threshold)
-        self.surrogate, self.tau_grad = surrogate, float(tau_grad)
-        self.taps = Taps(history, taps, decay, tap_bits)
+        super().__init__(*values, channels=channels, **options)
+        self.drop = dropout
+        self.taps = Taps(self.settings)
 
     def forward(self, input: Tensor) -> Tensor:
         """Currents (N, C, [H, W,] T), float, to spikes of the same shape."""
@@ -136,30 +98,20 @@ class Neuron(slayer.neuron.base.Neuron):
         self.shape = input.shape[1:-1]
         return from_frames(self._fire(frames, torch.ones(1, device=input.device), timesteps, self.taps()), timesteps)
 
-    spikes = True
-    needs_float32 = False  # under autocast, its currents may have 16 bits
-
-    def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
-        """Training: currents as frames (N T, C, [H, W]) in units of `step` (channels,) or (1,), to spikes.
-
-        The spikes may overwrite the currents.
-        """
-        return self._fire(current, step, timesteps, self.taps(), overwrite=True)
-
     @property
     def early_taps(self) -> tuple[int, ...] | None:
         """Integer taps that may filter its sources instead of its currents: fixed ones, of traces within a byte."""
-        taps = () if self.taps.family == "learned" else self.taps.integers()
+        taps = () if self.settings.taps == "learned" else self.taps.integers()
         return taps if len(taps) > 1 and sum(taps) < 256 else None
 
-    def fire(self, potential: Tensor, step: Tensor, timesteps: int) -> Tensor:
-        """Training: as `integrate`, from currents of sources that were filtered already."""
-        return self._fire(potential, step, timesteps, torch.ones(1), overwrite=True)
+    def integrate(self, current: Tensor, step: Tensor, timesteps: int, filtered: bool = False) -> Tensor:
+        if filtered:
+            return self._fire(current, step / self.taps.scale, timesteps, torch.ones(1), overwrite=True)
+        return self._fire(current, step, timesteps, self.taps(), overwrite=True)
 
     def _fire(self, current: Tensor, step: Tensor, timesteps: int, taps: Tensor, overwrite: bool = False) -> Tensor:
         """Filter, norm, dropout, threshold; fused where it can be, and else one after the other."""
-        surrogate = self.threshold, self.surrogate, self.tau_grad, float(self.scale_rho)
-        chain = Chain(taps, self.norm, *surrogate)
+        chain = Chain(taps, self.norm, *self.firing)
         if self.drop is None and chain.fits(current):
             return fused_spike(current, timesteps, step, chain, overwrite)
         potential = filter_history(current, timesteps, taps) * per_channel(step, current)
@@ -167,7 +119,7 @@ class Neuron(slayer.neuron.base.Neuron):
             potential = normalize(self.norm, potential)
         if self.drop is not None:
             potential = to_frames(self.drop(from_frames(potential, timesteps)))[0]
-        return spike(potential, *surrogate)
+        return spike(potential, *self.firing)
 
     def deploy(self, step: NDArray[np.float64], timesteps: int) -> Deployed:
         """Its integer form behind a synapse of these steps (channels,), for samples of T steps."""
@@ -186,27 +138,25 @@ class Neuron(slayer.neuron.base.Neuron):
         theta = np.where(deployed.threshold > limit, np.inf, deployed.threshold.clip(-limit, limit))
         return potential >= per_channel(torch.as_tensor(theta).to(potential), potential)
 
-    @property
-    def device(self) -> torch.device:
-        """The device of its parameters; the CPU if it has none."""
-        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
-
-    @property
-    def not_deployable(self) -> str | None:
-        """The reason why it has no integer form; None, as it always has one."""
-        return None
-
 
 class Readout(nn.Module):
     """A neuron that does not spike: its output is the history-filtered current itself.
 
     Args:
-        history, taps, decay, tap_bits: as Neuron's; one step by default.
+        values, options: the parameters of parameters.Readout, in their order, by their names, or as one dataclass.
     """
 
-    def __init__(self, history: int = 1, taps: str = "shift", decay: float = 0.9, tap_bits: int = 4) -> None:
+    kind = parameters.Readout
+    spikes = False
+    needs_float32 = True  # its potentials are what the loss sees
+    needs_integers = False
+    early_taps = None
+    channels = None  # it has no norm
+
+    def __init__(self, *values: Any, **options: Any) -> None:
         super().__init__()
-        self.taps = Taps(history, taps, decay, tap_bits)
+        self.settings = settings_of(self.kind, values, options)
+        self.taps = Taps(self.settings)
         self.shape: torch.Size | None = None
 
     def forward(self, input: Tensor) -> Tensor:
@@ -215,12 +165,7 @@ class Readout(nn.Module):
         self.shape = input.shape[1:-1]
         return from_frames(filter_history(frames, timesteps, self.taps()), timesteps)
 
-    spikes = False
-    needs_float32 = True  # its potentials are what the loss sees
-    early_taps = None
-
-    def integrate(self, current: Tensor, step: Tensor, timesteps: int) -> Tensor:
-        """Training: currents as frames (N T, C, [H, W]) in units of `step`, to real potentials."""
+    def integrate(self, current: Tensor, step: Tensor, timesteps: int, filtered: bool = False) -> Tensor:
         return filter_history(current, timesteps, self.taps()) * per_channel(step, current)
 
     def deploy(self, step: NDArray[np.float64], timesteps: int) -> Deployed:
@@ -232,8 +177,3 @@ class Readout(nn.Module):
     def evaluate(self, deployed: integer.Neuron, current: Tensor, timesteps: int) -> Tensor:
         """Integer potentials as deployed, from integer currents: float32 frames (N T, C, [H, W])."""
         return filter_history(current, timesteps, torch.tensor(deployed.taps, dtype=torch.float32))
-
-    @property
-    def not_deployable(self) -> str | None:
-        """The reason why it has no integer form; None, as it always has one."""
-        return None

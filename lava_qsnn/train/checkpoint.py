@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from lava_qsnn._tree import check_tree
 from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.extras import extra
 from lava_qsnn.train._folder import replaced
-from lava_qsnn.train._tree import check_tree
 from lava_qsnn.train.config import Config, from_dict
 
 with extra("train"):

@@ -6,53 +6,50 @@ This module imports neither torch nor Lightning, so that a command line can chec
 
 from __future__ import annotations
 
-import math
 import os
-import reprlib
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal
 
 import yaml
 
+from lava_qsnn import parameters
+from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown
 from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.train._tree import check_tree
 
-Part = TypeVar("Part", bound="_Part")
-
-#: Characters of the longest YAML text, numbers in the longest list.
-LONGEST_YAML, LONGEST_LIST = 2**15, 256
-
-#: Values in the largest dictionary, and how deep values are nested.
-MOST_VALUES, DEEPEST = 10**4, 16
+#: Characters of the longest YAML text.
+LONGEST_YAML = 2**15
 
 
-def _bounded(default: Any, low: float, high: float) -> Any:
-    """A field whose number, or each number of whose list, lies from `low` to `high`."""
-    return field(default=default, metadata={"range": (low, high)})
+Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
+
+#: The neurons of a configuration that names none, or gives them no threshold.
+DEFAULT_NEURON = parameters.MemoryFree(threshold=0.0)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Checks every field against its annotation and range, however the part is made."""
-
-    key: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        annotations = typing.get_type_hints(type(self))
-        for entry in fields(self):
-            key = _join(self.key, entry.name)
-            value = _converted(key, getattr(self, entry.name), annotations[entry.name])
-            _refuse_out_of_range(key, value, entry.metadata.get("range"))
-            object.__setattr__(self, entry.name, value)
+def _neuron(key: str, content: Any) -> parameters.Spiking:
+    """The neuron's parameters, of the kind that `family` names."""
+    if isinstance(content, Mapping):
+        content = dict(content)
+        family = content.pop("family", DEFAULT_NEURON.family)
+        if not isinstance(family, str) or family not in parameters.FAMILIES:
+            choices = ", ".join(parameters.FAMILIES)
+            raise ConfigurationError(f"{key}.family must be one of {choices}, not {shown(family)}")
+        if family == DEFAULT_NEURON.family:
+            content = {"threshold": DEFAULT_NEURON.threshold, **content}
+        content = read(parameters.FAMILIES[family], content, key)
+    if not isinstance(content, parameters.Spiking):
+        raise ConfigurationError(f"{key} must have keys, not be {shown(content)}")
+    if not is_plain(plain(content)):
+        raise ConfigurationError(f"{key}.norm must be one that a file can name, not {shown(content.norm)}")
+    return content
 
 
 @dataclass(frozen=True)
-class Data(_Part):
+class Data(Checked):
     """The data that are learned.
 
     Args:
@@ -77,45 +74,19 @@ class Data(_Part):
     folder: str | None = None
     download: bool = False
     cache: str | None = None
-    timesteps: int = _bounded(4, 1, 1024)
-    input_bits: int = _bounded(5, 1, 8)
-    size: int | None = _bounded(None, 1, 1024)
+    timesteps: int = bounded(4, 1, 1024)
+    input_bits: int = bounded(5, 1, 8)
+    size: int | None = bounded(None, 1, 1024)
     encoding: Literal["levels", "crossings"] = "levels"
     augment: bool = False
     flatten: bool = True
-    batch_size: int = _bounded(64, 1, 2**20)
-    validation: float = _bounded(0.1, 0.001, 0.5)
-    split_seed: int = _bounded(0, 0, 2**32 - 1)
+    batch_size: int = bounded(64, 1, 2**20)
+    validation: float = bounded(0.1, 0.001, 0.5)
+    split_seed: int = bounded(0, 0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
-class Neuron(_Part):
-    """Parameters of every spiking layer, as the Neuron of lava_qsnn.neuron's module `family` takes them.
-
-    memory_free takes `history`, `taps` and `tap_bits`; quantized_lif, whose threshold must be positive, takes
-    `potential_bits`, `potential_range`, `reset` and `mode`. `decay` is 0.9 of taps and 0.5 of potentials, if not given.
-    """
-
-    key: ClassVar[str] = "model.neuron"
-
-    family: Literal["memory_free", "quantized_lif"] = "memory_free"
-    threshold: float = _bounded(0.0, -1e6, 1e6)
-    history: int = _bounded(4, 1, 64)
-    taps: Literal["shift", "geometric", "learned"] = "shift"
-    decay: float | None = _bounded(None, 1e-6, 1.0)
-    tap_bits: int = _bounded(4, 1, 8)
-    potential_bits: int | None = _bounded(4, 2, 16)
-    potential_range: int | None = _bounded(None, 1, 64)
-    reset: Literal["hard", "soft"] = "hard"
-    mode: Literal["deployable", "paper"] = "deployable"
-    surrogate: Literal["triangle", "fast_sigmoid", "arctan", "exponential"] = "triangle"
-    tau_grad: float = _bounded(1.0, 1e-6, 1e6)
-    scale_grad: float = _bounded(1.0, 1e-6, 1e6)
-    norm: Literal["batch"] | None = "batch"
-
-
-@dataclass(frozen=True)
-class Model(_Part):
+class Model(Checked):
     """The network that learns.
 
     Args:
@@ -130,26 +101,26 @@ class Model(_Part):
         output_bits: of the output's weights.
         weight_regulation: standardize the weights of hidden layers before they are quantized; see lava_qsnn.regulation.
         float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
-        neuron: parameters of the spiking neurons.
+        neuron: parameters of every spiking layer, with the `family` of blocks that has them; see lava_qsnn.parameters.
     """
 
     key: ClassVar[str] = "model"
 
     name: str = "mlp"
     target: Literal["any", "lava", "netx"] = "any"
-    channels: tuple[int, ...] = _bounded((), 1, 2**12)
-    blocks: tuple[int, ...] = _bounded((), 1, 2**8)
-    hidden: tuple[int, ...] = _bounded((128, 128), 1, 2**16)
+    channels: tuple[int, ...] = bounded((), 1, 2**12)
+    blocks: tuple[int, ...] = bounded((), 1, 2**8)
+    hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
     first_bits: Literal[1, 2, 4, 8] | None = None
     output_bits: Literal[1, 2, 4, 8] = 8
     weight_regulation: bool = False
     float_weights: bool = False
-    neuron: Neuron = field(default_factory=Neuron)
+    neuron: Spiking = field(default=DEFAULT_NEURON, metadata={"reader": _neuron})
 
 
 @dataclass(frozen=True)
-class Optimizer(_Part):
+class Optimizer(Checked):
     """AdamW with a linear warm-up and a cosine to zero, per step.
 
     Args:
@@ -163,16 +134,16 @@ class Optimizer(_Part):
 
     key: ClassVar[str] = "optimizer"
 
-    learning_rate: float = _bounded(5e-3, 1e-8, 10.0)
-    weight_decay: float = _bounded(0.0, 0.0, 10.0)
-    warmup: float = _bounded(0.1, 0.0, 0.9)
-    label_smoothing: float = _bounded(0.1, 0.0, 0.9)
-    spike_regulation: float = _bounded(0.0, 0.0, 10.0)
+    learning_rate: float = bounded(5e-3, 1e-8, 10.0)
+    weight_decay: float = bounded(0.0, 0.0, 10.0)
+    warmup: float = bounded(0.1, 0.0, 0.9)
+    label_smoothing: float = bounded(0.1, 0.0, 0.9)
+    spike_regulation: float = bounded(0.0, 0.0, 10.0)
     spike_regulation_kind: Literal["entropy", "squared"] = "entropy"
 
 
 @dataclass(frozen=True)
-class Trainer(_Part):
+class Trainer(Checked):
     """Arguments of lightning.Trainer: those below by name, any other in `options`.
 
     Args:
@@ -183,24 +154,24 @@ class Trainer(_Part):
 
     key: ClassVar[str] = "trainer"
 
-    max_epochs: int = _bounded(20, 1, 10**6)
+    max_epochs: int = bounded(20, 1, 10**6)
     accelerator: str = "auto"
     devices: int | str | tuple[int, ...] = 1
-    num_nodes: int = _bounded(1, 1, 2**16)
+    num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
     options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Config(_Part):
+class Config(Checked):
     """Everything a training depends on. `seed` is of the initial weights and of the order of the samples."""
 
     data: Data = field(default_factory=Data)
     model: Model = field(default_factory=Model)
     optimizer: Optimizer = field(default_factory=Optimizer)
     trainer: Trainer = field(default_factory=Trainer)
-    seed: int = _bounded(0, 0, 2**32 - 1)
+    seed: int = bounded(0, 0, 2**32 - 1)
 
 
 def shipped() -> tuple[str, ...]:
@@ -215,12 +186,12 @@ def load_config(path_or_name: str | os.PathLike[str]) -> Config:
     Raises:
         ConfigurationError: there is no such name or file, it is not YAML, or its content is wrong.
     """
-    text, place = _read(path_or_name)
+    text, name = _read(path_or_name)
     try:
         content = _from_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{place} is not YAML: {reason}") from None
+        raise ConfigurationError(f"{name} is not YAML: {reason}") from None
     return from_dict({} if content is None else content)
 
 
@@ -230,14 +201,14 @@ def from_dict(content: Mapping[str, Any]) -> Config:
     Raises:
         ConfigurationError: an unknown key, a wrong type, or a number out of its range; the text names the key.
     """
-    return _part(Config, "", content)
+    return read(Config, content)
 
 
 def to_dict(config: Config) -> dict[str, Any]:
     """A configuration as nested dictionaries of numbers, strings and lists; `from_dict` reverses it."""
-    plain = _plain(config)
-    assert isinstance(plain, dict)
-    return plain
+    content: dict[str, Any] = plain(config)
+    content["model"]["neuron"] = {"family": config.model.neuron.family, **content["model"]["neuron"]}
+    return content
 
 
 def to_yaml(config: Config) -> str:
@@ -248,24 +219,37 @@ def to_yaml(config: Config) -> str:
 def override(config: Config, values: Mapping[str, Any]) -> Config:
     """A copy with some values changed, by dotted keys: override(config, {"trainer.max_epochs": 3}).
 
-    The parts of a key are those of the YAML file; `trainer.options` takes new keys, as in "trainer.options.profiler".
+    The parts of a key are those of the YAML file; `trainer.options` takes new keys, as in "trainer.options.profiler". A
+    new `model.neuron.family` keeps the parameters that all families share, and has its own defaults else.
 
     Raises:
         ConfigurationError: as from_dict.
     """
     content = to_dict(config)
+    if "model.neuron.family" in values:
+        content["model"]["neuron"] = _in_family(content["model"]["neuron"], values["model.neuron.family"])
     for key, value in values.items():
         *path, last = key.split(".")
-        place = content
+        part = content
         for name in path:
-            inner = place.get(name)
+            inner = part.get(name)
             if not isinstance(inner, dict):
-                raise _unknown(key, _keys(content))
-            place = inner
-        if last not in place and place is not content["trainer"]["options"]:
-            raise _unknown(key, _keys(content))
-        place[last] = value
+                raise unknown(key, _keys(content))
+            part = inner
+        if last not in part and part is not content["trainer"]["options"]:
+            raise unknown(key, _keys(content))
+        part[last] = value
     return from_dict(content)
+
+
+def _in_family(neuron: Mapping[str, Any], family: Any) -> dict[str, Any]:
+    """Parameters of a neuron of another family: those that all share, as they are, and the defaults of the others."""
+    kind = parameters.FAMILIES.get(str(family))
+    if kind is None or family == neuron["family"]:
+        return {**neuron, "family": family}
+    shared = {entry.name for entry in fields(parameters.Spiking)}
+    values = {entry.name: neuron[entry.name] if entry.name in shared else entry.default for entry in fields(kind)}
+    return {"family": family, **values}
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -280,7 +264,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), _from_yaml(value)
     except (yaml.YAMLError, ValueError):
-        raise ConfigurationError(f"{key.strip()}: {_shown(value)} is not a YAML value") from None
+        raise ConfigurationError(f"{key.strip()}: {shown(value)} is not a YAML value") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -297,6 +281,12 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
+
+
+# PyYAML follows YAML 1.1, which takes 1e-3 (without a decimal point) for text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
 
 
 def _from_yaml(text: str) -> Any:
@@ -329,126 +319,9 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         ) from None
 
 
-def _part(kind: type[Part], key: str, content: Any) -> Part:
-    names = [entry.name for entry in fields(kind)]
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(
-            f"{key or 'a configuration'} must have keys, not be {_shown(content)}",
-            remedy=f"its keys are {', '.join(names)}",
-        )
-    for name in content:
-        if name not in names:
-            raise _unknown(_join(key, str(name)), [_join(key, name) for name in names])
-    return kind(**content)
-
-
-def _converted(key: str, value: Any, annotation: Any) -> Any:
-    """`value` as the annotated type: nothing is guessed, but integers pass for floats and lists for tuples."""
-    check_tree(key, value, _members, MOST_VALUES, DEEPEST)
-    if is_dataclass(annotation):
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, _Part)
-        return value if isinstance(value, annotation) else _part(annotation, key, value)
-    for choice in _alternatives(annotation):
-        accepted, result = _accept(value, choice)
-        if accepted:
-            return result
-    wanted = " or ".join(_name(choice) for choice in _alternatives(annotation))
-    raise ConfigurationError(f"{key} must be {wanted}, not {_shown(value)}")
-
-
-def _accept(value: Any, annotation: Any) -> tuple[bool, Any]:
-    if get_origin(annotation) is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in get_args(annotation)), value
-    if get_origin(annotation) is tuple:
-        items = value if isinstance(value, (list, tuple)) else [None]
-        return all(type(item) is int for item in items), tuple(items)
-    if get_origin(annotation) is dict:
-        return isinstance(value, Mapping) and _is_plain(value), _plain(value)
-    if annotation is float:
-        return _accept_float(value)
-    return type(value) is annotation, value
-
-
-def _accept_float(value: Any) -> tuple[bool, Any]:
-    # PyYAML follows YAML 1.1, which takes 1e-3 (without a decimal point) for text.
-    if type(value) not in (int, float, str):
-        return False, value
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return False, value
-    return math.isfinite(number), number
-
-
-def _refuse_out_of_range(key: str, value: Any, limits: tuple[float, float] | None) -> None:
-    if isinstance(value, tuple) and len(value) > LONGEST_LIST:
-        raise ConfigurationError(f"{key} must have at most {LONGEST_LIST} entries, not {len(value):,}")
-    for number in value if isinstance(value, tuple) else (value,):
-        if limits is not None and number is not None and not limits[0] <= number <= limits[1]:
-            raise ConfigurationError(f"{key} must lie from {limits[0]} to {limits[1]}, not be {_shown(number)}")
-
-
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-
-
-def _shown(value: Any) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # Python writes no integers of more than some thousand digits
-        return "a huge number"
-
-
-def _name(annotation: Any) -> str:
-    if get_origin(annotation) is Literal:
-        return "one of " + ", ".join(str(choice) for choice in get_args(annotation))
-    names = {
-        bool: "true or false",
-        int: "an integer",
-        float: "a finite number",
-        str: "a text",
-        tuple: "a list of integers",
-        dict: "a dictionary of names with numbers, texts or lists",
-        types.NoneType: "null",
-    }
-    return names[get_origin(annotation) or annotation]
-
-
-def _members(value: Any) -> Sequence[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return value if isinstance(value, (list, tuple)) else ()
-
-
-def _is_plain(value: Any) -> bool:
-    """True if a value consists of what YAML, and a checkpoint that is read weights-only, can hold."""
-    if isinstance(value, Mapping):
-        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(item) for item in value)
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-
 def _keys(content: Mapping[str, Any], key: str = "") -> list[str]:
     """All dotted keys of nested dictionaries."""
     result = []
     for name, value in content.items():
-        result += _keys(value, _join(key, name)) if isinstance(value, dict) and value else [_join(key, name)]
+        result += _keys(value, join(key, name)) if isinstance(value, dict) and value else [join(key, name)]
     return result
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
-
-
-def _unknown(key: str, choices: list[str]) -> ConfigurationError:
-    return ConfigurationError(f"there is no key '{key}'", remedy=f"choose one of {', '.join(choices)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from types import ModuleType
 from typing import Any
 
@@ -14,18 +13,11 @@ from lava_qsnn import synapse
 from lava_qsnn.block import Synaptic, memory_free
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
-from lava_qsnn.train.config import Model, Neuron
+from lava_qsnn.train.config import Model
 from lava_qsnn.train.data import Properties
 
 with extra("train"):
     from torch import nn
-
-#: The neuron's parameters that each family takes, besides those that all take.
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "memory_free": ("history", "taps", "decay", "tap_bits"),
-    "quantized_lif": ("potential_bits", "potential_range", "decay", "reset", "mode"),
-}
-SHARED = ("threshold", "surrogate", "tau_grad", "scale_grad", "norm")
 
 
 def build(model: Model, properties: Properties) -> nn.Sequential:
@@ -61,17 +53,13 @@ def float_twin(net: nn.Sequential) -> nn.Sequential:
     twin = copy.deepcopy(net)
     for block in twin.modules():
         if isinstance(block, Synaptic):
-            if block.neuron is not None and getattr(block.neuron, "potential_bits", None) and not _is_paper(block):
+            if block.neuron is not None and block.neuron.needs_integers:
                 raise ConfigurationError(
                     "real weights have no integer currents, which a quantized potential needs",
-                    remedy="set model.neuron.potential_bits to null, or model.neuron.mode to paper",
+                    remedy="set model.neuron.family to lif or tanh_lif",
                 )
             block.real_weights = True
     return twin
-
-
-def _is_paper(block: Synaptic) -> bool:
-    return getattr(block.neuron, "mode", None) == "paper"
 
 
 def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
@@ -87,7 +75,7 @@ class _Parts:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.family: ModuleType = getattr(families, model.neuron.family)
-        self.neuron = neuron_parameters(model.neuron)
+        self.neuron = model.neuron
         self._first = True
 
     def conv(self, source: int, target: int, stride: int = 1) -> nn.Module:
@@ -120,18 +108,6 @@ class _Parts:
 
     def _options(self, bits: int) -> dict[str, Any]:
         return {"weight_bits": bits, "weight_regulation": self.model.weight_regulation}
-
-
-def neuron_parameters(neuron: Neuron) -> dict[str, Any]:
-    """The neuron_params of a configuration's neuron; ConfigurationError for settings of another family."""
-    given, default = asdict(neuron), asdict(Neuron(family=neuron.family))
-    names = SHARED + FAMILIES[neuron.family]
-    for name, value in given.items():
-        if name not in (*names, "family") and value != default[name]:
-            raise ConfigurationError(
-                f"model.neuron.{name} has no meaning for '{neuron.family}'", remedy=f"it takes {', '.join(names)}"
-            )
-    return {name: given[name] for name in names if name != "decay" or given[name] is not None}
 
 
 def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:

@@ -18,8 +18,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
+from lava_qsnn.block import Synaptic
 from lava_qsnn.errors import QsnnError
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.neuron.contract import is_deployable
 from lava_qsnn.neuron.memory_free import Taps
 from lava_qsnn.quantize import largest_level
 from lava_qsnn.synapse import Quantized
@@ -89,9 +91,8 @@ def deployed(net: nn.Module, given: Properties) -> IntegerNetwork:
 
 
 def _is_checked(model: Model, net: nn.Module) -> bool:
-    neurons = [getattr(module, "neuron", None) for module in net.modules()]
-    deployable = all(getattr(neuron, "not_deployable", None) is None for neuron in neurons)
-    return not model.float_weights and (deployable or model.target != "any")
+    neurons = [module.neuron for module in net.modules() if isinstance(module, Synaptic) and module.neuron is not None]
+    return not model.float_weights and (all(map(is_deployable, neurons)) or model.target != "any")
 
 
 def _check(target: str, net: nn.Module, given: Properties, when: str) -> None:

@@ -97,8 +97,9 @@ def _fill(messages: dict[int, Cursor], dtype: np.dtype[Any]) -> NDArray[Any]:
     if FILL in messages:
         message = messages[FILL]
         version = message.expect("version of a fill value", 1, 2, 3)
-        flags = message.integer() if version == 3 else 0x20 * (message.bytes(2) and message.integer())
-        if flags & 0x20 and len(message.data):
+        message.bytes(2 if version < 3 else 0)  # when space is taken, and filled
+        flags = message.integer()
+        if flags & (0x20 if version == 3 else 1) and len(message.data):
             value = bytes(message.bytes(message.integer(4)))
     if len(value) != dtype.itemsize:
         value = bytes(dtype.itemsize)

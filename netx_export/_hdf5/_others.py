@@ -105,7 +105,7 @@ class _OtherFile(_File):
 
     def _messages(self, address: int) -> Messages:
         """The messages of an object's header, of version 1 or 2, by type."""
-        if self.view[address : address + 4] == b"OHDR":
+        if bytes(self.view[address : address + 4]) == b"OHDR":
             return {kind: found for kind, found in super()._messages(address).items() if kind in TOLD}
         start = self.blocks.unchecked(address, 16)
         start.expect("version of an object", 1)

@@ -1,4 +1,4 @@
-"""The members of a group in a symbol table: a B-tree of version 1, its nodes, and a heap of names (III.A.1, B, C, D)."""
+"""The members of a group in a symbol table: a B-tree, its nodes, and a heap of names (III.A.1, B, C and D)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.proc.monitor.process import Monitor
 
 from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
-from lava_qsnn.guard import run
+from lava_qsnn.guard import GuardedRuntime
 
 with contextlib.redirect_stdout(io.StringIO()):
     from lava.lib.dl.netx.hdf5 import Network
@@ -76,8 +76,6 @@ def run_netx(
 
 
 def _run(source: Any, sinks: list[Any], count: int, network: Any, voltages: bool) -> list[np.ndarray]:
-    from lava_qsnn.guard import GuardedRuntime
-
     config = Loihi2SimCfg(select_tag="fixed_pt")
     with GuardedRuntime(source, config, time_limit=300.0) as runtime:
         runtime.run(count)

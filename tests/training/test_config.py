@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from lava_qsnn.checked import plain
 from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.neuron.memory_free import TAP_FAMILIES
+from lava_qsnn.parameters import FAMILIES, LIF, MemoryFree, QuantizedLIF, Surrogate, TanhLIF, TapFamily
 from lava_qsnn.quantize import WEIGHT_BITS
 from lava_qsnn.regulation import PENALTIES
 from lava_qsnn.surrogate import BUMPS
@@ -44,8 +45,8 @@ parts = st.fixed_dictionaries(
                     {},
                     optional={
                         "threshold": st.floats(-1e6, 1e6) | st.integers(-10, 10),
-                        "taps": st.sampled_from(TAP_FAMILIES),
-                        "norm": st.sampled_from(["batch", None]),
+                        "taps": st.sampled_from(get_args(TapFamily)),
+                        "norm": st.sampled_from(["auto", "batch", None]),
                     },
                 ),
             },
@@ -96,9 +97,8 @@ def test_the_shipped_configurations_are_these() -> None:
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    hints = get_type_hints(module.Neuron)
-    assert get_args(hints["taps"]) == TAP_FAMILIES
-    assert get_args(hints["surrogate"]) == tuple(BUMPS)
+    assert get_args(Surrogate) == tuple(BUMPS)
+    assert [kind.__name__ for kind in get_args(module.Spiking)] == [kind.__name__ for kind in FAMILIES.values()]
     assert get_args(get_type_hints(module.Model)["weight_bits"]) == WEIGHT_BITS
     assert get_args(get_type_hints(module.Optimizer)["spike_regulation_kind"]) == tuple(PENALTIES)
 
@@ -106,9 +106,24 @@ def test_the_choices_are_those_of_the_library() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ({"dat": {}}, "there is no key 'dat'. Remedy: choose one of data, model, optimizer, trainer, seed"),
+        ({"dat": {}}, "there is no key 'dat'. Remedy: did you mean 'data'?"),
+        ({"size": {}}, "there is no key 'size'. Remedy: choose one of data, model, optimizer, trainer, seed"),
         ({"data": {"nam": "x"}}, "there is no key 'data.nam'"),
-        ({"model": {"neuron": {"treshold": 1}}}, "there is no key 'model.neuron.treshold'"),
+        (
+            {"model": {"neuron": {"treshold": 1}}},
+            "'model.neuron.treshold'. Remedy: did you mean 'model.neuron.threshold'?",
+        ),
+        (
+            {"model": {"neuron": {"family": "cuba"}}},
+            "model.neuron.family must be one of memory_free, quantized_lif, lif",
+        ),
+        (
+            {"model": {"neuron": {"family": ["lif"]}}},
+            "model.neuron.family must be one of memory_free, quantized_lif, lif",
+        ),
+        ({"model": {"neuron": {"family": "lif"}}}, "model.neuron needs a `threshold`"),
+        ({"model": {"neuron": {"potential_bits": 2}}}, "there is no key 'model.neuron.potential_bits'"),
+        ({"model": {"neuron": 3}}, "model.neuron must have keys, not be 3"),
         ({"data": 3}, "data must have keys, not be 3"),
         ([1, 2], r"a configuration must have keys"),
         ({"data": {"timesteps": "4"}}, "data.timesteps must be an integer, not '4'"),
@@ -133,6 +148,49 @@ def test_wrong_keys_types_and_numbers_are_named(content: Any, text: str) -> None
     with pytest.raises(ConfigurationError) as error:
         from_dict(content)
     assert text in str(error.value)
+
+
+def told(entry: Field[Any], annotation: Any) -> str:
+    """What the documentation says of a parameter: its default, and what may be chosen."""
+    default = "" if entry.default is MISSING else f"{plain(entry.default)}: ".replace("None", "null")
+    kinds = [each for each in (get_args(annotation) or (annotation,)) if each not in (int, float, type(None))]
+    named = [choice for kind in kinds for choice in (get_args(kind) if get_origin(kind) is Literal else [])]
+    chosen = [
+        *map(str, entry.metadata.get("choices", ())),
+        *map(str, kinds if get_origin(annotation) is Literal else named),
+    ]
+    chosen += [str(entry.metadata["range"])] if "range" in entry.metadata else []
+    none = " or null" if type(None) in get_args(annotation) else ""
+    return f"{default}{', '.join(chosen)}{none}"
+
+
+def test_the_documentation_has_every_parameter_with_its_default_and_range() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text("utf-8")
+    names = list(dict.fromkeys(entry.name for kind in FAMILIES.values() for entry in fields(kind)))
+    columns = [{e.name: told(e, get_type_hints(kind)[e.name]) for e in fields(kind)} for kind in FAMILIES.values()]
+    rows = [["parameter", *(f"`{name}`" for name in FAMILIES)], ["---"] * (1 + len(FAMILIES))]
+    rows += [[f"`{name}`", *(column.get(name, "") for column in columns)] for name in names]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    assert table in page, f"docs/reference/configuration.md must hold:\n{table}"
+
+
+def test_all_problems_are_told_at_once() -> None:
+    wrong = {"data": {"timesteps": 0, "nam": "x"}, "model": {"neuron": {"history": 0, "taps": "none"}}, "sed": 1}
+    with pytest.raises(ConfigurationError) as error:
+        from_dict(wrong)
+    for text in (
+        "there is no key 'sed' (did you mean 'seed'?)",
+        "there is no key 'data.nam' (did you mean 'data.name'?)",
+        "data.timesteps must lie from 1 to 1024, not be 0",
+        "model.neuron.history must lie from 1 to 64, not be 0",
+        "model.neuron.taps must be one of shift, geometric, learned, not 'none'",
+    ):
+        assert text in str(error.value)
+
+
+def test_a_norm_that_no_file_can_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="model.neuron.norm must be one that a file can name"):
+        module.Model(neuron=MemoryFree(threshold=1.0, norm=dict))
 
 
 def test_the_parts_check_themselves() -> None:
@@ -170,14 +228,43 @@ def test_override_changes_a_copy() -> None:
     assert override(changed, to_dict(config)) == config
 
 
+def test_another_family_keeps_what_all_share_and_has_its_own_defaults_else() -> None:
+    neuron = MemoryFree(threshold=2.0, history=9, decay=0.8, surrogate="arctan", norm=None)
+    config = Config(model=module.Model(neuron=neuron))
+    for kind in (QuantizedLIF, LIF):
+        changed = override(config, {"model.neuron.decay": 0.75, "model.neuron.family": kind.family}).model.neuron
+        assert changed == kind(threshold=2.0, decay=0.75, surrogate="arctan", norm=None)
+    assert override(config, {"model.neuron.family": "memory_free"}) == config
+    tanh = override(config, {"model.neuron": {"family": "tanh_lif", "threshold": 0.5}}).model.neuron
+    assert tanh == TanhLIF(threshold=0.5)
+    with pytest.raises(ConfigurationError, match="model.neuron.family must be one of"):
+        override(config, {"model.neuron.family": "cuba"})
+
+
 def test_override_passes_new_options_to_lightning() -> None:
     assert override(Config(), {"trainer.options.profiler": "simple"}).trainer.options == {"profiler": "simple"}
 
 
-@pytest.mark.parametrize("key", ["epochs", "trainer.epochs", "seed.deep", "data.name.deep", "trainer.options.a.b", ""])
-def test_override_refuses_unknown_keys(key: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"there is no key '{key}'.*trainer.max_epochs"):
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("epochs", "did you mean 'trainer.max_epochs'"),
+        ("trainer.epochs", "did you mean 'trainer.max_epochs'"),
+        ("model.neuron.histroy", "did you mean 'model.neuron.history'"),
+        ("seed.deep", "did you mean 'seed'"),
+        ("data.name.deep", "did you mean 'data.name'"),
+        ("xyz", "choose one of data.name, .*trainer.max_epochs"),
+        ("", "choose one of data.name, .*trainer.max_epochs"),
+    ],
+)
+def test_override_refuses_unknown_keys(key: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"there is no key '{key}'. Remedy: {remedy}"):
         override(Config(), {key: 1})
+
+
+def test_override_refuses_keys_in_what_is_no_part() -> None:
+    with pytest.raises(ConfigurationError, match="there is no key 'trainer.options.a.b'"):
+        override(Config(), {"trainer.options.a.b": 1})
 
 
 def test_override_checks_values() -> None:

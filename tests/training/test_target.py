@@ -16,9 +16,10 @@ from torch import nn
 
 import netx_export
 from lava_qsnn.errors import DeploymentError, RangeError
+from lava_qsnn.parameters import MemoryFree, TanhLIF
 from lava_qsnn.synapse import Quantized
 from lava_qsnn.train import data
-from lava_qsnn.train.config import Config, Model, Neuron, from_dict, load_config, override, shipped
+from lava_qsnn.train.config import Config, Model, from_dict, load_config, override, shipped
 from lava_qsnn.train.data import Properties
 from lava_qsnn.train.models import build
 from lava_qsnn.train.module import Classifier, restore
@@ -86,7 +87,7 @@ def test_the_documentation_says_what_shipped_configurations_run_on() -> None:
 )
 def test_no_weights_exceed_the_worst_case(name: str, bits: Any, taps: Any, regulation: bool, seed: int) -> None:
     shapes: dict[str, Any] = {"cnn": {"channels": (2, 3)}, "resnet": {"channels": (2, 3), "blocks": (1, 1)}}
-    neuron = Neuron(threshold=0.5, history=3, taps=taps)
+    neuron = MemoryFree(threshold=0.5, history=3, taps=taps)
     model = Model(
         name=name, hidden=(5,), weight_bits=bits, weight_regulation=regulation, neuron=neuron, **shapes.get(name, {})
     )
@@ -102,7 +103,7 @@ def test_no_weights_exceed_the_worst_case(name: str, bits: Any, taps: Any, regul
 
 @pytest.mark.parametrize(("bits", "level"), [(1, 1), (2, 1), (4, 7), (8, 127)])
 def test_the_worst_case_is_what_equal_weights_reach(bits: Any, level: int) -> None:
-    model = Model(hidden=(6,), weight_bits=bits, output_bits=bits, neuron=Neuron(history=3))
+    model = Model(hidden=(6,), weight_bits=bits, output_bits=bits, neuron=MemoryFree(threshold=0, history=3))
     given = Properties((20,), 5, 4, 3)
     expected = {"dense1": 20 * level * 31 * (4 + 2 + 1), "output": 6 * level}
     assert reach(worst_case(build(model, given)), given) == expected
@@ -149,7 +150,7 @@ def test_a_training_that_leaves_the_limits_ends_in_that_epoch_with_checkpoints_t
 
 def test_what_is_trained_for_comparison_is_not_checked() -> None:
     config = override(from_dict(WIDE), {"model.first_bits": 8, "model.float_weights": True})
-    paper = Config(model=Model(neuron=Neuron(family="quantized_lif", threshold=0.5, mode="paper")))
+    paper = Config(model=Model(neuron=TanhLIF(threshold=0.5)))
     for each in (config, paper):
         check_before_training(each.model, Classifier(each).network, data.make(each.data).properties)
     lava = override(paper, {"model.target": "lava"})

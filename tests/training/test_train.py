@@ -7,7 +7,6 @@ import json
 import logging
 import signal
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,11 +20,12 @@ from torch import nn
 import netx_export
 from lava_qsnn.block import memory_free
 from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.parameters import LIF, MemoryFree, QuantizedLIF, TanhLIF
 from lava_qsnn.train import curves, data
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
-from lava_qsnn.train.config import Config, Model, Neuron, from_dict, load_config, override
+from lava_qsnn.train.config import Config, Model, from_dict, load_config, override
 from lava_qsnn.train.data import Properties
-from lava_qsnn.train.models import MODELS, build, float_twin, neuron_parameters, spiking_blocks
+from lava_qsnn.train.models import MODELS, build, float_twin, spiking_blocks
 from lava_qsnn.train.module import Classifier, restore, warm_cosine
 from lava_qsnn.train.train import Result, train
 
@@ -327,9 +327,9 @@ SHAPES: dict[str, dict[str, object]] = {
     "vgg": {"channels": (3, 4), "first_bits": 8},
     "resnet": {"channels": (4, 6), "blocks": (2, 1), "first_bits": 4, "weight_regulation": True},
 }
-FAMILY = {
-    "memory_free": Neuron(threshold=0.3, history=3),
-    "quantized_lif": Neuron(family="quantized_lif", threshold=0.5, potential_bits=3, decay=0.75, reset="soft"),
+FAMILY: dict[str, MemoryFree | QuantizedLIF] = {
+    "memory_free": MemoryFree(threshold=0.3, history=3),
+    "quantized_lif": QuantizedLIF(threshold=0.5, potential_bits=3, decay=0.75, reset="soft"),
 }
 
 
@@ -353,18 +353,20 @@ def test_models_take_images_and_deploy_exactly(name: str, family: str) -> None:
 
 
 def test_a_twin_with_quantized_potentials_is_refused() -> None:
-    lif = Neuron(family="quantized_lif", threshold=1.0)
-    with pytest.raises(ConfigurationError, match="real weights have no integer currents"):
-        build(Model(neuron=lif, float_weights=True), Properties((4,), 1, 4, 2))
-    full = build(Model(neuron=replace(lif, potential_bits=None), float_weights=True), Properties((4,), 1, 4, 2))
-    assert full(torch.ones(2, 4, 3)).shape == (2, 2, 3)
+    with pytest.raises(ConfigurationError, match="real weights have no integer currents.*family to lif"):
+        build(Model(neuron=QuantizedLIF(threshold=1.0), float_weights=True), Properties((4,), 1, 4, 2))
 
 
-def test_settings_of_another_family_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"model.neuron.history has no meaning for 'quantized_lif'"):
-        neuron_parameters(Neuron(family="quantized_lif", threshold=1.0, history=8))
-    with pytest.raises(ConfigurationError, match=r"model.neuron.potential_bits has no meaning for 'memory_free'"):
-        neuron_parameters(Neuron(potential_bits=2))
+@pytest.mark.parametrize("neuron", [LIF(threshold=0.5), TanhLIF(threshold=0.5)], ids=["lif", "tanh_lif"])
+def test_neurons_for_comparison_train_with_real_and_quantized_weights(neuron: LIF | TanhLIF) -> None:
+    for real in (False, True):
+        torch.manual_seed(0)
+        net = build(Model(neuron=neuron, hidden=(16,), float_weights=real), Properties((8,), 1, 4, 2))
+        x = torch.randint(0, 2, (16, 8, 4)).float()
+        assert 0 < net[0](x).mean() < 1
+        net(x).square().sum().backward()
+        assert net[0].synapse.weight.grad.abs().sum() > 0
+        assert net.eval()(x).shape == (16, 2, 4)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -1,9 +1,10 @@
 """What unmodified NetX makes of the weights of dense layers, bit for bit, and which weights make what is wanted.
 
-NetX shifts a layer's weights up until they use 8 bits, 9 with a sign, and Lava's fixed-point Dense clips them, cuts off
-the bits below `num_weight_bits`, and shifts the sums down again: I[t] = floor(sum_j W_ij s_j[t] / 2^k). For most weights
-this is the file's own sum. Where no weight is positive it is not: bits are lost. Sources: `optimize_weight_bits` of
-lava-dl's `netx/utils.py`, `clip_weights` and `truncate_weights` of Lava's `utils/weightutils.py`.
+NetX shifts a layer's weights up until they use 8 bits, 9 with a sign. Lava's fixed-point Dense clips them, cuts off the
+bits below `num_weight_bits`, and shifts sums down again: I[t] = floor(sum_j W_ij s_j[t] / 2^k). Mostly this is
+the sum that the file means; where no weight is positive it need not be, for then bits are lost. Sources:
+`optimize_weight_bits` of lava-dl's `netx/utils.py`, and `clip_weights` and `truncate_weights` of Lava's
+`utils/weightutils.py`.
 """
 
 from __future__ import annotations
@@ -55,11 +56,8 @@ def netx_weights(*parts: NDArray[Any]) -> tuple[list[Integers], int]:
 
 def _shift(low: int, high: int, signed: bool) -> int:
     """The bits by which NetX shifts weights up; logarithms as it takes them, in float64."""
-    if signed:
-        scale = min(127 / high if high else math.inf, -128 / low)
-    else:
-        scale = -256 / low if high < 0 else 255 / high
-    return int(np.floor(np.log2(scale))) + signed
+    scales = [127 / high if high else math.inf, -128 / low] if signed else [-256 / low if high < 0 else 255 / high]
+    return int(np.floor(np.log2(min(scales)))) + signed
 
 
 def _factors_of_two(parts: Sequence[NDArray[Any]]) -> int:
@@ -111,7 +109,7 @@ def _widened(part: Integers, widest: int | None, count: int | None) -> Integers:
 
 
 def _is_made(candidate: list[Integers], wanted: Sequence[Integers], shift: int) -> bool:
-    """True if NetX makes the same sums of a candidate, shifted by k; wrapping to 32 bits apart, if it shifts by more."""
+    """True if NetX makes the same sums of a candidate; if it shifts by more than k, but for wrapping to 32 bits."""
     try:
         made, by = netx_weights(*candidate)
     except DeploymentError:

@@ -1,0 +1,35 @@
+"""Families of blocks: for a kind of neuron, the blocks that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lava_qsnn.block import _blocks
+from lava_qsnn.neuron.contract import TorchNeuron
+
+
+class Family(NamedTuple):
+    """The blocks that differ from family to family."""
+
+    Dense: type[_blocks.Dense]
+    Conv: type[_blocks.Conv]
+    Pool: type[_blocks.Pool]
+    Input: type[_blocks.Input]
+
+
+def family(module: str, neuron: Callable[..., TorchNeuron]) -> Family:
+    """Make the blocks of a kind of neuron.
+
+    Args:
+        module: name of the module that they are to be found in, `__name__` there.
+        neuron: its class; `neuron_params` are the arguments of its constructor.
+    """
+    return Family(
+        *(_block(module, each, neuron) for each in (_blocks.Dense, _blocks.Conv, _blocks.Pool, _blocks.Input))
+    )
+
+
+def _block(module: str, base: type, neuron: Callable[..., TorchNeuron]) -> type:
+    """The subclass of a block for a kind of neuron, which pickles and prints under the module's name."""
+    return type(base.__name__, (base,), {"neuron_type": neuron, "__module__": module, "__doc__": base.__doc__})

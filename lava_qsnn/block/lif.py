@@ -1,0 +1,18 @@
+"""Blocks of leaky integrate-and-fire neurons at full precision, to compare with: they have no integer form.
+
+`neuron_params` are the parameters of lava_qsnn.parameters.LIF.
+Flatten, Output and Residual are the same for all families: they have no neurons of their own that spike.
+"""
+
+from typing import TYPE_CHECKING
+
+from lava_qsnn.block._blocks import Flatten, Output, Residual
+from lava_qsnn.block._family import family
+from lava_qsnn.neuron.lif import Neuron
+
+if TYPE_CHECKING:  # a type checker sees classes, which annotations may name
+    from lava_qsnn.block._blocks import Conv, Dense, Input, Pool
+else:
+    Dense, Conv, Pool, Input = family(__name__, Neuron)
+
+__all__ = ["Conv", "Dense", "Flatten", "Input", "Output", "Pool", "Residual"]

@@ -1,0 +1,1 @@
+"""Exchange of networks in the neuromorphic intermediate representation, NIR (Pedersen et al., Nat. Commun. 2024)."""
