@@ -1,7 +1,7 @@
 """Where a slayer block computes something else than unmodified NetX makes of its export, by name.
 
-Everywhere else the two are equal: CUBA neurons with delays, decays per neuron and mean-only norms, recurrent layers,
-and resonate-and-fire neurons of both kinds, in evaluation, which slayer computes with the numbers that it exports.
+Everywhere else the two are equal, for in evaluation slayer computes with the numbers that it exports: CUBA neurons with
+delays, decays per neuron and mean-only norms, recurrent layers, resonate-and-fire neurons of both kinds, sigma-delta.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from lava_qsnn.integer import CUBA, RF, Layer, Neuron
 from netx_export._slayer import family, form
 
 
-def departures(block: Any, shifted: int) -> Iterator[str]:
+def departures(block: Any, layer: Layer, shifted: int) -> Iterator[str]:
     """The reasons why NetX computes something else than a block does, each a sentence with its remedy.
 
     Args:
         block: a slayer block that has run.
+        layer: what it is folded into.
         shifted: by how many steps slayer's `delay_shift` delays its input.
     """
     kind, neurons = form(block), family(block)
@@ -26,6 +30,7 @@ def departures(block: Any, shifted: int) -> Iterator[str]:
         return
     yield from _norms(block, shifted)
     yield from _delays(block, kind)
+    yield from _decays(block, layer.neuron)
     if getattr(block.neuron, "graded_spike", False) and neurons != "sigma_delta":
         yield "NetX passes over graded_spike and sends single spikes: leave it out"
     if neurons.startswith("adrf"):
@@ -68,9 +73,24 @@ def _delays(block: Any, kind: str | None) -> Iterator[str]:
         yield "NetX has no delays of poolings: leave them out"
 
 
+def _decays(block: Any, neuron: Neuron) -> Iterator[str]:
+    shape = tuple(block.neuron.shape)
+    if isinstance(neuron, CUBA) and len(shape) == 3 and block.neuron.current_decay.numel() > 1:
+        yield "slayer lays decays along the width of an image, NetX along its channels: leave out shared_param=False"
+    if isinstance(neuron, RF):
+        own = (block.neuron.cx_sin_decay, block.neuron.cx_cos_decay)
+        if any((np.broadcast_to(mine, len(its)) != its).any() for mine, its in zip(own, (neuron.sine, neuron.cosine))):
+            yield (
+                "Lava computes a period and a decay of the coefficients, and of these coefficients again, some of them "
+                "lower by 1/4096: compare accuracies"
+            )
+
+
 def _sigma_delta(block: Any) -> Iterator[str]:
     neuron = block.neuron
-    yield "NetX cuts messages off to multiples of 1/64, and slayer sends multiples of 1/4096: compare accuracies"
+    yield "slayer's float32 holds states, of 18 bits behind the point, exactly up to 64 only: keep activations below"
+    if bool((neuron.threshold * neuron.w_scale % 1 != 0).any()):
+        yield "NetX cuts thresholds off to multiples of 1/64: leave requires_grad out"
     if getattr(neuron.activation, "__name__", "") != "relu":
         yield "NetX computes every activation as relu: train with torch.nn.functional.relu"
     if neuron.bias_is_set:

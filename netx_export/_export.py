@@ -13,7 +13,8 @@ from torch import nn
 from lava_qsnn.errors import DeploymentError, QsnnWarning
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import VOLTAGE
-from netx_export._fold import fold
+from netx_export._fold import blocks, fold
+from netx_export._fold_slayer import as_slayer_takes
 from netx_export._silence import warn_of_silence
 from netx_export._stock import LEVELS, stock_answer
 from netx_export._verify import Report, compare_torch
@@ -60,7 +61,7 @@ def export(
         RangeError: potentials could exceed what torch computes exactly.
     """
     network = fold(net, input_shape, timesteps, input_bits)
-    report = compare_torch(network, net, _proof_samples(network))
+    report = compare_torch(network, net, as_slayer_takes(next(blocks(net)), _proof_samples(network)))
     if not report.exact and report.departures:
         _warn_of_departures(report)
     elif not report.exact:

@@ -30,7 +30,7 @@ from lava_qsnn.integer import (
 )
 from lava_qsnn.integer import Input as IntegerInput
 from netx_export._fold_slayer import slayer_layer
-from netx_export._slayer import form, refuse_unknown
+from netx_export._slayer import form, refuse_late_mixtures, refuse_unknown
 
 Block = nn.Module
 
@@ -54,7 +54,9 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
     if isinstance(input_bits, bool) or not isinstance(input_bits, int) or not 1 <= input_bits <= 24:
         raise ConfigurationError(f"input_bits must be an integer from 1 to 24, not {input_bits!r}")
     graph = _Graph(IntegerInput(tuple(input_shape), 2**input_bits - 1), timesteps)
-    for block in blocks(net):
+    every = list(blocks(net))
+    refuse_late_mixtures(every)
+    for block in every:
         graph.add(block)
     network = graph.network()
     refuse_violations(network, map(_unless_wrapping, TORCH_RULES), "any backend")

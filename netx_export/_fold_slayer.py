@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import CUBA, CUBAReadout, Input, Layer, Shape
@@ -52,32 +53,38 @@ def slayer_layer(
 
 
 def input_unit(block: Any) -> float:
-    """What an input of 1 is in slayer's units, for a network that begins with a block: 1/64 of sigma-delta neurons.
+    """What an input of 1 is in slayer's units, for a network that begins with a block.
 
-    So it is of an Input block with neurons, whose data NetX takes as integers in the units of its states.
+    An Input block with neurons takes integers in the units of weights in NetX, and sigma-delta neurons send them in
+    those of their states.
     """
-    has_neurons = form(block) not in ("flatten", None) and getattr(block, "neuron", None) is not None
-    if has_neurons and (family(block) == "sigma_delta" or form(block) == "input"):
+    if form(block) in ("flatten", None) or getattr(block, "neuron", None) is None:
+        return 1.0
+    if form(block) == "input":
         return 1 / float(block.neuron.w_scale)
-    return 1.0
+    return 1 / float(block.neuron.s_scale) if family(block) == "sigma_delta" else 1.0
+
+
+def as_slayer_takes(block: Any, x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Integers that an Input block of slayer takes as they are: it rounds to even numbers and clips at 254."""
+    takes_any = form(block) != "input" or block.neuron is None
+    return x if takes_any else np.minimum(x - x % 2, 254)
 
 
 def _contents(block: Any, source: Shape) -> Contents:
-    """What a block exports, as the file of one layer."""
-    contents = exported(block)
+    """What a block exports, as the file of one layer; a pooling as a convolution, for NetX has no poolings."""
     if form(block) != "pool":
-        return contents
-    return Contents({**contents.arrays, **_pooling(block, contents, source)}, contents.attributes)
+        return exported(block)
+    kernel = _window(block, source)
+    contents = exported(block)
+    arrays = _pooling(contents.arrays["layer/0/weight"].reshape(kernel), source[0])
+    return Contents({**contents.arrays, **arrays}, contents.attributes)
 
 
-def _pooling(block: Any, contents: Contents, source: Shape) -> dict[str, Any]:
-    """A pooling as the convolution of each channel with its window, in the arrays of a file: NetX has no poolings.
-
-    Raises:
-        DeploymentError: slayer's pooling, which slides over all channels as one image, would mix them.
-    """
+def _window(block: Any, source: Shape) -> tuple[int, int]:
+    """The window of a pooling; DeploymentError where slayer, which slides over all channels at once, mixes them."""
     kernel, stride, padding, dilation = (
-        tuple(int(each) for each in getattr(block.synapse, key)[:2])
+        (int(getattr(block.synapse, key)[0]), int(getattr(block.synapse, key)[1]))
         for key in ("kernel_size", "stride", "padding", "dilation")
     )
     if stride != kernel or padding != (0, 0) or dilation != (1, 1):
@@ -91,10 +98,13 @@ def _pooling(block: Any, contents: Contents, source: Shape) -> dict[str, Any]:
             f"windows of {kernel[0]} x {kernel[1]} do not divide its source of shape {source}, and slayer adds rows",
             remedy="choose sizes that the windows divide",
         )
-    channels = source[0]
+    return kernel
+
+
+def _pooling(window: NDArray[Any], channels: int) -> dict[str, NDArray[Any]]:
+    """A convolution of each channel with a window, in as many groups as Lava can count."""
     groups = max(count for count in range(1, MOST_GROUPS + 1) if channels % count == 0)
-    window = contents.arrays["layer/0/weight"].reshape(kernel)
-    weight = np.zeros((channels, channels // groups, *kernel), window.dtype)
+    weight = np.zeros((channels, channels // groups, *window.shape), window.dtype)
     weight[np.arange(channels), np.arange(channels) % (channels // groups)] = window
     return {"layer/0/weight": weight[..., None], "layer/0/groups": np.array(groups)}
 

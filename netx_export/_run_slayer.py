@@ -9,44 +9,39 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lava_qsnn.integer import Layer
 from netx_export._departures import departures
-from netx_export._slayer import family, form
+from netx_export._slayer import family, form, is_late
 
 
 def steps_late(blocks: Iterable[nn.Module]) -> dict[nn.Module, int]:
     """The steps by which the output of each block comes late: slayer's `delay_shift` delays it by one a block."""
     late, found = 0, {}
     for block in blocks:
-        late += _delays(block)
+        late += is_late(block)
         found[block] = late
     return found
 
 
-def _delays(block: nn.Module) -> bool:
-    """True if a block shifts its output by a step; an Input of sigma-delta neurons never does, whatever it is told."""
-    shifts = form(block) not in (None, "affine", "flatten") and bool(getattr(block, "delay_shift", False))
-    return shifts and (form(block), family(block)) != ("input", "sigma_delta")
-
-
-def all_departures(blocks: Iterable[nn.Module], layers: Mapping[nn.Module, str]) -> tuple[str, ...]:
+def all_departures(blocks: Iterable[nn.Module], layers: Mapping[nn.Module, Layer]) -> tuple[str, ...]:
     """Where the slayer blocks of a network compute something else than NetX, each with its layer; see `departures`.
 
     Args:
         blocks: all, in the order of their data flow.
-        layers: the names of the layers that they become, by block.
+        layers: what they become, by block, in the same order.
     """
     found, late = [], steps_late(blocks)
-    for block in (block for block in layers if form(block) is not None):
-        shifted = late[block] - _delays(block)
-        found += [f"layer '{layers[block]}': {reason}" for reason in departures(block, shifted)]
+    for block, layer in layers.items():
+        if form(block) is not None:
+            reasons = departures(block, layer, late[block] - is_late(block))
+            found += [f"layer '{layer.name}': {reason}" for reason in reasons]
     return tuple(found)
 
 
 def scale(block: Any) -> float:
-    """What the integer 1 of a block's output is in slayer's units: of spikes 1."""
-    if form(block) == "affine":
-        return 1 / float(block.neuron.s_scale)
-    return 1 / float(block.neuron.w_scale) if hasattr(block.neuron, "sigma") else 1.0
+    """What the integer 1 of a block's output is in slayer's units: of spikes 1, of other numbers that of its states."""
+    sends_numbers = form(block) == "affine" or family(block) == "sigma_delta"
+    return 1 / float(block.neuron.s_scale) if sends_numbers else 1.0
 
 
 def observed(block: Any, output: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -67,6 +68,22 @@ def refuse_unknown(block: nn.Module) -> None:
         raise DeploymentError(f"NetX has no neuron for slayer's {neurons or type(block).__name__}", remedy=TRAINED_BY)
 
 
+def is_late(block: nn.Module) -> bool:
+    """True if a slayer block shifts its output by a step, which an Input of sigma-delta neurons never does."""
+    shifts = form(block) not in (None, "affine", "flatten") and bool(getattr(block, "delay_shift", False))
+    return shifts and (form(block), family(block)) != ("input", "sigma_delta")
+
+
+def refuse_late_mixtures(blocks: Sequence[nn.Module]) -> None:
+    """Raise DeploymentError for slayer blocks that come late, in a network with blocks that are not slayer's."""
+    if any(form(block) is None for block in blocks) and any(map(is_late, blocks)):
+        late = next(type(block).__name__ for block in blocks if is_late(block))
+        raise DeploymentError(
+            f"slayer's {late} delays its output by a step beside blocks of lava_qsnn, which take no time",
+            remedy="build slayer's blocks with delay_shift=False",
+        )
+
+
 def exported(block: Any) -> Contents:
     """What a block's `export_hdf5` writes, as the file of one layer, `layer/0`; the block stays as it is.
 
@@ -100,7 +117,10 @@ def _written(block: Any, file: h5py.File) -> None:
     for synapse in _synapses(block):
         if getattr(synapse, "_pre_hook_fx", None) is None:
             raise DeploymentError("its weights are not quantized: pre_hook_fx is None", remedy="leave pre_hook_fx out")
-    _without_weight_norm(block).export_hdf5(file)
+    try:
+        _without_weight_norm(block).export_hdf5(file)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise DeploymentError(f"slayer cannot export it: {error}", remedy="use it as slayer's tutorials do") from None
 
 
 def _synapses(block: Any) -> list[Any]:

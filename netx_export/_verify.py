@@ -175,7 +175,7 @@ def compare_torch(
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
         for name, values in zip(network, run.layers)
     }
-    departures = all_departures(blocks(net), dict(zip(spiking_blocks(net), network)))
+    departures = all_departures(blocks(net), dict(zip(spiking_blocks(net), network.layers)))
     report = Report(tuple(compare_outputs("torch", network, expected, named)), {}, departures)
     if report.exact or departures:
         refuse_more_than_blocks(net, run)
