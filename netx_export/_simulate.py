@@ -27,7 +27,7 @@ REFERENCE_PART = 2**18
 
 @dataclass(frozen=True)
 class Backend:
-    """One way to compute a deployed network.
+    """One method to compute a deployed network.
 
     Args:
         summary: what it is, for tables.
@@ -128,7 +128,7 @@ def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 
 #: The table of backends. A new engine is one more row.
 BACKENDS: dict[str, Backend] = {
-    "reference": Backend("numpy int64, as plain as the equations: the judge", _accept, _run_reference),
+    "reference": Backend("numpy int64, as plain as the equations: the ground truth", _accept, _run_reference),
     "fast": Backend("all time steps at once, whole batches, on the CPU: for data sets", _accept, _run_fast),
     "lava": Backend(
         "one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava, require_lava
