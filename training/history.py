@@ -118,11 +118,11 @@ def measure(data: str, setting: Setting, seed: int, changes: dict[str, Any], fol
     """Train, export, and count."""
     torch.set_num_threads(threads)
     config = override(_base(data), {**changes, **setting.changes(), "seed": seed})
-    place = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
-    if place.exists():  # an interrupted run's
-        place = Path(f"{place}-{time.time_ns()}")
-    result = train(config, place, progress=False)
-    net, file = restore(result.best).network, place / "network.net"
+    run = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
+    if run.exists():  # an interrupted run's
+        run = Path(f"{run}-{time.time_ns()}")
+    result = train(config, run, progress=False)
+    net, file = restore(result.best).network, run / "network.net"
     given = make(config.data).properties
     try:
         network = netx_export.export(net, file, given.input_shape, given.timesteps, given.input_bits)

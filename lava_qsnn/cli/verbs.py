@@ -131,7 +131,7 @@ def train(
     output: Annotated[Path | None, typer.Option("--output", help="Folder for what is written; runs/CONFIG.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on from this checkpoint.")] = None,
     float_weights: Annotated[
-        bool, typer.Option("--float-weights", help="Train the float-weight twin, for comparison; not deployable.")
+        bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
 ) -> None:
     """Train a network; write checkpoints, a CSV log and learning curves."""

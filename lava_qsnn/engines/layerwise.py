@@ -112,10 +112,8 @@ class ComponentEngine:
         network = network.simplified
         self.feeds_back = component.feeds_back
         layers = [network.layer(layer.name) for layer in component.layers]
-        self.back = {
-            layer.name: [not network.is_forward(layer, each) for each in layer.connections] for layer in layers
-        }
-        self.layers = {layer.name: LayerEngine(network, _caught_up(network, layer)) for layer in layers}
+        self.back = {layer.name: [component.leads_back(layer, each) for each in layer.connections] for layer in layers}
+        self.layers = {layer.name: LayerEngine(network, _caught_up(component, layer)) for layer in layers}
         self.silent = {
             layer.name: np.zeros((1, 1, *network.shapes[layer.name]), bool if layer.neuron.spikes else np.int64)
             for layer in layers
@@ -144,10 +142,10 @@ class ComponentEngine:
         return self.before
 
 
-def _caught_up(network: integer.IntegerNetwork, layer: integer.Layer) -> integer.Layer:
+def _caught_up(component: integer.Component, layer: integer.Layer) -> integer.Layer:
     """A layer whose connections that lead back have one step less of delay, for sources that are one step behind."""
     connections = (
-        each if network.is_forward(layer, each) else replace(each, delay=each.delay - 1) for each in layer.connections
+        replace(each, delay=each.delay - 1) if component.leads_back(layer, each) else each for each in layer.connections
     )
     return replace(layer, connections=tuple(connections))
 
@@ -258,7 +256,7 @@ class EventDense:
         self.rows = self.weight.astype(narrow) if narrow == np.int16 else self.weight
 
     def __call__(self, traces: np.ndarray) -> np.ndarray:
-        """Traces (frames, *source) to currents (frames, out), by the way that should be the fastest."""
+        """Traces (frames, *source) to currents (frames, out), by the method that should be the fastest."""
         flat = traces.reshape(len(traces), -1)
         active, frames = int(np.count_nonzero(flat)), len(flat)
         if not active:
@@ -283,19 +281,19 @@ class EventDense:
         return currents
 
     def _add_to_one(self, flat: np.ndarray) -> np.ndarray:
-        places = np.flatnonzero(flat)
-        rows = self.rows[places]
+        positions = np.flatnonzero(flat)
+        rows = self.rows[positions]
         if flat.dtype != bool:
-            rows *= flat[0, places, None].astype(rows.dtype)
+            rows *= flat[0, positions, None].astype(rows.dtype)
         return np.add.reduce(rows, 0, rows.dtype, keepdims=True)
 
     def _add_to_many(self, flat: np.ndarray) -> np.ndarray:
         frames, sources = flat.shape
-        places = np.flatnonzero(flat)
+        positions = np.flatnonzero(flat)
         events = csr_matrix(flat.shape, dtype=self.rows.dtype)
-        events.data = flat.ravel()[places].astype(self.rows.dtype)
-        events.indices = (places % sources).astype(np.int32)
-        events.indptr = np.searchsorted(places, sources * np.arange(frames + 1)).astype(np.int32)
+        events.data = flat.ravel()[positions].astype(self.rows.dtype)
+        events.indices = (positions % sources).astype(np.int32)
+        events.indptr = np.searchsorted(positions, sources * np.arange(frames + 1)).astype(np.int32)
         return events @ self.rows
 
 
