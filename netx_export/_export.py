@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ def export(
     stock: str = VOLTAGE,
     samples: NDArray[np.integer[Any]] | None = None,
     levels: int = LEVELS,
+    metadata: Mapping[str, Any] | None = None,
 ) -> IntegerNetwork:
     """Fold a trained network, check it against torch, and write it to a NetX file.
 
@@ -48,6 +51,8 @@ def export(
             `stock_use` tells how such a file is read. This project's own readers give the potentials in any case.
         samples: of stock="spikes", typical input, int (N, *input_shape, T).
         levels: of stock="spikes", neurons for each potential.
+        metadata: what the file should tell of the data, plain texts, numbers, lists and dicts: by custom `data`, their
+            configuration, `classes`, their names, and `shape`, that of an image before it was flattened.
 
     Returns:
         The deployed network. `stock_exact` says whether unmodified lava-dl NetX computes the same from the file, and
@@ -56,9 +61,10 @@ def export(
     Raises:
         DeploymentError: a module has no integer form, or the network computes something beyond its blocks; the text
             names what lies outside of them. Or `stock` asks of unmodified NetX what it does not compute exactly.
+            Or `metadata` are no plain data.
         RangeError: potentials could exceed what torch computes exactly.
     """
-    network = fold(net, input_shape, timesteps, input_bits)
+    network = replace(fold(net, input_shape, timesteps, input_bits), metadata=metadata or {})
     report = compare_torch(network, net, _proof_samples(network))
     if not report.exact:
         worst = next(row for row in report.rows if row.mismatches)
