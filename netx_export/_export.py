@@ -39,12 +39,13 @@ def export(
 ) -> IntegerNetwork:
     """Fold a trained network, check it against torch, and write it to a NetX file.
 
-    A layer that cannot fire, or did not in the check, is told by a QsnnWarning.
+    A layer that cannot fire, or did not in the check, is told by a QsnnWarning; and so is a layer of slayer's blocks
+    that computes something else in slayer than NetX makes of it, with the reason.
 
     Args:
-        net: a network of lava_qsnn blocks, see `fold`. It is put into evaluation mode for the check and back. It
-            returns what its last block does, or that summed or averaged over time; a positive constant may multiply it,
-            and of several results the first one counts.
+        net: a network of blocks, lava_qsnn's or slayer's, see `fold`. It is put into evaluation mode for the check and
+            back. It returns what its last block does, or that summed or averaged over time; a positive constant may
+            multiply it, and of several results the first one counts.
         path: the NetX HDF5 file; None writes none.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T, the longest sample.
