@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
-    from netx_export._nir._from import from_nir
+    from netx_export._nir._from import evaluate_nir, from_nir
     from netx_export._nir._map import nir_map
     from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
@@ -88,6 +88,7 @@ __all__ = [
     "check",
     "describe",
     "diff",
+    "evaluate_nir",
     "export",
     "fixed_point",
     "fold",
@@ -125,6 +126,7 @@ _LATE = {
     "fused": ("lava_qsnn.process.configurations", "lava"),
     "NirReport": ("netx_export._nir._report", "nir"),
     "NirRow": ("netx_export._nir._report", "nir"),
+    "evaluate_nir": ("netx_export._nir._from", "nir"),
     "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
