@@ -127,10 +127,11 @@ def hidden(path: Path, samples: int, seeds: int) -> list[dict[str, Any]]:
     graph = nir.read(path, type_check=False)
     rows: list[dict[str, Any]] = [{"what": name, "agreement": [], "same class": []} for name in (*PRECISIONS, *LOSSES)]
     shape = tuple(int(each) for each in graph.nodes["input"].input_type["input"])
+    others = np.concatenate([spikes(shape, rate, min(samples, CALIBRATION), 999) for rate in RATES])
     for rate in RATES:
         drawn = [spikes(shape, rate, samples, seed) for seed in range(seeds)]
         found: list[Callable[[NDArray[np.int64]], tuple[float, float]]] = [
-            *(_imported(graph, shape, options, row) for options, row in zip(PRECISIONS.values(), rows)),
+            *(_imported(graph, others, options, row) for options, row in zip(PRECISIONS.values(), rows)),
             *(loss(graph) for loss in LOSSES.values()),
         ]
         for row, measure in zip(rows, found):
@@ -141,13 +142,14 @@ def hidden(path: Path, samples: int, seeds: int) -> list[dict[str, Any]]:
 
 
 def _imported(
-    graph: nir.NIRGraph, shape: tuple[int, ...], options: dict[str, Any], row: dict[str, Any]
+    graph: nir.NIRGraph, others: NDArray[np.int64], options: dict[str, Any], row: dict[str, Any]
 ) -> Callable[[NDArray[np.int64]], tuple[float, float]]:
     """The measure of a network of integers, whose ranges are taken from other samples of all rates."""
-    others = np.concatenate([spikes(shape, rate, CALIBRATION, 999) for rate in RATES])
     network, report = netx_export.from_nir(graph, STEPS, dt=DT, samples=others, **options)
     row["synapses"] = sum(each.synapses for each in report.rows)
     row["layers"] = [vars(each) for each in report.rows]
+    if "backends" not in row:
+        row["backends"] = dict(_beside(network, others[:2]))
     return lambda x: agreement(graph, x, netx_export.simulate_layers(network, x, "fast"))
 
 

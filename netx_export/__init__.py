@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._files import read_nir, write_nir
     from netx_export._nir._from import evaluate_nir, from_nir
     from netx_export._nir._map import nir_map
     from netx_export._nir._report import NirReport, NirRow
@@ -100,6 +101,7 @@ __all__ = [
     "nir_map",
     "plot_sample",
     "random_samples",
+    "read_nir",
     "report",
     "simulate",
     "simulate_layers",
@@ -114,6 +116,7 @@ __all__ = [
     "verify",
     "weight_bytes",
     "write",
+    "write_nir",
 ]
 
 #: What needs torch or Lava is imported when it is first used: its module, and the extra that brings what it needs.
@@ -129,7 +132,9 @@ _LATE = {
     "evaluate_nir": ("netx_export._nir._from", "nir"),
     "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
+    "read_nir": ("netx_export._nir._files", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
+    "write_nir": ("netx_export._nir._files", "nir"),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other
