@@ -32,6 +32,7 @@ from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_
 from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
+from netx_export._open import opened
 from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
@@ -40,7 +41,7 @@ from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
 from netx_export._stock_call import StockCall, stock_call
 from netx_export._verify import Parting, Report, Row, verify
-from netx_export._words import taps_text
+from netx_export._words import kind_words, taps_text
 from netx_export._write import write
 
 if TYPE_CHECKING:
@@ -89,9 +90,11 @@ __all__ = [
     "fold",
     "fused",
     "inspect",
+    "kind_words",
     "layout",
     "load",
     "nir_map",
+    "opened",
     "plot_sample",
     "random_samples",
     "report",

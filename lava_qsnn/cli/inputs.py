@@ -59,10 +59,26 @@ def known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> 
         ) from None
 
 
+def reading(input_shape: str | None, timesteps: int | None, message_bits: int | None) -> dict[str, Any]:
+    """What the command line says about a stock file, as options of `netx_export.load`."""
+    try:
+        shape = None if input_shape is None else tuple(int(part) for part in input_shape.split(","))
+    except ValueError:
+        raise ConfigurationError(
+            f"'{input_shape}' is no shape", remedy="write for example --input-shape 2,34,34"
+        ) from None
+    told = {"input_shape": shape, "timesteps": timesteps, "input_message_bits": message_bits}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
     """The data as a network takes them, with changes by key."""
     from lava_qsnn.train.config import Config, override
 
+    if network.is_endless:
+        raise ConfigurationError(
+            "the file does not say how many time steps a sample has", remedy="say it with --timesteps"
+        )
     for key in changes:
         if not key.startswith("data."):
             raise ConfigurationError(

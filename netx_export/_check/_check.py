@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
-from netx_export._check import _activity, _call, _network, _original, _runs
+from netx_export._check import _activity, _call, _dynamics, _network, _netx, _original, _runs
 from netx_export._check._subject import Check, Subject
 from netx_export._findings import Finding, exit_status, of_severity, ranked
-from netx_export._read import load
+from netx_export._open import NetworkOrPath, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
 from netx_export._verify import GROUND_TRUTH, Report
@@ -24,9 +24,12 @@ from netx_export._verify import GROUND_TRUTH, Report
 if TYPE_CHECKING:
     from torch import nn
 
+#: Checks that look at the network alone, some of them at samples, too.
+OF_NUMBERS: tuple[Check, ...] = (*_network.CHECKS, *_dynamics.CHECKS, *_netx.CHECKS)
+
 #: Every check, by what it looks at: the network's numbers, the call of NetX, what was meant, samples, other engines.
 CHECKS: tuple[Check, ...] = (
-    *_network.CHECKS,
+    *OF_NUMBERS,
     *_call.CHECKS,
     *_original.CHECKS,
     *_activity.CHECKS,
@@ -68,14 +71,16 @@ class CheckReport:
 
 
 def check(
-    network: IntegerNetwork | str | os.PathLike[str],
+    network: NetworkOrPath,
     x: NDArray[np.integer[Any]] | None = None,
     *,
     net: nn.Module | None = None,
-    original: IntegerNetwork | str | os.PathLike[str] | None = None,
+    original: NetworkOrPath | None = None,
     call: StockCall | None = None,
     samples: int = 8,
     backends: Iterable[str] = ("fast", "netx"),
+    file: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
 
@@ -90,6 +95,8 @@ def check(
         call: how you call unmodified NetX; by default as the network needs it.
         samples: how many random ones; 0 runs nothing.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
+        file: the file that a network was read from, if NetX is to open that very one.
+        options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
@@ -97,11 +104,11 @@ def check(
         InputError: x does not fit the network.
         RunError: a Lava run failed.
     """
-    network, original = _loaded(network), None if original is None else _loaded(original)
+    network, original = opened(network, x, **options), None if original is None else opened(original, x)
     if net is not None and original is None:
         original = _folded(net, network)
-    subject = Subject(network, call=call, original=original)
     random = x is None
+    subject = Subject(network, call=call, original=original, random=random)
     if x is None and samples:
         x = random_samples(network, samples)
     if x is not None:
@@ -112,7 +119,7 @@ def check(
 
 def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
     """What the numbers of a network tell by themselves, without running it."""
-    return _look(_network.CHECKS, Subject(network))[0]
+    return _look(OF_NUMBERS, Subject(network))[0]
 
 
 def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -126,10 +133,6 @@ def _run(subject: Subject, net: nn.Module | None, backends: Iterable[str]) -> Su
     outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
     comparison = _runs.compare_runs(subject.network, subject.x, outputs, backends, subject.call, subject.original, net)
     return replace(subject, outputs=outputs, comparison=comparison)
-
-
-def _loaded(network: IntegerNetwork | str | os.PathLike[str]) -> IntegerNetwork:
-    return network if isinstance(network, IntegerNetwork) else load(network)
 
 
 def _folded(net: nn.Module, network: IntegerNetwork) -> IntegerNetwork:
