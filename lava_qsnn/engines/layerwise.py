@@ -112,10 +112,8 @@ class ComponentEngine:
         network = network.simplified
         self.feeds_back = component.feeds_back
         layers = [network.layer(layer.name) for layer in component.layers]
-        self.back = {
-            layer.name: [not network.is_forward(layer, each) for each in layer.connections] for layer in layers
-        }
-        self.layers = {layer.name: LayerEngine(network, _caught_up(network, layer)) for layer in layers}
+        self.back = {layer.name: [component.leads_back(layer, each) for each in layer.connections] for layer in layers}
+        self.layers = {layer.name: LayerEngine(network, _caught_up(component, layer)) for layer in layers}
         self.silent = {
             layer.name: np.zeros((1, 1, *network.shapes[layer.name]), bool if layer.neuron.spikes else np.int64)
             for layer in layers
@@ -144,10 +142,10 @@ class ComponentEngine:
         return self.before
 
 
-def _caught_up(network: integer.IntegerNetwork, layer: integer.Layer) -> integer.Layer:
+def _caught_up(component: integer.Component, layer: integer.Layer) -> integer.Layer:
     """A layer whose connections that lead back have one step less of delay, for sources that are one step behind."""
     connections = (
-        each if network.is_forward(layer, each) else replace(each, delay=each.delay - 1) for each in layer.connections
+        replace(each, delay=each.delay - 1) if component.leads_back(layer, each) else each for each in layer.connections
     )
     return replace(layer, connections=tuple(connections))
 
