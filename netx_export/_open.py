@@ -57,7 +57,7 @@ def title_of(network: NetworkOrPath, otherwise: str) -> str:
 
 def is_stock(network: IntegerNetwork) -> bool:
     """True for what was read from a stock file, of which `load` tells how in the metadata."""
-    return "netx" in network.metadata
+    return "timing" in network.metadata.get("netx", {})
 
 
 def sample_steps(network: IntegerNetwork, otherwise: int) -> int:

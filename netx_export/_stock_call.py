@@ -37,15 +37,15 @@ def stock_call(network: IntegerNetwork, steps: int | None = None) -> StockCall:
         network: a deployed network, or one of a stock file, whose samples have so many steps.
         steps: of a sample; the network's longest one by default.
     """
-    told = network.metadata.get("netx")
-    bits = input_message_bits(network) if told is None else int(told["input_message_bits"])
+    told = network.metadata["netx"]["input_message_bits"] if is_stock(network) else input_message_bits(network)
     longest = None if network.is_endless else network.timesteps
-    return StockCall(bits, steps or longest, 0 if has_input_block(network) else 1)
+    return StockCall(int(told), steps or longest, 0 if has_input_block(network) else 1)
 
 
 def has_input_block(network: IntegerNetwork) -> bool:
     """True if data are written into the neurons of a first layer, as into the Input block of a stock file."""
-    return network.layers[0].connections[0].synapse.kind == "one_to_one" and is_stock(network)
+    first = network.layers[0]
+    return first.connections[0].synapse.kind == "one_to_one" and first.neuron.wraps
 
 
 def feeding(network: IntegerNetwork) -> str:
@@ -54,7 +54,7 @@ def feeding(network: IntegerNetwork) -> str:
         return "connect the data to stock.inp"
     first = network.layers[0]
     port = "neuron.a_in" if first.neuron.kind == "sigma_delta" else "neuron.bias_mant"
-    told = network.metadata["netx"].get("transform")
+    told = network.metadata.get("netx", {}).get("transform")
     hint = "" if told is None else f"; the file hints at {told['weight']} x + {told['bias']} of data x from 0 to 1"
     verb = "connect the data to" if port == "neuron.a_in" else "write the data at each step into"
     return f"{verb} stock.layers[0].{port}, for stock.inp is connected to nothing{hint}"

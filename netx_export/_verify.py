@@ -58,10 +58,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """A verification: one row per backend and layer, and the backends that refused, with their reasons."""
+    """A verification: one row per backend and layer, and the backends that refused, with their reasons.
+
+    `departures` says where slayer's own blocks, if torch was compared, compute something else than NetX makes of their
+    export, and so than every backend: the layer, the reason, the remedy.
+    """
 
     rows: tuple[Row, ...]
     refused: Mapping[str, str]
+    departures: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -112,8 +117,10 @@ def verify(
     expected = simulate_layers(network, x, GROUND_TRUTH)
     rows: list[Row] = []
     refused: dict[str, str] = {}
+    departures: tuple[str, ...] = ()
     if net is not None:
-        rows += _compare_own(network, net, x, expected).rows
+        own = _compare_own(network, net, x, expected)
+        rows, departures = [*own.rows], own.departures
     for name in BACKENDS if backends is None else backends:
         backend = BACKENDS.get(name) if backends is None else None
         reason = None if backend is None else backend.absence() or backend.refusal(network)
@@ -123,7 +130,7 @@ def verify(
         told = None if progress is None else partial(progress, name)
         actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
         rows += compare_outputs(name, network, expected, actual)
-    return Report(tuple(rows), refused)
+    return Report(tuple(rows), refused, departures)
 
 
 def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]], expected: Outputs) -> Report:
@@ -149,6 +156,8 @@ def compare_torch(
     `expected` is what the reference computes, by layer, if that is known already.
     """
     with extra("train"):  # torch is only needed where there is a network
+        from netx_export._fold import blocks, spiking_blocks
+        from netx_export._run_slayer import all_departures
         from netx_export._torch import refuse_more_than_blocks, run_torch
 
     run = run_torch(net, x, network.timesteps)
@@ -166,8 +175,9 @@ def compare_torch(
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
         for name, values in zip(network, run.layers)
     }
-    report = Report(tuple(compare_outputs("torch", network, expected, named)), {})
-    if report.exact:
+    departures = all_departures(blocks(net), dict(zip(spiking_blocks(net), network.layers)))
+    report = Report(tuple(compare_outputs("torch", network, expected, named)), {}, departures)
+    if report.exact or departures:
         refuse_more_than_blocks(net, run)
     return report
 

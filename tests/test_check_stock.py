@@ -281,3 +281,31 @@ def test_options_for_files_that_say_all_themselves_are_an_error(tmp_path: Path, 
     status, _, err = call(capsys, monkeypatch, "check", path, "--data", "digits")
     assert status == 1
     assert "--timesteps" in err
+
+
+@pytest.mark.lava
+def test_netx_opens_the_very_file_and_agrees(tmp_path: Path) -> None:
+    path, x = write(tmp_path / "a.net"), samples(0, 9)
+    found = netx_export.check(path, x)
+    assert names(found) == set()
+    assert found.comparison is not None
+    rows = [row for row in found.comparison.rows if row.backend == "netx"]
+    assert [row.layer for row in rows] == ["conv1", "dense3", "dense4"]
+    assert all(row.mismatches == 0 < row.spikes for row in rows)
+    other = netx_export.load(write(tmp_path / "b.net", (3, "weight", lambda old: -old)), (2, 5, 5), STEPS)
+    wrong = netx_export.check(other, (x > 0).astype(int), file=path)
+    assert {each.layer for each in wrong.findings if each.check == "netx_differs"} == {"dense3"}
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("message_bits", (0, STEPS, 1)), ("reset", (4, None, 1)), ("reset", (4, STEPS, 0))],
+)
+def test_netx_called_wrongly_differs_and_the_reason_is_named(
+    name: str, change: tuple[int, int | None, int], tmp_path: Path
+) -> None:
+    path, x = write(tmp_path / "a.net"), samples(0, 9)
+    assert names(netx_export.check(path, x, call=netx_export.StockCall(*change))) == {name, "netx_differs"}
+    right = netx_export.stock_call(netx_export.opened(path, x))
+    assert names(netx_export.check(path, x, call=right)) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
 from netx_export._check import _activity, _call, _dynamics, _network, _netx, _original, _runs
+from netx_export._check._runs import Others, compare_runs
 from netx_export._check._subject import Check, Subject
 from netx_export._findings import Finding, exit_status, of_severity, ranked
-from netx_export._open import NetworkOrPath, opened
+from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
 from netx_export._verify import GROUND_TRUTH, Report
@@ -104,7 +106,8 @@ def check(
         InputError: x does not fit the network.
         RunError: a Lava run failed.
     """
-    network, original = opened(network, x, **options), None if original is None else opened(original, x)
+    given, network = network, opened(network, x, **options)
+    original = None if original is None else opened(original, x)
     if net is not None and original is None:
         original = _folded(net, network)
     random = x is None
@@ -112,7 +115,8 @@ def check(
     if x is None and samples:
         x = random_samples(network, samples)
     if x is not None:
-        subject = _run(replace(subject, x=check_input(network, x)), net, backends)
+        others = Others(tuple(backends), call, _stock_file(network, file or given), original, net)
+        subject = _run(replace(subject, x=check_input(network, x)), others)
     findings, names = _look(CHECKS, subject)
     return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
 
@@ -128,15 +132,20 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
     return found, tuple(each.name for each in applying)
 
 
-def _run(subject: Subject, net: nn.Module | None, backends: Iterable[str]) -> Subject:
+def _run(subject: Subject, others: Others) -> Subject:
     assert subject.x is not None
     outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
-    comparison = _runs.compare_runs(subject.network, subject.x, outputs, backends, subject.call, subject.original, net)
+    comparison = compare_runs(subject.network, subject.x, outputs, others)
     return replace(subject, outputs=outputs, comparison=comparison)
+
+
+def _stock_file(network: IntegerNetwork, file: NetworkOrPath) -> Path | None:
+    """The path of a stock file; None for files of this project, whose stock part is that of their network."""
+    return Path(file) if is_stock(network) and not isinstance(file, IntegerNetwork) else None
 
 
 def _folded(net: nn.Module, network: IntegerNetwork) -> IntegerNetwork:
     with extra("train"):  # torch is only needed where there is a network
         from netx_export._fold import fold
 
-    return fold(net, network.input.shape, network.timesteps, network.input.bits)
+    return fold(net, network.input.shape, network.timesteps, min(24, network.input.bits))
