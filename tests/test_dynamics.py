@@ -19,7 +19,7 @@ from lava_qsnn.engines.layerwise import NetworkEngine
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
 from netx_export._schema import digest
 from tests.helpers import oracle
-from tests.helpers.dynamics import batch, circles, networks
+from tests.helpers.dynamics import batch, circles, networks, neuron
 
 pytestmark = pytest.mark.lava
 
