@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._from import from_nir
     from netx_export._nir._map import nir_map
+    from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
@@ -71,6 +73,8 @@ __all__ = [
     "Network",
     "NetworkDiff",
     "NetworkReport",
+    "NirReport",
+    "NirRow",
     "Parting",
     "Population",
     "Projection",
@@ -88,6 +92,7 @@ __all__ = [
     "export",
     "fixed_point",
     "fold",
+    "from_nir",
     "fused",
     "inspect",
     "kind_words",
@@ -121,6 +126,9 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "NirReport": ("netx_export._nir._report", "nir"),
+    "NirRow": ("netx_export._nir._report", "nir"),
+    "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
 }
