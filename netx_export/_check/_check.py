@@ -80,6 +80,7 @@ def check(
     original: NetworkOrPath | None = None,
     call: StockCall | None = None,
     samples: int = 8,
+    compared: int | None = None,
     backends: Iterable[str] = ("fast", "netx"),
     file: str | os.PathLike[str] | None = None,
     **options: Any,
@@ -96,6 +97,7 @@ def check(
         original: the deployed network that was meant, or its file; of `net`, if that is given, by default.
         call: how you call unmodified NetX; by default as the network needs it.
         samples: how many random ones; 0 runs nothing.
+        compared: on how many samples backends are compared with the reference; on all by default.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
         file: the file that a network was read from, if NetX is to open that very one.
         options: of `load`, for stock files; of what is not given, samples tell.
@@ -116,7 +118,7 @@ def check(
         x = random_samples(network, samples)
     if x is not None:
         others = Others(tuple(backends), call, _stock_file(network, file or given), original, net)
-        subject = _run(replace(subject, x=check_input(network, x)), others)
+        subject = _run(replace(subject, x=check_input(network, x)), others, compared or len(x))
     findings, names = _look(CHECKS, subject)
     return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
 
@@ -132,11 +134,13 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
     return found, tuple(each.name for each in applying)
 
 
-def _run(subject: Subject, others: Others) -> Subject:
+def _run(subject: Subject, others: Others, compared: int) -> Subject:
+    """What the fast engine answers to all samples, and a comparison with the reference on the first ones."""
     assert subject.x is not None
-    outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
-    comparison = compare_runs(subject.network, subject.x, outputs, others)
-    return replace(subject, outputs=outputs, comparison=comparison)
+    first = subject.x[:compared]
+    expected = simulate_layers(subject.network, first, GROUND_TRUTH)
+    outputs = simulate_layers(subject.network, subject.x, "fast")
+    return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
 
 
 def _stock_file(network: IntegerNetwork, file: NetworkOrPath) -> Path | None:
