@@ -32,6 +32,7 @@ from netx_export._chip import (
     spread,
 )
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
 from netx_export._plain import to_json
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._from import from_nir
     from netx_export._nir._map import nir_map
+    from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
@@ -71,7 +74,10 @@ __all__ = [
     "LayerTraffic",
     "Layout",
     "Network",
+    "NetworkDiff",
     "NetworkReport",
+    "NirReport",
+    "NirRow",
     "Parting",
     "Population",
     "Projection",
@@ -85,9 +91,11 @@ __all__ = [
     "chain",
     "check",
     "describe",
+    "diff",
     "export",
     "fixed_point",
     "fold",
+    "from_nir",
     "fused",
     "inspect",
     "layout",
@@ -121,6 +129,9 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "NirReport": ("netx_export._nir._report", "nir"),
+    "NirRow": ("netx_export._nir._report", "nir"),
+    "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
 }

@@ -175,8 +175,8 @@ def refused(net: nn.Module, shape: tuple[int, ...] = (12,), **more: object) -> s
 
 
 def test_what_has_no_integer_form_is_refused_by_name() -> None:
-    cuba = slayer.block.cuba.Dense({"threshold": 1.0, "current_decay": 0.5, "voltage_decay": 0.5}, 12, 6)
-    assert "cuba.Dense has no integer form" in refused(nn.Sequential(cuba))
+    average = slayer.block.cuba.Average(6)
+    assert "slayer's Average cannot be deployed" in refused(nn.Sequential(average))
     assert "Linear has no integer form" in refused(nn.Sequential(block.Dense(PARAMETERS, 12, 6), nn.Linear(4, 4)))
     assert "layer 'dense1': its weights are not finite" in refused(_poisoned(one_layer(PARAMETERS)))
     assert "norm GroupNorm cannot be folded" in refused(one_layer({**PARAMETERS, "norm": lambda: nn.GroupNorm(1, 6)}))

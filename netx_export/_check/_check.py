@@ -19,7 +19,7 @@ from netx_export._findings import Finding, exit_status, of_severity, ranked
 from netx_export._read import load
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
-from netx_export._verify import JUDGE, Report
+from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
     from torch import nn
@@ -123,7 +123,7 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
 
 def _run(subject: Subject, net: nn.Module | None, backends: Iterable[str]) -> Subject:
     assert subject.x is not None
-    outputs = simulate_layers(subject.network, subject.x, JUDGE)
+    outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
     comparison = _runs.compare_runs(subject.network, subject.x, outputs, backends, subject.call, subject.original, net)
     return replace(subject, outputs=outputs, comparison=comparison)
 

@@ -16,7 +16,7 @@ from netx_export._findings import Problem
 from netx_export._options import Options
 from netx_export._simulate import BACKENDS, simulate_layers
 from netx_export._stock_call import StockCall
-from netx_export._verify import JUDGE, Outputs, Report, Row, compare_outputs, compare_torch
+from netx_export._verify import GROUND_TRUTH, Outputs, Report, Row, compare_outputs, compare_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,7 +63,7 @@ def _runs(
     if "netx" in runs and call is not None:
         runs["netx"] = lambda: _run_netx(network, x, call)
     if original is not None and list(original) == list(network):
-        runs["original"] = lambda: simulate_layers(original, x, JUDGE)
+        runs["original"] = lambda: simulate_layers(original, x, GROUND_TRUTH)
     return runs
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import Histogram, Raster
 
 #: Steps of brightness by which graded values are drawn.
-LEVELS = 4
+LEVELS = range(1, 5)
 
 #: Bits of the widest bound that is drawn.
 WIDEST = 32
@@ -64,29 +65,26 @@ def steps(values: Sequence[float], label: str) -> Element:
 def spikes(raster: Raster, label: str) -> Element:
     """A raster: time to the right, a row a neuron; the larger a value the darker, negative ones in another colour."""
     largest = max((abs(value) for row in raster.rows for value in row), default=0) or 1
+    coded = [[_level(value, largest) for value in row] for row in raster.rows]
     columns, count = max(map(len, raster.rows), default=1), max(1, len(raster.rows))
-    paths = []
-    for sign, name in ((1, "up"), (-1, "down")):
-        for level in range(1, LEVELS + 1):
-            cells = _cells(raster, lambda value: math.ceil(LEVELS * sign * value / largest) == level)  # noqa: B023
-            if cells:
-                paths.append(tag("path", d=cells, class_=f"{name} level{level}"))
+    looks = [(sign * level, f"{name} level{level}") for sign, name in ((1, "up"), (-1, "down")) for level in LEVELS]
+    paths = [tag("path", d=path, class_=look) for code, look in looks if (path := cells(coded, code.__eq__))]
     return chart(columns, count, label, paths, kind="chart raster")
 
 
-def _cells(raster: Raster, chosen: object) -> str:
+def _level(value: int, largest: int) -> int:
+    """0 for 0, else the step of brightness, with the value's sign."""
+    return int(math.copysign(math.ceil(LEVELS[-1] * abs(value) / largest), value)) if value else 0
+
+
+def cells(rows: Sequence[Sequence[int]], chosen: Callable[[int], bool]) -> str:
     """The path of all cells whose value is chosen; those beside each other are one rectangle."""
-    assert callable(chosen)
     parts = []
-    for y, row in enumerate(raster.rows):
-        start: int | None = None
-        for x, value in enumerate((*row, None)):
-            inside = value is not None and chosen(value)
-            if inside and start is None:
-                start = x
-            elif not inside and start is not None:
-                parts.append(f"M{start} {y}h{x - start}v1h{start - x}z")
-                start = None
+    for y, row in enumerate(rows):
+        for inside, run in groupby(enumerate(row), lambda cell: bool(chosen(cell[1]))):
+            columns = [x for x, _ in run]
+            if inside:
+                parts.append(f"M{columns[0]} {y}h{len(columns)}v1h-{len(columns)}z")
     return "".join(parts)
 
 

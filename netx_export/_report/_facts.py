@@ -60,6 +60,7 @@ class LayerFacts:
     wraps: bool  # by definition, so that no reach is too large
     edges: tuple[tuple[str, str, int], ...]  # of each connection: source, synapse in words, delay
     weights: Histogram
+    negative_weights: int
     thresholds: Histogram | None
     rates: Histogram  # of its neurons: percent of their values that are not 0
     raster: Raster
@@ -133,6 +134,7 @@ def _layer(
         getattr(layer.neuron, "wraps", False),
         tuple((each.source, _synapse(each), each.delay) for each in layer.connections),
         histogram(weights),
+        int((weights < 0).sum()),
         None if threshold is None else histogram(threshold),
         histogram((100 * rates).round().astype(np.int64), 0, 100),
         raster(values[0]),
@@ -156,10 +158,9 @@ def histogram(values: NDArray[np.integer[Any]], low: int | None = None, high: in
 
 
 def raster(sample: NDArray[np.integer[Any]]) -> Raster:
-    """What a population puts out in one sample, (*shape, T): of many neurons those that are active most often."""
+    """What a population puts out in one sample, (*shape, T): of a large one neurons at equal distances."""
     rows = sample.reshape(-1, sample.shape[-1])
-    active = np.count_nonzero(rows, axis=1)
-    shown = np.sort(np.argsort(-active, kind="stable")[:MOST_ROWS])
+    shown = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).astype(int))
     kept = rows[shown, :MOST_STEPS]
     return Raster(
         len(rows),

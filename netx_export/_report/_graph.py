@@ -13,7 +13,7 @@ from netx_export._report._text import count, extents, kind
 BOX_WIDTH, BOX_HEIGHT, GAP, LANE = 268, 50, 40, 16
 
 #: Letters of a name that fit into a box.
-LONGEST = 30
+LONGEST = 22
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ def graph(report: NetworkReport) -> Element:
     """The whole graph."""
     places = {"input": 0, **{layer.summary.name: place for place, layer in enumerate(report.layers, 1)}}
     skips, returns = _arcs(report, places)
-    left = 14 + LANE * (1 + max((arc.lane for arc in skips), default=-1))
-    right = 14 + LANE * (1 + max((arc.lane for arc in returns), default=-1))
+    left, right = (_margin(arcs) for arcs in (skips, returns))
     width, height = left + BOX_WIDTH + right, len(places) * (BOX_HEIGHT + GAP) - GAP + 4
     drawn = [
         *_straight(report, places, left),
@@ -50,6 +49,11 @@ def graph(report: NetworkReport) -> Element:
         aria_label="the graph of the network",
         class_="graph",
     )
+
+
+def _margin(arcs: Sequence[Arc]) -> float:
+    """The room that arcs take beside the boxes."""
+    return 14 + LANE * (1 + max(arc.lane for arc in arcs)) if arcs else 2
 
 
 def _boxes(report: NetworkReport, left: float) -> Iterable[Element]:

@@ -19,23 +19,21 @@ def layers(report: NetworkReport) -> Element:
 
 def _card(layer: LayerFacts) -> Element:
     summary, activity = layer.summary, layer.activity
-    low, high = summary.weight_range
     said = (
         f"{summary.kind[0].upper()}{summary.kind[1:]} from {', '.join(summary.sources)}, "
         f"{count(summary.weights, 'weight')} of {count(summary.weight_bits, 'bit')}. "
         f"Each {kind(summary.neuron)} neuron {'; '.join(summary.words)}."
     )
-    zeros = f", {summary.zero_weights / summary.weights:.0%} of them 0" if summary.zero_weights else ""
     drawn = [
         captioned(
             "Weights",
             charts.bars(layer.weights, f"weights of {summary.name}"),
             ends(layer.weights),
-            f"{low:,} to {high:,}{zeros}.",
+            _weights(layer),
         )
     ]
     if layer.thresholds is not None:
-        text = "Numbers of channels by their threshold."
+        text = "Channels by their threshold."
         drawn.append(
             captioned(
                 "Thresholds",
@@ -61,6 +59,13 @@ def _card(layer: LayerFacts) -> Element:
         tag("span", f"{extents(summary.shape)} {kind(summary.neuron)}", class_="quiet"),
     )
     return tag("article", head, tag("p", said), tag("div", drawn, class_="charts"), class_="layer")
+
+
+def _weights(layer: LayerFacts) -> str:
+    """How many weights are below 0, and how many are 0, in words."""
+    summary = layer.summary
+    zeros = f", {summary.zero_weights / summary.weights:.0%} are 0" if summary.zero_weights else ""
+    return f"{layer.negative_weights / summary.weights:.0%} are negative{zeros}."
 
 
 def _activity(layer: LayerFacts) -> Element:

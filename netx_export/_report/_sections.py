@@ -147,7 +147,7 @@ def _raster_row(name: str, raster: Raster) -> Element:
 def _raster_note(report: NetworkReport) -> str:
     whole = "Time runs to the right, a row is a neuron; darker is a larger value."
     larger = any(len(each.rows) < each.neurons for each in (report.input, *(layer.raster for layer in report.layers)))
-    return f"{whole} Of large layers the neurons that are active most often are shown." if larger else whole
+    return f"{whole} Of large layers neurons at equal distances are shown." if larger else whole
 
 
 def _last_step(raster: Raster) -> str:
