@@ -58,12 +58,14 @@ class Message:
         taps: the weights of the source's outputs in it, those of this time step first.
         targets: the layers that it goes to, each with the numbers of its connections.
         payload_bits: 0 for a spike without payload, else 8, 16 or 24; more than 24 do not fit a message.
+        is_bounded: False if the source's equations allow more bits, which its data decide whether it needs.
     """
 
     source: str
     taps: tuple[int, ...]
     targets: tuple[tuple[str, int], ...]
     payload_bits: int
+    is_bounded: bool = True
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,9 @@ def _messages(network: IntegerNetwork, mapping: str, waits: dict[tuple[str, int]
                         taps = (0,) * waits[layer.name, number] + _taps(network, layer, mapping)
                     groups.setdefault(taps, []).append((layer.name, number))
         for taps, targets in groups.items():
-            yield Message(source, taps, tuple(targets), payload_bits(*network.trace_range(source, taps)))
+            bits = payload_bits(*network.trace_range(source, taps))
+            is_bounded = bits <= PAYLOADS[-1] or source == INPUT or not network.layer(source).neuron.wraps
+            yield Message(source, taps, tuple(targets), bits if is_bounded else PAYLOADS[-1], is_bounded)
 
 
 def payload_bits(low: int, high: int) -> int:

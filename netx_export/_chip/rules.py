@@ -72,11 +72,22 @@ def weight_bits(found: Layout) -> Iterator[RuleFinding]:
 def message_bits(found: Layout) -> Iterator[RuleFinding]:
     """Payloads of messages fit what the chip sends."""
     for message in found.mapped.messages if found.mapped is not None else ():
-        if message.payload_bits > found.chip.message_bits:
+        layer = None if message.source == INPUT else message.source
+        if not message.is_bounded and found.chip.message_bits:
+            yield RuleFinding(
+                "message_bits",
+                "unknown",
+                layer,
+                f"its equations allow larger messages than {found.chip.message_bits} bits; whether any are depends on "
+                "the data",
+                "look at the least and greatest outputs that lava-qsnn check tells of your data",
+                found.chip.source_of("message_bits"),
+            )
+        elif message.payload_bits > found.chip.message_bits:
             yield RuleFinding(
                 "message_bits",
                 "error",
-                None if message.source == INPUT else message.source,
+                layer,
                 f"messages of '{message.source}' need {message.payload_bits} bits of payload, beyond "
                 f"{found.chip.message_bits}",
                 "use a shorter history, taps or inputs of fewer bits, or another mapping",

@@ -12,8 +12,8 @@ import pytest
 import netx_export
 from netx_export._chip.picture import OUTLINES, chip_flows
 from tests.chip import published
+from tests.helpers.command import call
 from tests.helpers.files import network
-from tests.test_cli import call
 
 
 @pytest.fixture
