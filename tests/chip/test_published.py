@@ -106,7 +106,8 @@ def pilotnet_lif() -> IntegerNetwork:
     """PilotNet of CUBA neurons, its pixels biases of the first ones, with weights of the bits that its file has."""
     random = np.random.default_rng(0)
     pixels = Connection(INPUT, OneToOne(np.ones(3, np.int64)), port=1)
-    layers, source, shape = [Layer("pixels", (pixels,), cuba(3))], "pixels", (3, 66, 200)
+    layers, source = [Layer("pixels", (pixels,), cuba(3))], "pixels"
+    shape: tuple[int, ...] = (3, 66, 200)
     for population in published.PILOTNET_LIF[1:]:
         (projection,) = population.projections
         low, high = -(2 ** (projection.bits - 1)), 2 ** (projection.bits - 1) - 1
