@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 WORKERS := 2
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-long quick mutants docs lint format lock setup clean
+.PHONY: demo test test-long quick mutants docs rooms lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
@@ -31,6 +31,10 @@ mutants: $(STAMP)
 # The documentation as a site, in site/index.html: broken links, missing references and failing notebooks end it.
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet
+
+# The picture of the rooms, from the table in CONTRIBUTING.md.
+rooms: $(STAMP)
+	$(BIN)/python -m tests.helpers.rooms
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

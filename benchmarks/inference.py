@@ -106,9 +106,9 @@ def measure(case: Case, batch: int, runs: int, stock: tuple[int, int] | None) ->
         "slayer": partial(_without_gradient, slayers(case), real.contiguous()),
     }
     timings = interleave(engines, runs)
-    judge = interleave({"reference": partial(netx_export.simulate, network, few)}, 1, 0)["reference"]
+    truth = interleave({"reference": partial(netx_export.simulate, network, few)}, 1, 0)["reference"]
     seconds = {name: timing.median / batch for name, timing in timings.items()}
-    seconds["reference"] = judge.median / len(few)
+    seconds["reference"] = truth.median / len(few)
     if stock is not None and network.stock_exact:
         seconds["stock NetX"] = _stock_seconds(network, x, *stock)
     return {

@@ -4,7 +4,7 @@
     python -m benchmarks.training_step --quick             # a few seconds, only to see that it runs
     python -m benchmarks.training_step --device cuda
 
-Contenders: this project's memory-free block and its sequential quantized_lif; the stateless twin (Conv2d or Linear,
+Contenders: this project's memory-free block and its sequential quantized_lif; the stateless baseline (Conv2d or Linear,
 BatchNorm, ReLU on N T samples), the physical price; slayer's CUBA block; SpikingJelly's LIF (multi-step) and SlidingPSN
 behind the same Conv2d or Linear and BatchNorm, where it is installed. Names with bf16 run under torch's autocast, which
 slayer's blocks and a stored potential do not. Each gets its input in the layout and precision it works in, as from a
@@ -77,7 +77,7 @@ CUBA = {
 }
 
 OURS = "memory-free"
-TWIN = "stateless twin"
+BASELINE = "stateless baseline"
 BF16 = ", bf16"
 
 
@@ -153,8 +153,8 @@ def contenders(network: str, samples: int, timesteps: int, device: str, only: st
     made: dict[str, tuple[Callable[[], nn.Module], str]] = {
         OURS: (partial(blocks, memory_free, MEMORY_FREE, layers), "time last"),
         OURS + BF16: (partial(blocks, memory_free, MEMORY_FREE, layers), "time last"),
-        TWIN: (partial(stateless, layers), "frames, channels last"),
-        TWIN + BF16: (partial(stateless, layers), "frames, channels last"),
+        BASELINE: (partial(stateless, layers), "frames, channels last"),
+        BASELINE + BF16: (partial(stateless, layers), "frames, channels last"),
         "slayer CUBA": (partial(blocks, slayer.block.cuba, CUBA, layers), "time last, in memory"),
         "sequential quantized_lif": (partial(blocks, quantized_lif, LIF, layers), "time last"),
     }
@@ -217,8 +217,10 @@ def measure(layer: str, timesteps: int, frames: int, runs: int, device: str) -> 
                 "samples": samples,
                 "precision": suffix[2:] or "float32",
                 "seconds": ours.median,
-                "ours / twin": asdict(ratio(ours, others[TWIN])),
-                "other / ours": {n: asdict(ratio(other, ours)) for n, other in others.items() if n not in (OURS, TWIN)},
+                "ours / baseline": asdict(ratio(ours, others[BASELINE])),
+                "other / ours": {
+                    n: asdict(ratio(other, ours)) for n, other in others.items() if n not in (OURS, BASELINE)
+                },
             }
         )
     return rows
@@ -276,10 +278,10 @@ def growth(layer: str, runs: int, device: str, longest: int) -> dict[str, dict[i
 def show(rows: list[dict[str, Any]], console: Console) -> None:
     """The ratios as a table."""
     others = list(rows[0]["other / ours"])
-    table = Table("layer", "T", "precision", "ms", "ours / twin", *(f"{name} / ours" for name in others))
+    table = Table("layer", "T", "precision", "ms", "ours / baseline", *(f"{name} / ours" for name in others))
     for row in rows:
-        twin = row["ours / twin"]
-        spread = f"{twin['median']:.2f} ({twin['low']:.2f} .. {twin['high']:.2f})"
+        baseline = row["ours / baseline"]
+        spread = f"{baseline['median']:.2f} ({baseline['low']:.2f} .. {baseline['high']:.2f})"
         cells = [f"{row['other / ours'][name]['median']:.1f}" for name in others]
         table.add_row(row["layer"], str(row["T"]), row["precision"], f"{1000 * row['seconds']:.1f}", spread, *cells)
     console.print(table)
@@ -296,10 +298,10 @@ def main(
     torch.set_num_threads(threads)
     console = Console()
     steps, divisor = ((4,), 16) if quick else ((4, 16, 64), 1)
-    places = [(layer, timesteps) for layer in NETWORKS for timesteps in steps]
+    cases = [(layer, timesteps) for layer in NETWORKS for timesteps in steps]
     rows = [
         row
-        for layer, timesteps in track(places, "training steps", console=console, transient=True)
+        for layer, timesteps in track(cases, "training steps", console=console, transient=True)
         for row in measure(layer, timesteps, NETWORKS[layer][2] // divisor, 1 if quick else runs, device)
     ]
     show(rows, console)
@@ -320,7 +322,7 @@ def main(
 
 
 def _show_growth(layer: str, curves: dict[str, dict[int, float]], console: Console) -> None:
-    for name in (OURS, TWIN, OURS + BF16, TWIN + BF16):
+    for name in (OURS, BASELINE, OURS + BF16, BASELINE + BF16):
         per_step = {timesteps: seconds / timesteps for timesteps, seconds in curves[name].items()}
         console.print(
             f"{layer}, {name}: T = 256 costs {per_step[256] / per_step[16]:.2f} times T = 16, per step of time"

@@ -19,7 +19,7 @@ from lava_qsnn.cli.verbs import app
 ROOT = Path(__file__).parents[1]
 
 #: Files of the repository that the site has at the same path.
-TAKEN = ("benchmarks/results/*.png", "benchmarks/results/*.csv")
+TAKEN = ("benchmarks/results/*.png", "benchmarks/results/*.csv", "docs/assets/rooms.svg")
 
 #: Links out of docs/ as pages write them, and what the site has there.
 LINKS = {

@@ -157,7 +157,7 @@ def join(key: str, name: str) -> str:
 
 def _check(kind: type[Checked], key: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[ConfigurationError]]:
     """The values as their fields want them, and what is wrong with the others."""
-    annotations = _annotations(kind)
+    annotations = _annotations(typing.cast(Any, kind))
     values, problems = {}, []
     for entry in fields(kind):
         if entry.name in given:

@@ -41,9 +41,9 @@ class QsnnError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        place = f"layer '{self.layer}': " if self.layer else ""
+        where = f"layer '{self.layer}': " if self.layer else ""
         advice = f". Remedy: {self.remedy}" if self.remedy else ""
-        return f"{place}{self.problem}{advice}"
+        return f"{where}{self.problem}{advice}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process boundaries; keyword arguments need their own way to be pickled.

@@ -15,12 +15,27 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.extras import extra
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
+from netx_export._chip import (
+    CHIPS,
+    MAPPINGS,
+    Chip,
+    LayerLayout,
+    Layout,
+    Population,
+    Projection,
+    RuleFinding,
+    Traffic,
+    chain,
+    layout,
+)
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
+from netx_export._diff import NetworkDiff, diff
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
 from netx_export._plain import to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
+from netx_export._report import NetworkReport, report
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
 from netx_export._stock_call import StockCall, stock_call
@@ -33,38 +48,58 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._from import from_nir
     from netx_export._nir._map import nir_map
+    from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
 __all__ = [
     "BACKENDS",
     "CHECKS",
+    "CHIPS",
     "LIF_STATE_BITS",
+    "MAPPINGS",
     "Backend",
     "Check",
     "CheckReport",
+    "Chip",
     "Finding",
     "Inspection",
+    "LayerLayout",
     "LayerSummary",
+    "Layout",
     "Network",
+    "NetworkDiff",
+    "NetworkReport",
+    "NirReport",
+    "NirRow",
     "Parting",
+    "Population",
+    "Projection",
     "Report",
     "Row",
+    "RuleFinding",
     "StockCall",
     "StockUse",
     "Stream",
+    "Traffic",
+    "chain",
     "check",
     "describe",
+    "diff",
     "export",
     "fixed_point",
     "fold",
+    "from_nir",
     "fused",
     "inspect",
+    "layout",
     "load",
     "nir_map",
     "plot_sample",
     "random_samples",
+    "report",
     "simulate",
     "simulate_layers",
     "state_bits",
@@ -88,6 +123,9 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "NirReport": ("netx_export._nir._report", "nir"),
+    "NirRow": ("netx_export._nir._report", "nir"),
+    "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
 }

@@ -13,6 +13,9 @@ from lava_qsnn.integer import IntegerNetwork
 #: Of random samples, the fraction of numbers that are not 0: in one half of the samples, and in the other.
 DENSE, SPARSE = 0.9, 0.2
 
+#: Time steps of random samples for networks that have no longest one.
+STEPS = 32
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -36,7 +39,7 @@ class Activity:
 def random_samples(network: IntegerNetwork, samples: int, seed: int = 0) -> NDArray[np.int64]:
     """Random inputs of a network's range, int64 (samples, *input shape, T), by turns dense and sparse."""
     random = np.random.default_rng(seed)
-    shape = (samples, *network.input.shape, network.timesteps)
+    shape = (samples, *network.input.shape, STEPS if network.is_endless else network.timesteps)
     x = random.integers(network.input.minimum, network.input.maximum + 1, shape)
     x[::2] *= random.random(x[::2].shape) < DENSE
     x[1::2] *= random.random(x[1::2].shape) < SPARSE

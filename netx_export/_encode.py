@@ -59,26 +59,26 @@ def encode(network: IntegerNetwork, version: int = VERSION, answer: StockAnswer 
     return contents
 
 
-def _add_layer(contents: Contents, place: str, layer: Layer, shared: _Shared | None, version: int) -> None:
+def _add_layer(contents: Contents, group: str, layer: Layer, shared: _Shared | None, version: int) -> None:
     attributes, arrays = _parameters(layer.neuron)
     if version == 1:
         attributes["taps"] = np.array(layer.neuron.taps, np.uint64)
-    _add(contents, place, arrays, {"name": _text(layer.name), "neuron": _text(layer.neuron.kind), **attributes})
+    _add(contents, group, arrays, {"name": _text(layer.name), "neuron": _text(layer.neuron.kind), **attributes})
     for number, connection in enumerate(layer.connections):
-        _add_connection(contents, f"{place}/connection/{number}", connection, shared, version)
+        _add_connection(contents, f"{group}/connection/{number}", connection, shared, version)
 
 
 def _add_connection(
-    contents: Contents, place: str, connection: Connection, shared: _Shared | None, version: int
+    contents: Contents, group: str, connection: Connection, shared: _Shared | None, version: int
 ) -> None:
     attributes, arrays = _parameters(connection.synapse)
     arrays["weight"], shift = (arrays["weight"], 0) if shared is None else shared
     head = {"source": _text(connection.source), "synapse": _text(connection.synapse.kind), "weight_shift": shift}
     if version > 1:
         head.update({"delay": connection.delay, "port": connection.port, **later_parameters(connection)})
-    _add(contents, place, arrays, head | attributes)
+    _add(contents, group, arrays, head | attributes)
     for index, pooling in enumerate(connection.poolings):
-        _add(contents, f"{place}/pooling/{index}", {}, _parameters(pooling)[0])
+        _add(contents, f"{group}/pooling/{index}", {}, _parameters(pooling)[0])
 
 
 def _parameters(value: Value) -> tuple[dict[str, Any], Arrays]:
@@ -110,7 +110,7 @@ def _stock_weights(network: IntegerNetwork, stock: Arrays) -> dict[str, _Shared]
 def _add(contents: Contents, group: str, arrays: Arrays, attributes: Mapping[str, Any] | None = None) -> None:
     """A group with its attributes and arrays, and all groups on the way to them."""
     for path in (f"{group}/", *(f"{group}/{name}" for name in arrays)):
-        for end in (0, *(place for place, letter in enumerate(path) if letter == "/")):
+        for end in (0, *(index for index, letter in enumerate(path) if letter == "/")):
             contents.attributes.setdefault(path[:end], {})
     contents.attributes[group] = {name: np.asarray(value) for name, value in (attributes or {}).items()}
     contents.arrays.update({f"{group}/{name}": array for name, array in arrays.items()})

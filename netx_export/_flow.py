@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.engines.message_format import layer_format
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.layouts import from_sequences, to_sequences
@@ -44,21 +44,20 @@ class _Run:
         shares: messages into which it should be divided, if it is as large, to keep all processes busy.
 
     Attributes:
-        samples, steps: of a message.
+        messages: into which it is divided.
         stores: shared arrays (N, T, *shape) for the outputs of layers before the last one, where they are wanted.
     """
 
     def __init__(self, network: IntegerNetwork, x: Numbers, options: Options, shares: int) -> None:
         self.network, self.x, self.options = network, x, options
-        self.samples, self.steps = _message(network, x, options, shares)
+        self.messages = _messages(network, x, options, shares)
         names = [name for name in options.chosen(network) if name != network.output.name]
         self.stores = {name: self._store(name) for name in names}
 
     def through(self, make: Callable[..., Flow]) -> dict[str, Integers]:
         """Run all; outputs by layer, (N, *shape, T)."""
-        slots = SLOTS[self.options.grain]
-        flow = make(self.network, self.samples, self.steps, slots, self.stores)
-        count = math.ceil(len(self.x) / self.samples) * (self.x.shape[-1] // self.steps)
+        flow = make(self.network, self.messages, self.stores)
+        count = math.ceil(len(self.x) / self.messages.batch) * (self.x.shape[-1] // self.messages.steps)
         limit = self.options.limit(self.network, len(self.x) * self.x.shape[-1])
         with flow.runtime(limit) as runtime, flow:
             runtime.start(count)
@@ -71,11 +70,11 @@ class _Run:
         """Send all messages and take all answers, each as soon as there is room, or one has come."""
         x = to_sequences(self.x)
         answers = np.empty((len(x), x.shape[1], *self.network.shapes[self.network.output.name]), np.int64)
-        unsent, expected = self._places(x.shape), self._places(x.shape)
+        unsent, expected = self._parts(x.shape), self._parts(x.shape)
         for received in range(count):
             # A full channel has work for longer than the first answer takes, so it is enough to wait for answers.
-            while flow.has_room() and (place := next(unsent, None)):
-                flow.send(x[place], place[1].start)
+            while flow.has_room() and (part := next(unsent, None)):
+                flow.send(x[part], part[1].start)
             runtime.take(flow.answers, "the next answer")
             answers[next(expected)] = flow.receive()[0]
             if self.options.progress is not None:
@@ -83,19 +82,22 @@ class _Run:
         return answers
 
     def _store(self, name: str) -> NDArray[Any]:
-        dtype = layer_format(self.network, name, self.samples, self.steps).dtype
+        dtype = self.messages.format(self.network, name).dtype
         return shared_array((len(self.x), self.x.shape[-1], *self.network.shapes[name]), dtype)
 
-    def _places(self, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-        """The places of the messages in a batch (N, T, ..), in their order."""
-        for sample in range(0, shape[0], self.samples):
-            for step in range(0, shape[1], self.steps):
-                yield slice(sample, sample + self.samples), slice(step, step + self.steps)
+    def _parts(self, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+        """The parts of a batch (N, T, ..) that messages hold, in their order."""
+        batch, steps = self.messages.batch, self.messages.steps
+        for sample in range(0, shape[0], batch):
+            for step in range(0, shape[1], steps):
+                yield slice(sample, sample + batch), slice(step, step + steps)
 
 
-def _message(network: IntegerNetwork, x: Numbers, options: Options, shares: int) -> tuple[int, int]:
-    """Samples and time steps of a message."""
+def _messages(network: IntegerNetwork, x: Numbers, options: Options, shares: int) -> Messages:
+    """The messages that a batch is divided into."""
+    slots = SLOTS[options.grain]
     if options.grain == "step":
-        return options.batch or 1, 1
+        return Messages(options.batch or 1, 1, slots)
     largest = max(math.prod(shape) for shape in network.shapes.values()) * x.shape[-1]
-    return options.batch or max(1, min(MESSAGE // largest, math.ceil(len(x) / shares))), x.shape[-1]
+    batch = options.batch or max(1, min(MESSAGE // largest, math.ceil(len(x) / shares)))
+    return Messages(batch, x.shape[-1], slots)

@@ -21,12 +21,16 @@ from lava_qsnn.integer import (
     Layer,
     MemoryFree,
     OneToOne,
+    Rule,
     Shape,
+    SigmaDelta,
     SumPool,
     Synapse,
     refuse_violations,
 )
 from lava_qsnn.integer import Input as IntegerInput
+from netx_export._fold_slayer import slayer_layer
+from netx_export._slayer import form, refuse_late_mixtures, refuse_unknown
 
 Block = nn.Module
 
@@ -34,11 +38,13 @@ Block = nn.Module
 def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bits: int = 1) -> IntegerNetwork:
     """Fold a trained network into integers, for samples of T steps.
 
-    Norms and weight scales vanish into integer thresholds; poolings become those of the connections after them.
+    Norms and weight scales vanish into integer thresholds; poolings become those of the connections after them. Blocks
+    of slayer become what unmodified NetX makes of their export, in time that is aligned by its resets.
 
     Args:
         net: blocks in the order of their data flow: a Sequential (also nested), a ModuleList, or a module that keeps
-            them in an attribute `blocks`, as slayer's networks do.
+            them in an attribute `blocks`, as slayer's networks do. Those of slayer have run once. Where they begin
+            with an Input block that has neurons, the network takes what it makes of its data, in units of 1/64.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T.
         input_bits: the input holds integers from 0 to 2^input_bits - 1, 1 to 24 bits.
@@ -50,11 +56,18 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
     if isinstance(input_bits, bool) or not isinstance(input_bits, int) or not 1 <= input_bits <= 24:
         raise ConfigurationError(f"input_bits must be an integer from 1 to 24, not {input_bits!r}")
     graph = _Graph(IntegerInput(tuple(input_shape), 2**input_bits - 1), timesteps)
-    for block in blocks(net):
+    every = list(blocks(net))
+    refuse_late_mixtures(every)
+    for block in every:
         graph.add(block)
     network = graph.network()
-    refuse_violations(network, TORCH_RULES, "any backend")
+    refuse_violations(network, map(_unless_wrapping, TORCH_RULES), "any backend")
     return network
+
+
+def _unless_wrapping(rule: Rule) -> Rule:
+    """A rule for all layers but those whose neurons wrap by definition: what torch computes there is counted."""
+    return lambda network: (each for each in rule(network) if not network.layer(each.layer).neuron.wraps)
 
 
 def refuse_another(network: IntegerNetwork, net: nn.Module) -> None:
@@ -88,7 +101,7 @@ def blocks(net: nn.Module) -> Iterator[Block]:
 
     Modules that do nothing in evaluation (Identity, Dropout) are passed over. A Residual comes as one block.
     """
-    if isinstance(net, (Synaptic, Flatten, Residual)):
+    if isinstance(net, (Synaptic, Flatten, Residual)) or form(net) is not None:
         yield net
     elif isinstance(net, (nn.Sequential, nn.ModuleList)):
         for child in net:
@@ -98,17 +111,17 @@ def blocks(net: nn.Module) -> Iterator[Block]:
     elif not isinstance(net, (nn.Identity, nn.modules.dropout._DropoutNd)):
         raise DeploymentError(
             f"{type(net).__module__}.{type(net).__name__} has no integer form",
-            remedy="build the network of lava_qsnn blocks, in a Sequential or in an attribute `blocks`",
+            remedy="build the network of blocks, lava_qsnn's or slayer's, in a Sequential or in an attribute `blocks`",
         )
 
 
-def spiking_blocks(net: nn.Module) -> list[Synaptic]:
+def spiking_blocks(net: nn.Module) -> list[Block]:
     """The blocks that become layers, in the order of `IntegerNetwork.layers`."""
-    found: list[Synaptic] = []
+    found: list[Block] = []
     for block in blocks(net):
         if isinstance(block, Residual):
             found += spiking_blocks(block.blocks)
-        elif isinstance(block, Synaptic) and block.neuron is not None:
+        elif not isinstance(block, Flatten) and getattr(block, "neuron", None) is not None:
             found.append(block)
     return found
 
@@ -130,6 +143,7 @@ class _Graph:
     layers: list[Layer] = field(default_factory=list)
     poolings: tuple[SumPool, ...] = ()
     flat: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def add(self, block: Block, shortcut: _Place | None = None) -> None:
         """Add a block; `shortcut` is where its skip connection starts, if it has one."""
@@ -151,16 +165,24 @@ class _Graph:
             raise DeploymentError("a pooling at the end has no layer after it", remedy="give it neuron_params")
         if not self.layers:
             raise DeploymentError("there is no layer in the network", remedy="add a Dense, Conv or Output block")
-        return _canonical(IntegerNetwork(self.input, self.timesteps, tuple(self.layers)))
+        metadata = {"netx": {"notes": self.notes}} if self.notes else {}
+        return _canonical(IntegerNetwork(self.input, self.timesteps, tuple(self.layers), metadata))
 
     def _add(self, block: Block, name: str, shortcut: _Place | None) -> None:
-        if self.layers and not self.layers[-1].neuron.spikes:
+        if self.layers and not self.layers[-1].neuron.feeds:
             raise DeploymentError("nothing can follow the Output", remedy="make it the last block")
         if isinstance(block, Flatten):
             self.flat = True
         elif isinstance(block, Input) and (self.layers or self.poolings or self.flat):
             raise DeploymentError("an Input can only be the first block", remedy="remove it")
-        elif isinstance(block, Synaptic) and block.neuron is not None:
+        elif not isinstance(block, Synaptic):
+            self._add_slayer(block, name)
+        elif self.layers and isinstance(self.layers[-1].neuron, SigmaDelta):
+            raise DeploymentError(
+                "it takes spikes, and the sigma-delta neurons before it send changes of numbers",
+                remedy="let slayer's sigma-delta blocks go on to the end",
+            )
+        elif block.neuron is not None:
             self._add_layer(block, name, shortcut)
         elif isinstance(block, Pool):
             self._add_pooling(block)
@@ -180,6 +202,20 @@ class _Graph:
         name = "output" if isinstance(block, OutputBlock) else name
         self.layers.append(Layer(name, tuple(connections), deployed.neuron.broadcast(shape[0])))
         self.poolings, self.flat = (), False
+
+    def _add_slayer(self, block: Block, name: str) -> None:
+        """One of slayer's own blocks, as NetX reads what it exports."""
+        refuse_unknown(block)
+        if form(block) == "flatten":
+            self.flat = True
+        elif form(block) == "input" and (self.layers or self.poolings or self.flat):
+            raise DeploymentError("an Input can only be the first block", remedy="remove it")
+        elif block.neuron is not None:
+            if self.poolings:
+                raise DeploymentError("a pooling of sums cannot stand before it", remedy="use slayer's own Pool")
+            before = self.layers[-1] if self.layers else None
+            self.layers.append(slayer_layer(block, name, before, self.input, self.source_shape, self.flat, self.notes))
+            self.flat = False
 
     def _add_pooling(self, block: Pool) -> None:
         if block.delay_shift:

@@ -14,7 +14,7 @@ from lava_qsnn.extras import extra
 from lava_qsnn.guard import run
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.layouts import from_lava_frames, to_lava_frames
-from lava_qsnn.process.loihi.network import Network, fixed_point
+from lava_qsnn.process.loihi.network import NetworkProcess, fixed_point
 from lava_qsnn.process.loihi.recording import Feed, Probe, Record, shared_array
 from netx_export._options import Options
 from netx_export._stock_call import StockCall, stock_call
@@ -25,7 +25,7 @@ Integers = NDArray[np.int64]
 
 def run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     """Run a batch as one Lava run, one process per synapse and per neuron; outputs by layer, (N, *shape, T)."""
-    process = Network(network, x.shape[-1])
+    process = NetworkProcess(network, x.shape[-1])
     frames, clock = to_lava_frames(x, process.inp.shape), shared_array((1,))
     feed = Feed(frames, clock)
     feed.s_out.connect(process.inp)

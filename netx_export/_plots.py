@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.extras import extra
-from lava_qsnn.integer import INPUT, IntegerNetwork, Layer, Shape, check_input, compute
+from lava_qsnn.integer import INPUT, IntegerNetwork, Layer, Shape, check_input, compute, run_reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +37,8 @@ def plot_sample(
         from matplotlib.figure import Figure  # drawing is optional, and its import takes time
 
     batch = check_input(network, x[None]).astype(np.int64)
-    outputs, potentials = {INPUT: batch}, {}
-    for layer in network.layers:
-        outputs[layer.name], potentials[layer.name] = compute(layer, outputs)
+    outputs = {INPUT: batch, **run_reference(network, batch)}
+    potentials = {layer.name: compute(layer, outputs)[1] for layer in network.layers}
     rows = len(network) + 1
     figure = Figure(figsize=(10, 1.9 * rows), layout="constrained")
     axes = figure.subplots(rows, 2, sharex=True, squeeze=False)

@@ -141,9 +141,11 @@ def _decode(contents: Contents) -> IntegerNetwork:
         _metadata(group),
     )
     expected = encode(network, version, stored_answer(contents, network))
-    words = contents.attributes[GROUP].get("stock_obstacles")
-    if version == 1 and words is not None:  # it put what stands in the way into other words, and all of them
-        expected.attributes[GROUP]["stock_obstacles"] = words
+    about = expected.attributes[GROUP]
+    if bool(group.text("stock_obstacles")) == bool(about["stock_obstacles"].item()):
+        about["stock_obstacles"] = contents.attributes[GROUP][
+            "stock_obstacles"
+        ]  # other releases have other words for it
     _refuse_difference(contents, expected)
     return network
 
@@ -171,8 +173,8 @@ class _Group:
 
     def members(self, name: str) -> list[_Group]:
         """The groups 0, 1, .. in a group of this one."""
-        place = f"{self.path}/{name}"
-        return [_Group(self.contents, f"{place}/{index}", self.sizes) for index in range(self.sizes[place])]
+        members = f"{self.path}/{name}"
+        return [_Group(self.contents, f"{members}/{index}", self.sizes) for index in range(self.sizes[members])]
 
     def array(self, name: str) -> NDArray[Any]:
         """Signed integers."""

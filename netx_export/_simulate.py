@@ -15,6 +15,7 @@ from lava_qsnn.engines import run_fast
 from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
+from lava_qsnn.integer.stock import has_stock_neurons, netx_form
 from netx_export._options import Options
 from netx_export._read import load
 
@@ -27,7 +28,7 @@ REFERENCE_PART = 2**18
 
 @dataclass(frozen=True)
 class Backend:
-    """One way to compute a deployed network.
+    """One method to compute a deployed network.
 
     Args:
         summary: what it is, for tables.
@@ -79,6 +80,9 @@ def _check_asynchronous(network: IntegerNetwork) -> None:
 
 
 def _check_netx(network: IntegerNetwork) -> None:
+    if has_stock_neurons(network):
+        netx_form(network)
+        return
     if not network.stock_exact:
         raise DeploymentError(
             f"unmodified NetX would not compute this network exactly: {network.stock_obstacles[0]}",
@@ -121,6 +125,10 @@ def _run_fused(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Op
 
 
 def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    if has_stock_neurons(network):
+        from netx_export._netx import _run
+
+        return _run.run_stock(network, x, options)
     from netx_export import _lava
 
     return _lava.run_netx(network, x, options)
@@ -128,7 +136,7 @@ def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 
 #: The table of backends. A new engine is one more row.
 BACKENDS: dict[str, Backend] = {
-    "reference": Backend("numpy int64, as plain as the equations: the judge", _accept, _run_reference),
+    "reference": Backend("numpy int64, as plain as the equations: the ground truth", _accept, _run_reference),
     "fast": Backend("all time steps at once, whole batches, on the CPU: for data sets", _accept, _run_fast),
     "lava": Backend(
         "one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava, require_lava

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.errors import ConfigurationError, InputError, RunError, TimeLimitError
 from lava_qsnn.guard import GuardedRuntime
-from lava_qsnn.integer import IntegerNetwork, check_input, whole
+from lava_qsnn.integer import ENDLESS, IntegerNetwork, check_input, whole
 from lava_qsnn.integer.layouts import from_sequences, to_sequences
 from lava_qsnn.process.messages.flow import Flow, through_layers
 from netx_export._flow import SLOTS
@@ -48,7 +49,8 @@ class Stream:
 
     Args:
         network: a deployed network, or the path of its file.
-        timesteps: T, time steps per sample, at most the network's; its own by default.
+        timesteps: T, time steps per sample, at most the network's; its own by default. Of a network whose timesteps are
+            unknown, frames make one sample that never ends, and its state is kept, until `begin_sample`.
         grain: "sample", to put in whole samples (*input shape, T) and take (*output shape, T); or "step", to put in
             frames (*input shape), T for each sample, and take (*output shape) for each as soon as it is known.
         time_limit: seconds that one `put` or `get` may take, and in the loop an answer to what was put in.
@@ -74,6 +76,11 @@ class Stream:
         BACKENDS["lava-async"].check(self.network)
         self.grain, self.time_limit = grain, time_limit
         most = self.network.timesteps
+        if self.network.is_endless and timesteps is None and grain == "sample":
+            raise ConfigurationError(
+                "nobody knows how many time steps a sample of this network has",
+                remedy='give the stream its timesteps, or use grain="step"',
+            )
         self.timesteps = whole(most if timesteps is None else timesteps, "timesteps", 1, most, ConfigurationError)
         self._slots = whole(SLOTS[grain] if slots is None else slots, "slots", 1, 2**16, ConfigurationError)
         self._open: tuple[GuardedRuntime, Flow] | None = None
@@ -86,7 +93,7 @@ class Stream:
     def __enter__(self) -> Stream:
         if self._open is not None or self._is_left:
             raise ConfigurationError("a stream was entered twice", remedy="create a new one")
-        flow = through_layers(self.network, 1, self.timesteps if self.grain == "sample" else 1, self._slots)
+        flow = through_layers(self.network, Messages(1, self.timesteps if self.grain == "sample" else 1, self._slots))
         runtime = flow.runtime(math.inf)
         with ExitStack() as stack:
             stack.enter_context(runtime)
@@ -117,7 +124,13 @@ class Stream:
                 raise TimeLimitError("there was no room for more input in time", remedy="take answers, or wait longer")
         flow.send(frames, self._step)
         self._put += 1
-        self._step = (self._step + 1) % self.timesteps if self.grain == "step" else 0
+        self._step = self._next_step() if self.grain == "step" else 0
+
+    def _next_step(self) -> int:
+        """The step after this one: the first of the next sample after the last; of an endless one, there is none."""
+        if self.timesteps == ENDLESS:
+            return min(self._step + 1, ENDLESS - 1)
+        return (self._step + 1) % self.timesteps
 
     def begin_sample(self) -> None:
         """Let the next frame be the first of a new sample, though the last one has not had all its steps."""

@@ -15,19 +15,24 @@ from torch import nn
 from lava_qsnn.block import Synaptic
 from lava_qsnn.errors import DeploymentError
 from netx_export._fold import blocks, spiking_blocks
+from netx_export._fold_slayer import input_unit
+from netx_export._run_slayer import from_rest, observed, steps_late
+from netx_export._run_slayer import scale as slayer_scale
 
 
 @dataclass(frozen=True)
 class TorchRun:
     """The output of a network in torch.
 
-    `layers` are the outputs of the blocks that become layers, in the order they ran, (N, *shape, T) each; `scales` each
-    block's real potential per integer unit (of channel 0; readouts have one for all); `answer` is what the network
-    itself returned, or the first thing of several.
+    `layers` are the outputs of the blocks that become layers, in the order they ran and without the steps by which
+    slayer delays them, (N, *shape, T) each; `scales` each block's real potential per integer unit (of channel 0;
+    readouts have one for all); `last` is what the last of them put out, as it was; `answer` what the network itself
+    returned, or the first thing of several.
     """
 
     layers: list[NDArray[Any]]
     scales: list[float]
+    last: NDArray[Any]
     answer: Any
 
 
@@ -41,21 +46,38 @@ def run_torch(net: nn.Module, x: NDArray[np.integer[Any]], timesteps: int) -> To
     """
     layers: list[NDArray[Any]] = []
     scales: list[float] = []
+    last = np.empty(0)
+    every = list(blocks(net))
+    late = steps_late(every)
 
-    def keep(block: Synaptic, _: Any, output: Any) -> None:
-        layers.append(_first(output).detach().cpu().numpy())
-        scales.append(float(block.integer_parameters(timesteps).scale[0]))
+    def keep(block: Any, _: Any, output: Any) -> None:
+        nonlocal last
+        last = _first(output).detach().cpu().numpy()
+        begin = late.get(block, 0)
+        layers.append(_numbers(block, _first(output))[..., begin : begin + x.shape[-1]])
+        scales.append(_scale(block, timesteps))
 
     hooks = [block.register_forward_hook(keep) for block in spiking_blocks(net)]
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     called = nn.Sequential(*net) if isinstance(net, nn.ModuleList) else net
+    pad = [(0, 0)] * (x.ndim - 1) + [(0, max(late.values(), default=0))]
+    given = np.pad(x, pad).astype(np.float32) * np.float32(input_unit(every[0]) if every else 1)
     try:
-        with evaluation(net), torch.no_grad():
-            answer = _first(called(torch.as_tensor(x.astype(np.float32), device=device)))
+        with evaluation(net), from_rest(net), torch.no_grad():
+            answer = _first(called(torch.as_tensor(given, device=device)))
     finally:
         for hook in hooks:
             hook.remove()
-    return TorchRun(layers, scales, answer)
+    return TorchRun(layers, scales, last, answer)
+
+
+def _numbers(block: Any, output: torch.Tensor) -> NDArray[Any]:
+    found: NDArray[Any] = (output if isinstance(block, Synaptic) else observed(block, output)).detach().cpu().numpy()
+    return found
+
+
+def _scale(block: Any, timesteps: int) -> float:
+    return float(block.integer_parameters(timesteps).scale[0]) if isinstance(block, Synaptic) else slayer_scale(block)
 
 
 def refuse_more_than_blocks(net: nn.Module, run: TorchRun) -> None:
@@ -63,7 +85,7 @@ def refuse_more_than_blocks(net: nn.Module, run: TorchRun) -> None:
 
     A positive constant may multiply it, as the mean over time has one: it keeps the order of classes.
     """
-    if isinstance(run.answer, torch.Tensor) and _is_reading(run.answer.detach().cpu().numpy(), run.layers[-1]):
+    if isinstance(run.answer, torch.Tensor) and _is_reading(run.answer.detach().cpu().numpy(), run.last):
         return
     raise DeploymentError(
         "the network does not return its last block's output, nor its sum or mean over time, and what its `forward` "

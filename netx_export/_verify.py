@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Outputs = Mapping[str, NDArray[Any]]
 
 #: The backend that all others are compared with; it runs once.
-JUDGE = "reference"
+GROUND_TRUTH = "reference"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Parting:
     found: float
 
     def __str__(self) -> str:
-        place = f"time step {self.step}, sample {self.sample}, neuron {', '.join(map(str, self.neuron))}"
-        return f"{place}: {self.found:g} for {self.expected:g}"
+        where = f"time step {self.step}, sample {self.sample}, neuron {', '.join(map(str, self.neuron))}"
+        return f"{where}: {self.found:g} for {self.expected:g}"
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """A verification: one row per backend and layer, and the backends that refused, with their reasons."""
+    """A verification: one row per backend and layer, and the backends that refused, with their reasons.
+
+    `departures` says where slayer's own blocks, if torch was compared, compute something else than NetX makes of their
+    export, and so than every backend: the layer, the reason, the remedy.
+    """
 
     rows: tuple[Row, ...]
     refused: Mapping[str, str]
+    departures: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -96,7 +101,8 @@ def verify(
         x: int (N, *input shape, T).
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly, or that is not
             installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
-        net: the torch network the deployed one was folded from, see `fold`.
+        net: the torch network the deployed one was folded from, see `fold`. Blocks of slayer run from rest, and
+            without the steps by which their `delay_shift` delays them.
         progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
 
     Raises:
@@ -109,11 +115,13 @@ def verify(
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
-    expected = simulate_layers(network, x, JUDGE)
+    expected = simulate_layers(network, x, GROUND_TRUTH)
     rows: list[Row] = []
     refused: dict[str, str] = {}
+    departures: tuple[str, ...] = ()
     if net is not None:
-        rows += _compare_own(network, net, x, expected).rows
+        own = _compare_own(network, net, x, expected)
+        rows, departures = [*own.rows], own.departures
     for name in BACKENDS if backends is None else backends:
         backend = BACKENDS.get(name) if backends is None else None
         reason = None if backend is None else backend.absence() or backend.refusal(network)
@@ -121,9 +129,9 @@ def verify(
             refused[name] = reason
             continue
         told = None if progress is None else partial(progress, name)
-        actual = expected if name == JUDGE else simulate_layers(network, x, backend=name, progress=told)
+        actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
         rows += compare_outputs(name, network, expected, actual)
-    return Report(tuple(rows), refused)
+    return Report(tuple(rows), refused, departures)
 
 
 def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]], expected: Outputs) -> Report:
@@ -149,6 +157,8 @@ def compare_torch(
     `expected` is what the reference computes, by layer, if that is known already.
     """
     with extra("train"):  # torch is only needed where there is a network
+        from netx_export._fold import blocks, spiking_blocks
+        from netx_export._run_slayer import all_departures
         from netx_export._torch import refuse_more_than_blocks, run_torch
 
     run = run_torch(net, x, network.timesteps)
@@ -166,8 +176,9 @@ def compare_torch(
         name: values.reshape(expected[name].shape) if values.size == expected[name].size else values
         for name, values in zip(network, run.layers)
     }
-    report = Report(tuple(compare_outputs("torch", network, expected, named)), {})
-    if report.exact:
+    departures = all_departures(blocks(net), dict(zip(spiking_blocks(net), network.layers)))
+    report = Report(tuple(compare_outputs("torch", network, expected, named)), {}, departures)
+    if report.exact or departures:
         refuse_more_than_blocks(net, run)
     return report
 
@@ -175,16 +186,16 @@ def compare_torch(
 def compare_outputs(backend: str, names: Iterable[str], expected: Outputs, actual: Outputs) -> Iterable[Row]:
     """One row per layer named: the outputs of two runs (N, *shape, T) by layer, compared."""
     for name in names:
-        judge, values = expected[name], actual[name]
-        differs = judge != values if judge.shape == values.shape else np.ones(judge.shape, bool)
-        spikes, wrong = int(np.count_nonzero(judge)), int(np.count_nonzero(differs))
-        first = _parting(judge, values, differs) if wrong and judge.shape == values.shape else None
-        yield Row(backend, name, judge.size, spikes, wrong, first)
+        truth, values = expected[name], actual[name]
+        differs = truth != values if truth.shape == values.shape else np.ones(truth.shape, bool)
+        spikes, wrong = int(np.count_nonzero(truth)), int(np.count_nonzero(differs))
+        first = _parting(truth, values, differs) if wrong and truth.shape == values.shape else None
+        yield Row(backend, name, truth.size, spikes, wrong, first)
 
 
 def _parting(expected: NDArray[Any], found: NDArray[Any], differs: NDArray[np.bool_]) -> Parting:
     steps = differs.reshape(-1, differs.shape[-1]).any(0)
     step = int(steps.argmax())
     sample, *neuron = (int(index) for index in np.argwhere(differs[..., step])[0])
-    place = (sample, *neuron, step)
-    return Parting(step, sample, tuple(neuron), float(expected[place]), float(found[place]))
+    index = (sample, *neuron, step)
+    return Parting(step, sample, tuple(neuron), float(expected[index]), float(found[index]))

@@ -5,11 +5,26 @@ from __future__ import annotations
 from functools import singledispatch
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lava_qsnn.integer import MemoryFree, Neuron, QuantizedLIF, Readout, roles
+from lava_qsnn.integer import (
+    CUBA,
+    RF,
+    CUBAReadout,
+    MemoryFree,
+    Neuron,
+    QuantizedLIF,
+    Readout,
+    RFIzhikevich,
+    SigmaDelta,
+    roles,
+)
 
 #: Taps that are listed one by one; of more, the first and the last.
 LISTED_TAPS = 8
+
+#: Decays are in units of 1/4096.
+DECAY_BITS = 12
 
 
 @singledispatch
@@ -40,6 +55,52 @@ def _(neuron: QuantizedLIF) -> tuple[str, ...]:
         f"adds a bias, {spread(neuron.bias)}, to its current times 2 to the power of {spread(neuron.current_shift)}",
         f"fires at {spread(neuron.threshold)}, and goes {reset}",
     )
+
+
+@neuron_words.register
+def _(neuron: CUBA) -> tuple[str, ...]:
+    fires = (
+        "never fires: its answer is the voltage"
+        if isinstance(neuron, CUBAReadout)
+        else f"fires when the voltage exceeds {spread(neuron.threshold)}, and starts from 0 again"
+    )
+    return (
+        f"keeps {_share(neuron.current_decay)} of its current and {_share(neuron.voltage_decay)} of its voltage",
+        *((f"has a bias, {spread(neuron.bias)}",) if neuron.bias.any() else ()),
+        fires,
+        "current and voltage have 24 bits, 6 of them below the unit of thresholds",
+    )
+
+
+@neuron_words.register
+def _(neuron: SigmaDelta) -> tuple[str, ...]:
+    if neuron.form == "sigma":
+        return ("adds up what comes in, and puts out the sum",)
+    sums = "takes its input" if neuron.form == "delta" else f"adds up what comes in, and a bias, {spread(neuron.bias)}"
+    forgets = "forgets what rounding a message leaves" if neuron.rule == "stock" else "keeps what rounding leaves"
+    return (
+        sums,
+        f"sends a change of at least {spread(neuron.threshold)}, in messages of {neuron.exponent} fraction bits",
+        forgets,
+    )
+
+
+@neuron_words.register
+def _(neuron: RF) -> tuple[str, ...]:
+    turn = np.degrees(np.arctan2(neuron.sine, neuron.cosine)) % 360
+    kept = np.hypot(neuron.sine, neuron.cosine) / 2**DECAY_BITS
+    after = ", and starts there again" if isinstance(neuron, RFIzhikevich) else ", once a turn"
+    return (
+        f"turns by {turn.min():.3g} to {turn.max():.3g} degrees at each step and keeps {kept.min():.3g} to "
+        f"{kept.max():.3g} of its length",
+        f"fires at {spread(neuron.threshold)}{after}",
+    )
+
+
+def _share(decay: NDArray[np.int64]) -> str:
+    """What a decay, in units of 1/4096, leaves at each step."""
+    low, high = (1 - int(each) / 2**DECAY_BITS for each in (decay.max(), decay.min()))
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def _history(taps: tuple[int, ...]) -> str:

@@ -62,18 +62,18 @@ def _read_back(side: str, contents: Contents) -> None:
 
 def _write_contents(file: h5py.File, contents: Contents) -> None:
     """Each group with its attributes and arrays; an array with several paths is written once."""
-    places: dict[int, str] = {}
+    written: dict[int, str] = {}
     members: dict[str, Arrays] = {group: {} for group in contents.attributes}
     for path, array in contents.arrays.items():
         group, _, name = path.rpartition("/")
         members[group][name] = array
     for group, arrays in members.items():
-        place = file.require_group(group or "/")
+        target = file.require_group(group or "/")
         for name, value in contents.attributes[group].items():
-            place.attrs[name] = value
+            target.attrs[name] = value
         for name, array in arrays.items():
-            if id(array) in places:
-                place[name] = file[places[id(array)]]
+            if id(array) in written:
+                target[name] = file[written[id(array)]]
             else:
-                write_arrays(place, {name: array})
-                places[id(array)] = f"{group}/{name}"
+                write_arrays(target, {name: array})
+                written[id(array)] = f"{group}/{name}"

@@ -72,11 +72,11 @@ def test_fast_is_right(loops: str, case: Direct, chunk: int) -> None:
 def test_message_engines_are_right(case: Direct, single_steps: bool) -> None:
     """What lava-async and lava-fused compute in their processes, without Lava around it."""
     from lava_qsnn.engines.layerwise import NetworkEngine
-    from lava_qsnn.engines.message_format import layer_format
+    from lava_qsnn.engines.message_format import Messages
 
     engine = NetworkEngine(case.network)
     length = 1 if single_steps else case.x.shape[-1]
-    form = layer_format(case.network, integer.INPUT, len(case.x), length)
+    form = Messages(len(case.x), length).format(case.network, integer.INPUT)
     frames = np.moveaxis(integer.check_input(case.network, case.x), -1, 1)
     parts = [
         engine(form.read(form.write(frames[:, start : start + length], start))[0], start == 0)
@@ -84,7 +84,7 @@ def test_message_engines_are_right(case: Direct, single_steps: bool) -> None:
     ]
     outputs = {name: np.concatenate([part[name] for part in parts], 1) for name in case.network}
     for name, values in outputs.items():
-        sent = layer_format(case.network, name, len(case.x), case.x.shape[-1])
+        sent = Messages(len(case.x), case.x.shape[-1]).format(case.network, name)
         outputs[name] = np.moveaxis(sent.read(sent.write(values, 0))[0], 1, -1).astype(np.int64)
     assert_right(case, outputs)
 

@@ -67,6 +67,7 @@ MORE = {
     "verb('export', 'some.ckpt', 'some.net')": "train",
     "verb('run', file)": "train",
     "verb('train', 'digits')": "train",
+    "netx_export.from_nir('some.nir', 10)": "nir",
     "netx_export.nir_map()": "nir",
     "netx_export.to_nir(network)": "nir",
     "netx_export.plot_sample(network, x[0])": "plot",

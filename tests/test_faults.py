@@ -23,6 +23,7 @@ from lava.proc.io.injector import Injector, PyLoihiInjectorModel
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.errors import ConfigurationError, RunError
 from lava_qsnn.guard import GuardedRuntime, run
 from lava_qsnn.process.configurations import ModelsBeside
@@ -191,7 +192,7 @@ def in_pipes(**options: Any) -> tuple[Any, Injector, Extractor]:
 @pytest.mark.usefixtures("promptness")
 @STEPS
 def test_a_full_channel_takes_no_more_and_loses_nothing(steps: int) -> None:
-    flow, x = through_layers(network(), 1, steps, 2), samples(40)
+    flow, x = through_layers(network(), Messages(1, steps, 2)), samples(40)
     messages = np.moveaxis(x, -1, 1).reshape(-1, 1, steps, 2, 4, 3)
     sent = 0
     with flow.runtime(PATIENCE) as runtime, flow:
@@ -214,7 +215,7 @@ def test_a_full_channel_takes_no_more_and_loses_nothing(steps: int) -> None:
 class TestMessages:
     @pytest.mark.parametrize("sent", [0, 1, 3])
     def test_an_endless_run_stops_at_any_moment(self, make: Callable[..., Flow], steps: int, sent: int) -> None:
-        flow = make(network(), 1, steps, 2)
+        flow = make(network(), Messages(1, steps, 2))
         with flow.runtime(PATIENCE) as runtime, flow:
             runtime.start()
             for _ in range(sent):
@@ -222,7 +223,7 @@ class TestMessages:
                 flow.send(np.zeros((1, steps, 2, 4, 3), int), 0)
 
     def test_an_endless_run_pauses_at_any_moment_and_goes_on(self, make: Callable[..., Flow], steps: int) -> None:
-        flow, x, answers = make(network(), 1, steps, 2), samples(4), []
+        flow, x, answers = make(network(), Messages(1, steps, 2)), samples(4), []
         with flow.runtime(PATIENCE) as runtime, flow:
             runtime.start()
             for number, message in enumerate(np.moveaxis(x, -1, 1).reshape(-1, 1, steps, 2, 4, 3)):
@@ -239,7 +240,7 @@ class TestMessages:
         assert (np.concatenate(answers) == expected).all()
 
     def test_processes_run_only_once(self, make: Callable[..., Flow], steps: int) -> None:
-        flow = make(network(), 1, steps, 2)
+        flow = make(network(), Messages(1, steps, 2))
         with flow.runtime(PATIENCE) as runtime, flow:
             runtime.start(1)
             flow.send(np.zeros((1, steps, 2, 4, 3), int), 0)

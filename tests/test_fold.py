@@ -174,9 +174,9 @@ def refused(net: nn.Module, shape: tuple[int, ...] = (12,), **more: object) -> s
 
 
 @pytest.mark.lava
-def test_slayers_own_blocks_are_refused_by_name() -> None:
-    cuba = _slayer.slayer.block.cuba.Dense({"threshold": 1.0, "current_decay": 0.5, "voltage_decay": 0.5}, 12, 6)
-    assert "cuba.Dense has no integer form" in refused(nn.Sequential(cuba))
+def test_slayers_blocks_without_an_integer_form_are_refused_by_name() -> None:
+    average = _slayer.slayer.block.cuba.Average(6)
+    assert "slayer's Average cannot be deployed" in refused(nn.Sequential(average))
 
 
 def test_what_has_no_integer_form_is_refused_by_name() -> None:

@@ -301,9 +301,9 @@ def test_a_trained_regulated_network_deploys_exactly(
     assert (tmp_path / "0.0.net").read_bytes() == (tmp_path / "1.0.net").read_bytes()
 
 
-def test_the_twin_of_a_regulated_network_has_standardized_weights() -> None:
+def test_the_baseline_of_a_regulated_network_has_standardized_weights() -> None:
     torch.manual_seed(0)
-    twin = Classifier(override(REGULATED, {"model.float_weights": True})).network
-    weights = [block.synapse.real_weight().flatten(1) for block in spiking_blocks(twin).values()]
+    baseline = Classifier(override(REGULATED, {"model.float_weights": True})).network
+    weights = [block.synapse.real_weight().flatten(1) for block in spiking_blocks(baseline).values()]
     assert len(weights) == 2
     assert all(torch.allclose(rows.square().mean(1), torch.ones(len(rows))) for rows in weights)

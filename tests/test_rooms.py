@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import netx_export
+from tests.helpers.rooms import PICTURE, ROOT, Room, arrows, drawing, levels, table
 
-ROOT = Path(__file__).parent.parent
 PACKAGES = ("lava_qsnn", "netx_export")
-
-
-class Room(NamedTuple):
-    """A row of the picture: its files and folders, the rooms that it imports, and the packages of others."""
-
-    name: str
-    files: tuple[str, ...]
-    rooms: frozenset[str]
-    packages: frozenset[str]
-
-
-def code(cell: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"`([^`]+)`", cell))
-
-
-def picture() -> list[Room]:
-    """The rows of the table of rooms, in its order."""
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    lines = text.partition("| room | files |")[2].partition("\n\n")[0].splitlines()[2:]
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-    return [
-        Room(name, code(files), frozenset(rooms.replace(",", " ").split()), frozenset(code(packages)))
-        for name, files, _, rooms, packages in rows
-    ]
 
 
 def modules(*folders: str) -> dict[str, Path]:
@@ -97,7 +71,7 @@ def package_of(name: str) -> str | None:
 
 def found() -> dict[str, tuple[set[str], set[str]]]:
     """The rooms, and the packages of others, that each room really imports."""
-    rooms = picture()
+    rooms = table()
     result: dict[str, tuple[set[str], set[str]]] = {room.name: (set(), set()) for room in rooms}
     for module, path in MODULES.items():
         room = room_of(module, rooms)
@@ -116,16 +90,36 @@ def offenders(paths: dict[str, Path], *forbidden: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("room", picture(), ids=lambda room: room.name)
-def test_the_picture_is_true(room: Room) -> None:
+@pytest.mark.parametrize("room", table(), ids=lambda room: room.name)
+def test_the_table_is_true(room: Room) -> None:
     rooms, packages = found()[room.name]
     assert room.rooms == rooms, f"CONTRIBUTING.md must say that '{room.name}' imports {', '.join(sorted(rooms))}"
     assert room.packages == packages, f"CONTRIBUTING.md must say that '{room.name}' needs {', '.join(sorted(packages))}"
 
 
+def test_the_picture_is_the_table_s() -> None:
+    assert PICTURE.read_text("utf-8") == drawing(table()), "draw it anew: python -m tests.helpers.rooms"
+    assert f"({PICTURE.relative_to(ROOT).as_posix()})" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_arrows_and_their_implications_are_the_table_s() -> None:
+    """What the arrows lead to, by one or by many, is what a room may import; and no arrow is one too many."""
+    rooms = table()
+    graph = {room.name: {used for user, used in arrows(rooms) if user == room.name} for room in rooms}
+    assert all(room.rooms <= reach(graph, room.name) for room in rooms)
+    for user, used in arrows(rooms):
+        assert used not in reach({**graph, user: graph[user] - {used}}, user)
+    assert all(level > levels(rooms)[user] for user, used in arrows(rooms) for level in [levels(rooms)[used]])
+
+
+def reach(graph: dict[str, set[str]], start: str) -> set[str]:
+    """All rooms that arrows lead to."""
+    return graph[start].union(*(reach(graph, other) for other in graph[start]))
+
+
 def test_no_room_imports_upward() -> None:
     below: set[str] = set()
-    for room in picture():
+    for room in table():
         assert room.rooms <= below, f"'{room.name}' imports what stands above it"
         below.add(room.name)
     assert len(below) > 8
@@ -156,7 +150,7 @@ def test_only_processes_and_the_guard_import_lavas_core() -> None:
 
 
 def test_the_guard_knows_nothing_of_networks() -> None:
-    (guard,) = (room for room in picture() if room.name == "guard")
+    (guard,) = (room for room in table() if room.name == "guard")
     assert guard.rooms == {"base"}
 
 

@@ -40,6 +40,7 @@ from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.train.config import Config, load_config, override
 from lava_qsnn.train.data import make
 from lava_qsnn.train.module import restore
+from lava_qsnn.train.provenance import metadata
 from lava_qsnn.train.train import train
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -118,14 +119,17 @@ def measure(data: str, setting: Setting, seed: int, changes: dict[str, Any], fol
     """Train, export, and count."""
     torch.set_num_threads(threads)
     config = override(_base(data), {**changes, **setting.changes(), "seed": seed})
-    place = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
-    if place.exists():  # an interrupted run's
-        place = Path(f"{place}-{time.time_ns()}")
-    result = train(config, place, progress=False)
-    net, file = restore(result.best).network, place / "network.net"
-    given = make(config.data).properties
+    run = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
+    if run.exists():  # an interrupted run's
+        run = Path(f"{run}-{time.time_ns()}")
+    result = train(config, run, progress=False)
+    net, file = restore(result.best).network, run / "network.net"
+    data_module = make(config.data)
+    given = data_module.properties
     try:
-        network = netx_export.export(net, file, given.input_shape, given.timesteps, given.input_bits)
+        network = netx_export.export(
+            net, file, given.input_shape, given.timesteps, given.input_bits, metadata=metadata(data_module)
+        )
         size, state = file.stat().st_size, _state_bits(network)
     except DeploymentError:
         size, state = 0, 32.0

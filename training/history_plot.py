@@ -63,8 +63,8 @@ def _draw_regulation(axis: Any, summaries: Sequence[Summary]) -> None:
     by_name = {s.setting.name: s for s in regulated}
     for offset, label, color in ((-0.15, "without WS-DR", "tab:gray"), (0.15, "with WS-DR", "tab:orange")):
         shown = [plain[name] if offset < 0 else by_name[f"{name}, WS-DR"] for name in names]
-        places = [index + offset for index in range(len(names))]
-        axis.errorbar(places, [s.mean for s in shown], [s.spread for s in shown], fmt="o", color=color, label=label)
+        positions = [index + offset for index in range(len(names))]
+        axis.errorbar(positions, [s.mean for s in shown], [s.spread for s in shown], fmt="o", color=color, label=label)
     labels = [name.replace("memory-free ", "").replace("potential ", "").replace(", decay", "\n") for name in names]
     axis.set_xticks(range(len(names)), labels, rotation=60, fontsize=7, ha="right")
     if names:

@@ -56,7 +56,7 @@ class Synaptic(nn.Module):
 
     mask: Tensor | None
     skip_strength: int = 1  # the integer that multiplies the skip's integer weights
-    real_weights: bool = False  # compute with the real weights: a twin for comparison, not deployable
+    real_weights: bool = False  # compute with the real weights: a baseline for comparison, not deployable
     timesteps: int | None = None  # T of the last forward pass, as `shape` is its shape
     source_shape: tuple[int, ...] | None = None
 

@@ -19,6 +19,7 @@ from lava_qsnn.train import data
 from lava_qsnn.train._folder import reserved
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.module import restore
+from lava_qsnn.train.provenance import metadata
 from lava_qsnn.train.train import train
 
 with extra("train"):
@@ -72,15 +73,20 @@ def _demonstrate(folder: Path, announce: Announce, epochs: int | None) -> Demons
     clock = _Clock(announce)
     for name in ("float", "one-bit"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    twin = clock.time("train the float-weight twin", lambda: train(config, folder / "float", float_weights=True))
-    clock.say(f"test accuracy {twin.test_accuracy:.2%}")
+    baseline = clock.time(
+        "train the float-weight baseline", lambda: train(config, folder / "float", float_weights=True)
+    )
+    clock.say(f"test accuracy {baseline.test_accuracy:.2%}")
     trained = clock.time("train with 1-bit weights", lambda: train(config, folder / "one-bit"))
     clock.say(f"test accuracy {trained.test_accuracy:.2%}")
 
     classifier, samples = restore(trained.best), data.make(config.data)
     shape, bits, timesteps = (getattr(samples.properties, n) for n in ("input_shape", "input_bits", "timesteps"))
     file = folder / "digits.net"
-    network = clock.time("export", lambda: netx_export.export(classifier.network, file, shape, timesteps, bits))
+    network = clock.time(
+        "export",
+        lambda: netx_export.export(classifier.network, file, shape, timesteps, bits, metadata=metadata(samples)),
+    )
     clock.say(f"{file.stat().st_size:,} bytes, exact in unmodified NetX: {'yes' if network.stock_exact else 'no'}")
 
     x, labels = samples.test_arrays()
@@ -101,7 +107,7 @@ def _run(clock: _Clock, network: IntegerNetwork, x: NDArray[Any], labels: NDArra
     mismatches = sum(int(np.count_nonzero(outputs[name] != expected[name])) for name in network)
     values = sum(values.size for values in expected.values())
     accuracy = (outputs[network.output.name].sum(-1).argmax(1) == labels).mean()
-    found = "the judge" if backend == "reference" else f"{mismatches} mismatches in {values:,} values"
+    found = "the ground truth" if backend == "reference" else f"{mismatches} mismatches in {values:,} values"
     clock.say(f"test accuracy {accuracy:.2%}, {found}")
     return mismatches
 

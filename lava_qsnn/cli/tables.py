@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from lava_qsnn.cli.demo import Demonstration
     from lava_qsnn.train.train import Result
-    from netx_export import Finding, Inspection, Report
+    from netx_export import Finding, Inspection, NetworkDiff, Report
 
 #: How findings are coloured.
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -113,6 +113,29 @@ def finding_table(findings: Sequence[Finding]) -> Table:
         color = COLORS[finding.severity]
         text = f"{escape(finding.problem)}\n[dim]{escape(finding.remedy)}[/dim]"
         table.add_row(f"[{color}]{finding.severity}[/{color}]", finding.check, escape(finding.layer or ""), text)
+    return table
+
+
+def change_table(found: NetworkDiff) -> Table:
+    """What differs between two networks in structure and numbers."""
+    table = Table("layer", "what differs", box=box.SIMPLE, title=f"{found.titles[0]} and {found.titles[1]}")
+    for change in found.changes:
+        table.add_row(escape(change.layer or ""), escape(change.words))
+    return table
+
+
+def part_table(found: NetworkDiff) -> Table:
+    """How the outputs of two networks differ on the same input."""
+    table = Table(box=box.SIMPLE)
+    for column in ("layer", "values", "active in the first", "in the second", "differ", "first at"):
+        table.add_column(column, justify="left" if column in ("layer", "first at") else "right")
+    for layer in found.layers:
+        row = layer.row
+        mark = "red" if row.mismatches else "green"
+        rates = [f"{rate:.1%}" for rate in layer.rates]
+        place = "" if row.first is None else str(row.first)
+        differ = f"[{mark}]{row.mismatches:,}[/{mark}]"
+        table.add_row(escape(layer.one), f"{row.values:,}", *rates, differ, place)
     return table
 
 

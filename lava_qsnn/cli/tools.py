@@ -1,4 +1,4 @@
-"""Verbs that look at a network's file: inspect it, check it."""
+"""Verbs that look at a network's file: inspect it, check it, compare it with another, report on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ import typer
 
 from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
 from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, NetworkFile
-from lava_qsnn.cli.tables import backend_table, cost_table, finding_table, layer_table, report_table, word_table
+from lava_qsnn.cli.tables import (
+    backend_table,
+    change_table,
+    cost_table,
+    finding_table,
+    layer_table,
+    part_table,
+    report_table,
+    word_table,
+)
 from lava_qsnn.cli.terminal import AS_IT_IS, console
 
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
-    from netx_export import CheckReport, Inspection, StockCall
+    from netx_export import CheckReport, Inspection, NetworkDiff, StockCall
 
 RandomInput = Annotated[bool, typer.Option("--random", help="Random inputs, whatever data is known.")]
 Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of samples.")]
@@ -94,6 +103,80 @@ def check(
         raise typer.Exit(found.exit_status)
 
 
+def report(
+    file: NetworkFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Backend to compare; repeatable. fast by default.")
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Of the page; the file's name by default.")] = None,
+    data: Data = None,
+    array: Array = None,
+    random: RandomInput = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 100,
+) -> None:
+    """Write one HTML page about a network: graph, numbers, activity, a sample on its way, bounds, exactness.
+
+    The page needs nothing else: no script, no other file and no network.
+    """
+    import netx_export
+
+    network = netx_export.load(file)
+    changes = chosen_changes(settings, folder, download)
+    x, labels, source = chosen_samples(network, file, data, array, random, changes, samples)
+    netx_export.report(file, output, x, labels, source=source, title=title, backends=backend or ["fast"])
+    console.print(f"wrote {output}", highlight=False, soft_wrap=True)
+
+
+def diff(
+    one: NetworkFile,
+    other: Annotated[Path, typer.Argument(help="Another NetX file.", metavar="OTHER")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write an HTML page with a picture.")] = None,
+    data: Data = None,
+    array: Array = None,
+    random: RandomInput = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 16,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two networks: structure, numbers, and outputs for the same input; say where they part.
+
+    Ends with status 0 if they are equal, 3 if only numbers differ, 4 if outputs do, and 1 if it could not compare.
+    """
+    import netx_export
+
+    first, second = netx_export.load(one), netx_export.load(other)
+    x = None
+    if array is not None or data is not None or (not random and (one.parent / "config.yaml").is_file()):
+        x, _, _ = chosen_samples(first, one, data, array, random, chosen_changes(settings, folder, download), samples)
+    found = netx_export.diff(first, second, x, samples=samples, path=output, titles=(one.name, other.name))
+    if as_json:
+        print_json(found)
+    else:
+        show_diff(found)
+        if output is not None:
+            console.print(f"wrote {output}", highlight=False, soft_wrap=True)
+    if found.exit_status:
+        raise typer.Exit(found.exit_status)
+
+
+def show_diff(found: NetworkDiff) -> None:
+    """Print what differs, and where outputs part."""
+    if found.same:
+        console.print("[green]the networks are equal[/green]")
+    else:
+        console.print(change_table(found))
+    if found.layers:
+        console.print(part_table(found))
+    if found.first is not None:
+        console.print(f"outputs part in layer '{found.first.one}', {found.first.row.first}", **AS_IT_IS)
+
+
 def show_check(found: CheckReport, source: str) -> None:
     """Print what was compared and what was found."""
     if found.comparison is not None:
@@ -135,7 +218,7 @@ def chosen_samples(
     known = data is not None or checkpoint is not None or (file.parent / "config.yaml").is_file()
     if random or not known:
         return netx_export.random_samples(network, samples), None, "random numbers"
-    part = fitting_data(network, known_data(file, data, checkpoint), changes)
+    part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
     return *test_samples(network, part, samples), part.name
 
 
@@ -147,4 +230,4 @@ def print_json(result: Any) -> None:
 
 
 #: The verbs of this module, in the order of the command's help.
-VERBS = (inspect, check)
+VERBS = (inspect, check, diff, report)

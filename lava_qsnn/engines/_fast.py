@@ -125,7 +125,7 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> Plan:
         source: index
         for index, component in enumerate(components)
         for layer in component.layers
-        for source in (layer.name, *network.sources(layer.name))
+        for source in network.sources(layer.name)
     }
     done = [tuple(source for source, user in last.items() if user == index) for index in range(len(components))]
     return [_prepare(network, component, sources) for component, sources in zip(components, done)]

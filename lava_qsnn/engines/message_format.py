@@ -7,6 +7,7 @@ receiver needs no clock, and knows by itself where samples begin.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -95,9 +96,27 @@ class Bundle:
         return frames, step
 
 
-def bundle(network: integer.IntegerNetwork, names: Sequence[str], batch: int, steps: int) -> Bundle:
-    """The layout of messages about some layers' outputs, or the network's input."""
-    return Bundle({name: layer_format(network, name, batch, steps) for name in names})
+@dataclass(frozen=True)
+class Messages:
+    """What the messages of a network hold.
+
+    Args:
+        batch: samples per message, at most.
+        steps: time steps per message: T of a sample, or 1 for an answer as soon as it is known.
+        slots: messages that a channel from or to the parent holds.
+    """
+
+    batch: int
+    steps: int
+    slots: int = 8
+
+    def format(self, network: integer.IntegerNetwork, name: str) -> Format:
+        """The format of a layer's output, or of the network's input."""
+        return Format(network.shapes[name], *network.output_ranges[name], self.batch, self.steps)
+
+    def about(self, network: integer.IntegerNetwork, names: Sequence[str]) -> Bundle:
+        """The layout of messages about some layers' outputs, or the network's input."""
+        return Bundle({name: self.format(network, name) for name in names})
 
 
 def senders(network: integer.IntegerNetwork, component: integer.Component) -> list[tuple[str, ...]]:
@@ -115,8 +134,3 @@ def senders(network: integer.IntegerNetwork, component: integer.Component) -> li
         names += [name for name in network.dead_ends if order.index(name) < order.index(component.layers[0].name)]
     found = dict.fromkeys(groups.get(name, (name,)) for name in names)
     return [names for names in found if component.layers[0].name not in names]
-
-
-def layer_format(network: integer.IntegerNetwork, name: str, batch: int, steps: int) -> Format:
-    """The format of a layer's output, or of the network's input."""
-    return Format(network.shapes[name], *network.output_ranges[name], batch, steps)

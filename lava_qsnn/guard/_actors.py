@@ -167,7 +167,7 @@ def stack_lines(report: bytes) -> list[str]:
     return calls[: below[0]] if below else calls
 
 
-def place(stack: list[str]) -> str | None:
+def location(stack: list[str]) -> str | None:
     """The line of a model's own code at which an actor stands; None if it only waits for Lava's commands."""
     lava_folder = os.path.dirname(os.path.dirname(inspect.getfile(Runtime)))
     library_folder = sysconfig.get_paths()["stdlib"]

@@ -1,6 +1,6 @@
 """Runs Lava so that every run ends: with its result, or with the traceback of the process that failed.
 
-In stock Lava nearly every failure of a process model leaves the parent waiting for ever. Here each system
+In unmodified Lava nearly every failure of a process model leaves the parent waiting for ever. Here each system
 process of a run (an *actor*: a process model or a runtime service) holds one end of a pipe, through which it
 reports, and every wait of the parent listens to these pipes and to the clock. Nothing of a run outlives it.
 

@@ -110,7 +110,7 @@ class GuardedLava(Runtime):
         self._external_pipes: list[tuple[object, str]] = []
 
     def __del__(self) -> None:
-        """Do nothing: stock Lava would stop a started runtime here, perhaps for ever."""
+        """Do nothing: unmodified Lava would stop a started runtime here, perhaps for ever."""
 
     @property
     def is_running(self) -> bool:
@@ -207,7 +207,7 @@ class GuardedLava(Runtime):
         self._messaging_infrastructure.start()
 
     def _build_processes(self) -> None:
-        # No queue enters exception_q, on which the stock initialize() would wait without end.
+        # No queue enters exception_q, on which Lava's own initialize() would wait without end.
         for process, builder in self._executable.proc_builders.items():
             if isinstance(builder, PyProcessBuilder):
                 self._create_external_channels(process, builder)
@@ -223,7 +223,7 @@ class GuardedLava(Runtime):
         self.service_to_runtime = [_GuardedPort(port, self.watch) for port in self.service_to_runtime]
 
     def _create_external_channels(self, proc: AbstractProcess, proc_builder: AbstractProcessBuilder) -> None:
-        """Guard the parent's channel ends, and remember them: stock Lava never ends their threads."""
+        """Guard the parent's channel ends, and remember them: unmodified Lava never ends their threads."""
         super()._create_external_channels(proc, proc_builder)
         for port in (getattr(proc, name) for name in proc_builder.py_ports):
             for attribute in ("external_pipe_csp_send_port", "external_pipe_csp_recv_port"):
@@ -255,7 +255,7 @@ def _model_name(process: AbstractProcess, builder: PyProcessBuilder) -> str:
 
 
 class _EndedRuntime:
-    """Takes the place of a runtime that has ended: stock Lava would crash, a Var would tell its first value."""
+    """Takes the place of a runtime that has ended: unmodified Lava would crash, a Var would tell its first value."""
 
     def stop(self) -> None:
         """Do nothing: processes call this when they are deleted."""

@@ -16,7 +16,7 @@ from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.builders.runtimeservice_builder import RuntimeServiceBuilder
 
 from lava_qsnn.errors import RunError, TimeLimitError
-from lava_qsnn.guard._actors import GRACE, Actor, Failure, interrupts_deferred, place, stack_lines
+from lava_qsnn.guard._actors import GRACE, Actor, Failure, interrupts_deferred, location, stack_lines
 
 Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
 Progress: TypeAlias = Callable[[float], None]
@@ -106,10 +106,10 @@ class Watch:
         left = self._start + self._time_limit - time.monotonic()
         if left > 0:
             return left
-        places = "".join(f"\n  {name}: {place}" for name, place in self._places())
+        locations = "".join(f"\n  {name}: {where}" for name, where in self._locations())
         raise TimeLimitError(
             f"the run did not end within its time limit of {self._time_limit:g} s; it waited for {purpose}"
-            + (f"; where the processes stood:{places}" if places else ""),
+            + (f"; where the processes stood:{locations}" if locations else ""),
             remedy="raise time_limit, or find out what keeps the run from going on",
         )
 
@@ -164,7 +164,7 @@ class Watch:
         if self._progress is not None:
             self._progress(now - self._start)
 
-    def _places(self) -> list[tuple[str, str]]:
+    def _locations(self) -> list[tuple[str, str]]:
         """Name each actor that has ended or is inside its model's own code, with the line at which it stands."""
         living = [actor for actor in self._actors if not actor.is_closed]
         for actor in living:
@@ -172,8 +172,8 @@ class Watch:
         end = time.monotonic() + GRACE
         while time.monotonic() < end and not all(actor.is_closed or actor.has_stack for actor in living):
             self._sleep(_PERIOD)
-        places = [place(stack_lines(actor.report)) if actor in living else "ended" for actor in self._actors]
-        return [(actor.name, place) for actor, place in zip(self._actors, places, strict=True) if place]
+        locations = [location(stack_lines(actor.report)) if actor in living else "ended" for actor in self._actors]
+        return [(actor.name, where) for actor, where in zip(self._actors, locations, strict=True) if where]
 
 
 def _kill_all(actors: Iterable[Actor]) -> None:

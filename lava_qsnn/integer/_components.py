@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lava_qsnn.integer._layers import Layer
+from lava_qsnn.integer._layers import Connection, Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,11 @@ class Component:
 
     layers: tuple[Layer, ...]
     feeds_back: bool
+
+    def leads_back(self, layer: Layer, connection: Connection) -> bool:
+        """True if a connection to one of the layers comes from one that is computed later in a step, or from itself."""
+        names = [each.name for each in self.layers]
+        return connection.source in names[names.index(layer.name) :]
 
 
 def components(layers: Sequence[Layer]) -> tuple[Component, ...]:

@@ -80,13 +80,17 @@ class IntegerNetwork(Value):
         except DeploymentError as error:
             raise DeploymentError(error.problem, layer=layer.name, remedy=error.remedy) from None
         largest = max(self._largest(layer, connection) for connection in layer.connections)
-        if max(largest, self.reach(layer.name)) >= REFERENCE_LIMIT:
+        if max(largest, 0 if layer.neuron.wraps else self.reach(layer.name)) >= REFERENCE_LIMIT:
             raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
 
     def _largest(self, layer: Layer, connection: Connection) -> int:
-        """The largest magnitude of a connection's traces, and of its sums unless they wrap."""
+        """The largest magnitude of a connection's traces, and of its sums, if it matters: int64 wraps as fewer bits do.
+
+        A number that wraps to 64 bits first and then to fewer is the same as if it wrapped to these at once.
+        """
         traces = self.trace_range(connection.source, layer.taps(connection)[: self.timesteps])
-        sums = () if connection.sum_bits else connection.sum_range(self.shapes[connection.source], *traces)
+        may_wrap = connection.sum_bits or (layer.neuron.wraps and not connection.sum_shift)
+        sums = () if may_wrap else connection.sum_range(self.shapes[connection.source], *traces)
         return max(-traces[0], traces[1], *(int(np.abs(each).max()) for each in sums))
 
     @property

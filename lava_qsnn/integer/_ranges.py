@@ -9,13 +9,13 @@ import numpy as np
 from lava_qsnn.errors import RangeError
 from lava_qsnn.integer._components import Component
 from lava_qsnn.integer._layers import INPUT, Layer
-from lava_qsnn.integer._values import Shape
+from lava_qsnn.integer._values import REFERENCE_LIMIT, Shape
 from lava_qsnn.integer.neurons import Bounds
 
 if TYPE_CHECKING:
     from lava_qsnn.integer._network import IntegerNetwork
 
-#: Times that ranges go around a circle, beyond the number of its layers, until they must have settled.
+#: Times that ranges go around a circle, beyond the number of its layers, before the widest are assumed.
 ROUNDS = 4
 
 Range = tuple[int, int]
@@ -37,21 +37,38 @@ def port_ranges(network: IntegerNetwork) -> dict[str, tuple[Bounds, ...]]:
 def _component_ranges(
     network: IntegerNetwork, component: Component, outputs: dict[str, Range]
 ) -> dict[str, tuple[Bounds, ...]]:
-    """The ranges of a component's layers; their outputs' are added to `outputs`."""
-    outputs.update({layer.name: (0, 0) for layer in component.layers})
-    for _ in range(len(component.layers) + ROUNDS):
+    """The ranges of a component's layers; their outputs' are added to `outputs`.
+
+    Around a circle they grow from silence until they settle. Where that takes long, the widest are assumed: if what
+    follows from these is narrower, it holds, too.
+    """
+    names = [layer.name for layer in component.layers]
+    outputs.update(dict.fromkeys(names, (0, 0)))
+    for _ in range(len(names) + ROUNDS):
         before = dict(outputs)
-        found = {}
-        for layer in component.layers:
-            found[layer.name] = _layer_ranges(network, layer, outputs)
-            outputs[layer.name] = layer.neuron.output_range(found[layer.name])
+        found = _once_around(network, component, outputs)
         if outputs == before or not component.feeds_back:
             return found
-    raise RangeError(
-        "its outputs come back to it and grow without end",
-        layer=component.layers[0].name,
-        remedy="let neurons with outputs of a bounded range feed back",
-    )
+    outputs.update(dict.fromkeys(names, (-REFERENCE_LIMIT, REFERENCE_LIMIT)))
+    _once_around(network, component, outputs)
+    if any(outputs[name][0] < -REFERENCE_LIMIT or outputs[name][1] > REFERENCE_LIMIT for name in names):
+        raise RangeError(
+            "its outputs come back to it and grow without end",
+            layer=names[0],
+            remedy="let neurons with outputs of a bounded range feed back",
+        )
+    return _once_around(network, component, outputs)
+
+
+def _once_around(
+    network: IntegerNetwork, component: Component, outputs: dict[str, Range]
+) -> dict[str, tuple[Bounds, ...]]:
+    """The ranges of a component's layers from those of all outputs, of which its own are computed anew on the way."""
+    found = {}
+    for layer in component.layers:
+        found[layer.name] = _layer_ranges(network, layer, outputs)
+        outputs[layer.name] = layer.neuron.output_range(found[layer.name])
+    return found
 
 
 def _layer_ranges(network: IntegerNetwork, layer: Layer, outputs: dict[str, Range]) -> tuple[Bounds, ...]:

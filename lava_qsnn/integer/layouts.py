@@ -1,4 +1,4 @@
-"""Layouts of arrays: in which order the numbers of a population lie, and the ways from one order to another.
+"""Layouts of arrays: in which order the numbers of a population lie, and the conversions between them.
 
 A frame is what a population puts out in one time step, of shape (C,) or (C, H, W). Of many there are
 

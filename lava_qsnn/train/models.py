@@ -1,4 +1,4 @@
-"""Models: configurations to networks of lava_qsnn blocks, and their twins with real weights."""
+"""Models: configurations to networks of lava_qsnn blocks, and their baselines with real weights."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
             f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
         )
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
-    return float_twin(net) if model.float_weights else net
+    return float_baseline(net) if model.float_weights else net
 
 
-def float_twin(net: nn.Sequential) -> nn.Sequential:
+def float_baseline(net: nn.Sequential) -> nn.Sequential:
     """A copy of a network that computes with the real weights that `net` quantizes, in training and in evaluation.
 
     Regulated weights are standardized in it, too. It shows what quantizing the weights costs in accuracy, and is not
@@ -50,8 +50,8 @@ def float_twin(net: nn.Sequential) -> nn.Sequential:
     Raises:
         ConfigurationError: its neurons quantize their potential in units of integer weights.
     """
-    twin = copy.deepcopy(net)
-    for block in twin.modules():
+    baseline = copy.deepcopy(net)
+    for block in baseline.modules():
         if isinstance(block, Synaptic):
             if block.neuron is not None and block.neuron.needs_integers:
                 raise ConfigurationError(
@@ -59,7 +59,7 @@ def float_twin(net: nn.Sequential) -> nn.Sequential:
                     remedy="set model.neuron.family to lif or tanh_lif",
                 )
             block.real_weights = True
-    return twin
+    return baseline
 
 
 def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:

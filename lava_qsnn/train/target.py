@@ -39,8 +39,8 @@ RULES = {"any": "reference", "lava": "lava", "netx": "netx"}
 def check_before_training(model: Model, net: nn.Module, given: Properties) -> None:
     """Refuse a network that its target could not run, and warn of one that it might refuse later.
 
-    Twins with real weights are trained for comparison, and not checked; nor are other networks that cannot be deployed,
-    if their target is "any".
+    Baselines with real weights are trained for comparison, and not checked; nor are other networks that cannot be
+    deployed, if their target is "any".
 
     Raises:
         QsnnError: the target could not run the network as it is built; the text names layer, limit and remedy.

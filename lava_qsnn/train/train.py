@@ -87,7 +87,7 @@ def train(
         folder: for checkpoints, logs and curves; refused if it holds another training, or one writes to it now.
         resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
             and where the data are may have changed.
-        float_weights: train the twin with real weights, as `model.float_weights: true`.
+        float_weights: train the baseline with real weights, as `model.float_weights: true`.
         progress: show progress bars if the output is a terminal.
 
     Raises:

@@ -19,7 +19,7 @@ from netx_export._findings import Finding, exit_status, of_severity, ranked
 from netx_export._read import load
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
-from netx_export._verify import JUDGE, Report
+from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,11 +75,12 @@ def check(
     original: IntegerNetwork | str | os.PathLike[str] | None = None,
     call: StockCall | None = None,
     samples: int = 8,
+    backends: Iterable[str] = ("fast", "netx"),
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
 
-    It runs on samples: on the reference, the fast engine, unmodified NetX where that is installed and exact for this
-    network, and what was meant, if that is given; the first layer and step that differ are named.
+    It runs on samples: on the reference, on backends, unmodified NetX among them where that is installed and exact for
+    this network, and what was meant, if that is given; the first layer and step that differ are named.
 
     Args:
         network: a deployed network, or the path of its file.
@@ -88,6 +89,7 @@ def check(
         original: the deployed network that was meant, or its file; of `net`, if that is given, by default.
         call: how you call unmodified NetX; by default as the network needs it.
         samples: how many random ones; 0 runs nothing.
+        backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
 
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
@@ -103,7 +105,7 @@ def check(
     if x is None and samples:
         x = random_samples(network, samples)
     if x is not None:
-        subject = _run(replace(subject, x=check_input(network, x)), net)
+        subject = _run(replace(subject, x=check_input(network, x)), net, backends)
     findings, names = _look(CHECKS, subject)
     return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
 
@@ -119,10 +121,10 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
     return found, tuple(each.name for each in applying)
 
 
-def _run(subject: Subject, net: nn.Module | None) -> Subject:
+def _run(subject: Subject, net: nn.Module | None, backends: Iterable[str]) -> Subject:
     assert subject.x is not None
-    outputs = simulate_layers(subject.network, subject.x, JUDGE)
-    comparison = _runs.compare_runs(subject.network, subject.x, outputs, subject.call, subject.original, net)
+    outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
+    comparison = _runs.compare_runs(subject.network, subject.x, outputs, backends, subject.call, subject.original, net)
     return replace(subject, outputs=outputs, comparison=comparison)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from netx_export._findings import Problem
 from netx_export._options import Options
 from netx_export._simulate import BACKENDS, simulate_layers
 from netx_export._stock_call import StockCall
-from netx_export._verify import JUDGE, Outputs, Report, Row, compare_outputs, compare_torch
+from netx_export._verify import GROUND_TRUTH, Outputs, Report, Row, compare_outputs, compare_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,17 +28,18 @@ def compare_runs(
     network: IntegerNetwork,
     x: Samples,
     expected: Outputs,
+    backends: Iterable[str],
     call: StockCall | None = None,
     original: IntegerNetwork | None = None,
     net: nn.Module | None = None,
 ) -> Report:
-    """Compare what the reference computed with the fast engine, unmodified NetX, the original and its torch network.
+    """Compare what the reference computed with some backends, the original and its torch network.
 
     What cannot be compared is in `refused`, with the reason.
     """
     rows: list[Row] = []
     refused: dict[str, str] = {}
-    for name, run in _runs(network, x, call, original).items():
+    for name, run in _runs(network, x, backends, call, original).items():
         try:
             rows += compare_outputs(name, network, expected, run())
         except QsnnError as error:
@@ -50,17 +52,23 @@ def compare_runs(
     return Report(tuple(rows), refused)
 
 
-def _runs(network: IntegerNetwork, x: Samples, call: StockCall | None, original: IntegerNetwork | None) -> dict:
-    runs = {"fast": lambda: simulate_layers(network, x, "fast"), "netx": lambda: _run_netx(network, x, call)}
+def _runs(
+    network: IntegerNetwork,
+    x: Samples,
+    backends: Iterable[str],
+    call: StockCall | None,
+    original: IntegerNetwork | None,
+) -> dict[str, Callable[[], Outputs]]:
+    runs: dict[str, Callable[[], Outputs]] = {name: partial(simulate_layers, network, x, name) for name in backends}
+    if "netx" in runs and call is not None:
+        runs["netx"] = lambda: _run_netx(network, x, call)
     if original is not None and list(original) == list(network):
-        runs["original"] = lambda: simulate_layers(original, x, JUDGE)
+        runs["original"] = lambda: simulate_layers(original, x, GROUND_TRUTH)
     return runs
 
 
-def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall | None) -> Outputs:
-    """Every layer's outputs in unmodified NetX, called as said, or as the network needs it."""
-    if call is None:
-        return simulate_layers(network, x, "netx")
+def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall) -> Outputs:
+    """Every layer's outputs in unmodified NetX, called as said."""
     BACKENDS["netx"].check(network)
     BACKENDS["netx"].require()
     from netx_export import _lava  # Lava is only imported where it runs
@@ -69,9 +77,11 @@ def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall | None) -> Ou
 
 
 @named("error", "comparison")
-def fast_differs(subject: Subject) -> Iterator[Problem]:
-    """The fast engine and the reference differ."""
-    yield from _differs(subject, "fast", "report it with the file: this must never happen")
+def backend_differs(subject: Subject) -> Iterator[Problem]:
+    """A backend of this project and the reference differ."""
+    for name in BACKENDS:
+        if name != "netx":
+            yield from _differs(subject, name, "report it with the file: this must never happen")
 
 
 @named("error", "comparison")
@@ -101,4 +111,4 @@ def _differs(subject: Subject, backend: str, remedy: str) -> Iterator[Problem]:
         yield Problem(row.layer, f"{row.mismatches:,} of {row.values:,} values differ in '{backend}'{where}", remedy)
 
 
-CHECKS: tuple[Check, ...] = (fast_differs, netx_differs, original_differs, torch_differs)
+CHECKS: tuple[Check, ...] = (backend_differs, netx_differs, original_differs, torch_differs)

@@ -10,7 +10,7 @@ import numpy as np
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import INPUT, Connection, Input, Layer, Neuron, OneToOne, Shape
 from netx_export._netx._group import Group
-from netx_export._netx._layers import complex_dense, convolution, dense
+from netx_export._netx._layers import check_products, complex_dense, convolution, dense
 from netx_export._netx._neurons import SPIKE_BITS, cuba, kind_of, message_bits, resonate, sigma_delta
 from netx_export._netx._reading import Reading
 
@@ -19,6 +19,9 @@ BLOCK_INPUT = (-(2**15), 2**15 - 1)
 
 #: Ports of CUBA neurons: a current, and a bias that passes it by.
 CURRENT, BIAS = 0, 1
+
+#: The largest magnitude of what kinds of neurons send: spikes, or messages of 25 bits.
+MOST_SENT = {"cuba": 1, "rf": 1, "rf_iz": 1, "sigma_delta": 2**25}
 
 #: What NetX shows a user who should turn data into the input of CUBA neurons, where the file says nothing.
 TRANSFORM = {"weight": 64, "bias": 0}
@@ -99,6 +102,7 @@ def synaptic_block(
         neuron = resonate(group, out, neurons)
     low, high = _range(bits)
     layer = Layer(group.layer, connections, neuron)
+    check_products(group, connections, high if before is None else MOST_SENT[before.layer.neuron.kind])
     return Block(layer, out, message_bits(group, neurons), Input(shape, high, low), bits)
 
 

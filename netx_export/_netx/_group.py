@@ -100,6 +100,13 @@ class Group:
             )
         return array.astype(np.int64)
 
+    def reals(self, name: str, low: int, high: int) -> NDArray[Any]:
+        """Numbers from `low` to `high`, of any shape, whole or not."""
+        array = self.array(name)
+        if array.dtype.kind not in "iuf" or not (low <= float(array.min()) <= float(array.max()) <= high):
+            raise self.refusal(f"its '{name}' are no numbers from {low:,} to {high:,}", remedy="export it again")
+        return array
+
     def shape(self) -> tuple[int, ...]:
         """The layer's own shape."""
         shape = self.numbers("shape", 1, 2**28)

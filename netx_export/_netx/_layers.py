@@ -22,6 +22,10 @@ LONGEST_DELAY, DENSE_BITS, CONV_BITS = 62, 32, 24
 GEOMETRY = 127
 
 
+#: Times a weight of 8 bits and a sign, messages of delayed synapses keep below 32 bits.
+DELAYED_REACH = 2**23
+
+
 def dense(group: Group, source: str, recurrent: bool) -> tuple[Connection, ...]:
     """The connections of a dense layer: from its source, and from itself where it is recurrent."""
     parts = [_matrix(group, "weight")]
@@ -120,6 +124,20 @@ def _weights(group: Group, *parts: Integers) -> tuple[Sequence[Integers], int]:
     if any((made != part << shift).any() for made, part in zip(found, parts)):
         group.note("NetX clips or cuts off some weights, and computes with others than the file has")
     return found, shift
+
+
+def check_products(group: Group, connections: Sequence[Connection], reach: int) -> None:
+    """Refuse delayed synapses whose single products leave 32 bits, to which NetX wraps each of them.
+
+    Args:
+        reach: the largest magnitude of what comes in.
+    """
+    for each in connections:
+        if isinstance(each.synapse, DelayedDense) and reach >= DELAYED_REACH:
+            raise group.refusal(
+                f"messages may reach {reach:,}, and NetX wraps each product of delayed synapses to 32 bits",
+                remedy="leave its delays out, or let spikes come in",
+            )
 
 
 def _scaled(group: Group, weight: Integers, shift: int) -> Integers:

@@ -95,11 +95,11 @@ def _blocks(groups: list[tuple[str, Group]], reading: Reading) -> list[Block]:
 
 def _with_output(last: Layer, reading: Reading) -> Layer:
     """The last layer with the output wanted: of CUBA neurons the voltage where nothing is meant to spike."""
-    if not isinstance(last.neuron, CUBA):
+    own = any(connection.source == last.name for connection in last.connections)
+    if not isinstance(last.neuron, CUBA) or own:
         if reading.output == "voltage":
-            raise ConfigurationError(
-                f"layer '{last.name}' has no voltage: {last.neuron.described} puts out what it sends"
-            )
+            reason = "it needs its spikes itself" if own else f"{last.neuron.described} has none"
+            raise ConfigurationError(f"its output cannot be a voltage: {reason}", layer=last.name, remedy="take spikes")
         return last
     high = int(last.neuron.threshold.min()) >= READ_OUT_THRESHOLD
     if reading.output == "spikes" or (reading.output == "auto" and not high):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.integer import CUBA, RF, RFIzhikevich, Shape, SigmaDelta
+from lava_qsnn.integer.stock import netx_coefficients
 from netx_export._netx._group import Group
 from netx_export._netx._reading import Reading
 
@@ -14,6 +17,9 @@ Integers = NDArray[np.int64]
 #: Decays are in units of 1/4096; thresholds, shifted by 6 bits, keep within int32.
 DECAYS = (0, 4096)
 THRESHOLDS = (-(2**25), 2**25 - 1)
+
+#: Sines and cosines, times a factor that lets an oscillation fade, likewise in units of 1/4096.
+COEFFICIENTS = (-4096, 4096)
 
 #: The threshold that NetX gives neurons of a layer without any.
 NO_THRESHOLD = 1 << 17
@@ -88,22 +94,12 @@ def resonate(group: Group, shape: Shape, kind: str) -> RF:
     neuron = group.below("neuron")
     if "ADRF" in neuron.text("type"):
         group.note("NetX passes over the adaptation of ADRF and runs it as RF")
-    sine, cosine = (placed(neuron, name, shape, -4096, 4096) for name in ("sinDecay", "cosDecay"))
-    made = RFIzhikevich if kind == "rf_iz" else RF
-    return made(*_coefficients(group, sine, cosine), np.full(shape[0], _single(neuron, "vThMant", *THRESHOLDS)))
-
-
-def _coefficients(group: Group, sine: Integers, cosine: Integers) -> tuple[Integers, Integers]:
-    """To a decay and a period and back, in the floats of slayer's `neuron_params` and Lava's RF, as 16 bits hold it."""
-    real, imaginary = cosine / (1 << 12), sine / (1 << 12)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decay = 1 - np.sqrt(imaginary**2 + real**2)
-        period = 1 / (np.arctan2(imaginary, real) / 2 / np.pi)
-        angle = np.pi * 2 * 1 / period
-        found = [(1 - decay) * turned(angle) * (1 << 12) for turned in (np.sin, np.cos)]
-    if not all(np.isfinite(each).all() for each in found):
+    given = (in_place(group, name, neuron.reals(name, *COEFFICIENTS), shape) for name in ("sinDecay", "cosDecay"))
+    found = netx_coefficients(*given)
+    if found is None:
         raise group.refusal("its sinDecay and cosDecay make no number", remedy="give it a decay and a period")
-    return found[0].astype(np.int32).astype(np.int64), found[1].astype(np.int32).astype(np.int64)
+    made = RFIzhikevich if kind == "rf_iz" else RF
+    return made(*found, np.full(shape[0], _single(neuron, "vThMant", *THRESHOLDS)))
 
 
 def bias(group: Group, shape: Shape, bits: int) -> Integers:
@@ -127,7 +123,7 @@ def placed(group: Group, name: str, shape: Shape, low: int, high: int) -> Intege
     return in_place(group, name, group.numbers(name, low, high), shape)
 
 
-def in_place(group: Group, name: str, values: Integers, shape: Shape) -> Integers:
+def in_place(group: Group, name: str, values: NDArray[Any], shape: Shape) -> NDArray[Any]:
     """Numbers for all, for each channel, or for each neuron, in NetX's order W H C, as arrays (C,) or (C, H, W)."""
     if values.size == 1 and values.ndim <= 1:
         return np.full(shape[0], values)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import nir
-import numpy as np
 
 from lava_qsnn.extras import extra
 from netx_export._nir._dynamics import NEURONS, Dynamics, read_dynamics
@@ -67,9 +66,9 @@ def _convolution(found: Convolution) -> nn.Module:
 
 def _filled(module: nn.Linear | nn.Conv2d, weight: Any, bias: Any) -> nn.Module:
     with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+        module.weight.copy_(torch.tensor(weight))
         if module.bias is not None:
-            module.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+            module.bias.copy_(torch.tensor(bias))
     return module
 
 

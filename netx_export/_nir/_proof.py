@@ -38,7 +38,7 @@ def compare(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]
         exact: raise DeploymentError if anything differs.
     """
     x = random_samples(network, SAMPLES)[..., :STEPS]
-    wanted, found = run_fast(network, x, layers=list(network)), evaluate(graph, x)
+    wanted, found = run_fast(network, x, layers=list(network)), evaluate(graph, x).outputs
     differing, values = 0, 0
     for layer in network:
         theirs = found[graph.output.name if layer == network.output.name else names[layer]]

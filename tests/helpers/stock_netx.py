@@ -1,6 +1,7 @@
-"""Unmodified lava-dl NetX, run on a file by Lava's own sources and sinks: the judge of what stock files mean.
+"""Unmodified lava-dl NetX, run on a file as its users run it: the judge of what stock files mean.
 
-Nothing of this project's engines or backends is used, but the guard, so that a run that would hang ends.
+Nothing of this project's engines or backends is used, but the guard, so that a run that would hang ends, and the
+processes that record, for reading thousands of numbers from Lava's own takes seconds.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from typing import Any
 import h5py
 import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
-from lava.proc.monitor.process import Monitor
 
 from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
 from lava_qsnn.guard import GuardedRuntime
+from lava_qsnn.process.loihi.recording import Probe, Record, shared_array
 
 with contextlib.redirect_stdout(io.StringIO()):
     from lava.lib.dl.netx.hdf5 import Network
 
+Group = dict[str, Any]
 
-def write_stock(path: Path, groups: Sequence[dict[str, Any]], **options: Any) -> None:
+
+def write_stock(path: Path, groups: Sequence[Group], **options: Any) -> None:
     """Write groups of layers as lava-dl's own exports do, `neuron/iDecay` and the like by their paths."""
     with h5py.File(path, "w", **options) as file:
         for index, group in enumerate(groups):
@@ -38,48 +40,52 @@ def text(value: str) -> Any:
     return np.array([value.encode()], "S10")
 
 
-def netx(path: Path, **options: Any) -> Any:
+def open_netx(path: Path, **options: Any) -> Any:
     """The network that unmodified NetX makes of a file."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         network = Network(str(path), **options)
     network.net_config.f.close()
     return network
 
 
-def run_netx(
-    path: Path, frames: Any, steps: int | None = None, voltages: bool = False, **options: Any
-) -> list[np.ndarray]:
-    """Outputs of all blocks at all of Lava's time steps: (*port shape, steps) each; or their voltages.
+def run_netx(path: Path, sample: np.ndarray, voltage: bool = False, **options: Any) -> list[np.ndarray]:
+    """Outputs of all blocks at all of Lava's time steps: (C, [H, W,] steps) each.
 
     Args:
-        frames: int (*port shape of the input, steps), 0 after its end.
-        steps: time steps; as many as frames by default.
-        voltages: of CUBA neurons, their v instead of their spikes.
+        path: of a file.
+        sample: int (C, [H, W,] steps).
+        voltage: of the last block, its neurons' voltages.
+        options: of NetX.
     """
-    network = netx(path, **options)
-    count = frames.shape[-1] if steps is None else steps
-    padded = np.zeros((*frames.shape[:-1], count), np.int32)
-    padded[..., : frames.shape[-1]] = frames
-    source = Source(data=padded)
-    block = network.layers[0]
-    source.s_out.connect(block.neuron.a_in if type(block).__name__ == "Input" else network.inp)
-    sinks = []
-    for layer in network.layers:
-        if voltages:
-            sinks.append(Monitor())
-            sinks[-1].probe(layer.neuron.v, count)
+    network = open_netx(path, **options)
+    frames, first = _to_lava(sample).astype(np.int32), network.layers[0]
+    if len(first.inp.shape) == 1:
+        frames = sample.reshape(-1, sample.shape[-1]).astype(np.int32)
+    is_driven = type(first).__name__ == "Input" and hasattr(first.neuron, "bias_mant")
+    stores = [shared_array((sample.shape[-1], *layer.out.shape)) for layer in network.layers]
+    for store, layer in zip(stores, network.layers):
+        if voltage and layer is network.layers[-1]:
+            Probe(store, 0).var.connect_var(layer.neuron.v)
         else:
-            sinks.append(Sink(shape=layer.out.shape, buffer=count))
-            layer.out.connect(sinks[-1].a_in)
-    return _run(source, sinks, count, network, voltages)
+            layer.out.connect(Record(store, 0).s_in)
+    if is_driven:
+        first.neuron.bias_mant.init = frames[..., 0]
+    else:
+        source = Source(data=frames)
+        source.s_out.connect(first.neuron.a_in if type(first).__name__ == "Input" else network.inp)
+    with (
+        warnings.catch_warnings(),
+        GuardedRuntime(network, Loihi2SimCfg(select_tag="fixed_pt"), time_limit=300.0) as runtime,
+    ):
+        warnings.simplefilter("ignore")
+        runtime.run(1 if is_driven else sample.shape[-1])
+        for frame in np.moveaxis(frames[..., 1:], -1, 0) if is_driven else ():
+            first.neuron.bias_mant.set(frame.astype(np.int16))
+            runtime.run(1)
+    return [_to_lava(np.moveaxis(each, 0, -1)).astype(np.int64) for each in stores]
 
 
-def _run(source: Any, sinks: list[Any], count: int, network: Any, voltages: bool) -> list[np.ndarray]:
-    config = Loihi2SimCfg(select_tag="fixed_pt")
-    with GuardedRuntime(source, config, time_limit=300.0) as runtime:
-        runtime.run(count)
-        if voltages:
-            found = [sink.get_data()[layer.neuron.name]["v"] for sink, layer in zip(sinks, network.layers)]
-            return [np.moveaxis(each, 0, -1).astype(np.int64) for each in found]
-        return [np.array(sink.data.get()).astype(np.int64) for sink in sinks]
+def _to_lava(values: np.ndarray) -> np.ndarray:
+    """(C, H, W, T) to (W, H, C, T), and back."""
+    return values.transpose(*range(values.ndim - 2, -1, -1), values.ndim - 1)

@@ -64,11 +64,11 @@ class TestFast:
             for chunk in (1, 2**20):
                 alike = [np.broadcast_to(x.take([0], axis), x.shape) for axis in range(x.ndim)]
                 for values in (x, *alike, x[..., :2]):
-                    found, judge = (
+                    found, truth = (
                         engines.run_fast(network, values, chunk=chunk),
                         integer.run_reference(network, values),
                     )
-                    assert all((found[name] == judge[name]).all() for name in network)
+                    assert all((found[name] == truth[name]).all() for name in network)
         assert all(len(np.unique(values)) > 1 for values in expected.values())
 
     def test_what_the_matrix_unit_may_compute(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +117,8 @@ class TestFast:
         second = layer("b", integer.Readout((1,)), ("a", integer.Dense(random(2, 3))))
         network = integer.IntegerNetwork(integer.Input((4,)), 6, (only, second))
         x = random(20, 4, 6, low=0, high=2)
-        found, judge = engines.run_fast(network, x), integer.run_reference(network, x)
-        assert all((found[name] == judge[name]).all() for name in network)
+        found, truth = engines.run_fast(network, x), integer.run_reference(network, x)
+        assert all((found[name] == truth[name]).all() for name in network)
 
     @pytest.mark.parametrize("threshold", [-(2**63), -(2**62), -(2**31), 2**31, 2**62, 2**63 - 1])
     @pytest.mark.parametrize("still", [False, True])

@@ -245,6 +245,20 @@ class TestWhatIsRead:
         )
         assert FOREIGN in loaded(tmp_path, small(), array("layer/1/neuron/type", 1.5))
 
+    @pytest.mark.parametrize("timesteps", [4, 8])
+    @pytest.mark.parametrize("words", ["", "other words"])
+    def test_other_releases_may_put_obstacles_into_other_words(
+        self, tmp_path: Path, timesteps: int, words: str
+    ) -> None:
+        """Whether there are any counts: stock NetX computes 4 steps exactly, and 8 not."""
+        expected = small(timesteps=timesteps)
+        assert bool(expected.stock_obstacles) == (timesteps == 8)
+        found = loaded(tmp_path, expected, attribute("stock_obstacles", np.bytes_(words)))
+        if bool(words) == bool(expected.stock_obstacles):
+            assert found == expected
+        else:
+            assert "what it says at lava_qsnn/@stock_obstacles" in found
+
     @pytest.mark.parametrize("count", [2, 4097])
     def test_members_are_numbered(self, tmp_path: Path, count: int) -> None:
         def change(file: h5py.File) -> None:

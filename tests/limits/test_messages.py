@@ -90,7 +90,7 @@ class TestMessages:
 
     def test_every_layer_has_the_format_of_what_it_puts_out(self) -> None:
         network = pooled_and_delayed()
-        forms = {name: message_format.layer_format(network, name, 4, 5) for name in ("input", *network)}
+        forms = {name: message_format.Messages(4, 5).format(network, name) for name in ("input", *network)}
         assert {name: form.dtype for name, form in forms.items()} == {
             **{name: np.dtype(bool) for name in ("grid", "pair", "wide")},
             "input": np.dtype(np.int8),

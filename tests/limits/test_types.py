@@ -147,7 +147,7 @@ class TestTypes:
         assert step.dtype == dtype
         for stored in neuron.stored_range:
             for current in (0, 1):
-                judge = neuron.step((np.array([[stored]]),), [np.array([[current]])], 0)
+                truth = neuron.step((np.array([[stored]]),), [np.array([[current]])], 0)
                 found, spikes = np.array([[stored]], step.dtype), np.zeros((1, 1), bool)
                 step(found, np.array([[current]]), spikes)
-                assert (found.item(), spikes.item()) == (judge.state[0].item(), judge.output.item())
+                assert (found.item(), spikes.item()) == (truth.state[0].item(), truth.output.item())

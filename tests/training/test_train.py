@@ -25,7 +25,7 @@ from lava_qsnn.train import curves, data
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, Model, from_dict, load_config, override
 from lava_qsnn.train.data import Properties
-from lava_qsnn.train.models import MODELS, build, float_twin, spiking_blocks
+from lava_qsnn.train.models import MODELS, build, float_baseline, spiking_blocks
 from lava_qsnn.train.module import Classifier, restore, warm_cosine
 from lava_qsnn.train.train import Result, train
 
@@ -271,37 +271,37 @@ def test_real_weights_learn_and_are_not_deployable(tmp_path: Path) -> None:
         netx_export.export(classifier.network, None, (64,), 4, input_bits=5)
 
 
-def test_the_twin_starts_from_the_weights_that_the_network_quantizes() -> None:
+def test_the_baseline_starts_from_the_weights_that_the_network_quantizes() -> None:
     for config in (QUICK, CONVOLUTIONAL):
         torch.manual_seed(3)
         net = Classifier(config).network
         torch.manual_seed(3)
-        twin = Classifier(override(config, {"model.float_weights": True})).network
+        baseline = Classifier(override(config, {"model.float_weights": True})).network
         assert isinstance(net, nn.Sequential)
-        expected = float_twin(net).state_dict()
-        assert all(torch.equal(value, expected[name]) for name, value in twin.state_dict().items())
-        assert torch.equal(net[0].synapse.weight, float_twin(net)[0].synapse.weight)
-        assert list(spiking_blocks(net)) == list(spiking_blocks(twin))
+        expected = float_baseline(net).state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in baseline.state_dict().items())
+        assert torch.equal(net[0].synapse.weight, float_baseline(net)[0].synapse.weight)
+        assert list(spiking_blocks(net)) == list(spiking_blocks(baseline))
 
 
-def test_the_twin_computes_with_real_weights() -> None:
+def test_the_baseline_computes_with_real_weights() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(memory_free.Output(6, 3, neuron_params={"history": 2}))
-    twin = float_twin(net)
+    baseline = float_baseline(net)
     x = torch.randint(0, 5, (4, 6, 3)).float()
     weight = net[0].synapse.weight.flatten(1)
     current = torch.einsum("oi,nit->not", weight, x)
     expected = current + 0.5 * torch.nn.functional.pad(current, (1, 0))[..., :-1]
-    for mode in (twin.train(), twin.eval()):
+    for mode in (baseline.train(), baseline.eval()):
         assert torch.allclose(mode(x), expected, atol=1e-6)
 
 
-def test_the_twin_is_a_copy() -> None:
+def test_the_baseline_is_a_copy() -> None:
     net = nn.Sequential(memory_free.Dense({"threshold": 1.0, "norm": "batch"}, 6, 3))
     before = copy.deepcopy(net.state_dict())
-    twin = float_twin(net)
+    baseline = float_baseline(net)
     with torch.no_grad():
-        for parameter in twin.parameters():
+        for parameter in baseline.parameters():
             parameter.add_(1.0)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -352,7 +352,7 @@ def test_models_take_images_and_deploy_exactly(name: str, family: str) -> None:
     assert all(0 < row.spikes < row.values for row in report.rows)
 
 
-def test_a_twin_with_quantized_potentials_is_refused() -> None:
+def test_a_baseline_with_quantized_potentials_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="real weights have no integer currents.*family to lif"):
         build(Model(neuron=QuantizedLIF(threshold=1.0), float_weights=True), Properties((4,), 1, 4, 2))
 

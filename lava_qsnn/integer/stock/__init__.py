@@ -18,6 +18,7 @@ from lava_qsnn.integer.stock._arrays import (
     smallest,
     write_arrays,
 )
+from lava_qsnn.integer.stock._form import NetxForm, has_stock_neurons, netx_form
 from lava_qsnn.integer.stock._lowering import (
     StockLayer,
     input_message_bits,
@@ -25,6 +26,7 @@ from lava_qsnn.integer.stock._lowering import (
     stock_network,
     stock_obstacles,
 )
+from lava_qsnn.integer.stock._resonator import file_coefficients, netx_coefficients
 from lava_qsnn.integer.stock._weights import file_weights, netx_weights
 
 __all__ = [
@@ -32,16 +34,21 @@ __all__ = [
     "SPIKES",
     "SUM",
     "VOLTAGE",
+    "NetxForm",
     "StockAnswer",
     "StockLayer",
     "check_answer",
+    "file_coefficients",
     "file_weights",
     "flatten_arrays",
+    "has_stock_neurons",
     "input_arrays",
     "input_message_bits",
     "layer_arrays",
     "levels_for",
     "network_arrays",
+    "netx_coefficients",
+    "netx_form",
     "netx_weights",
     "smallest",
     "stock_layer",

@@ -24,10 +24,10 @@ from lava_qsnn.process.loihi.memory_free import Delay, History, MemoryFree
 from lava_qsnn.process.loihi.neurons import Population, entry, neurons
 from lava_qsnn.process.loihi.synapses import synapse
 
-__all__ = ["Network", "fixed_point", "fused"]
+__all__ = ["NetworkProcess", "fixed_point", "fused"]
 
 
-class Network(AbstractProcess):
+class NetworkProcess(AbstractProcess):
     """A deployed network for use in larger Lava programs.
 
     Feed one frame per time step into `inp`: T frames per sample, samples back to back, from the first time step on.
@@ -157,7 +157,7 @@ class Network(AbstractProcess):
         return self._traces[source, taps]
 
 
-@implements(proc=Network, protocol=LoihiProtocol)
+@implements(proc=NetworkProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class NetworkModel(AbstractSubProcessModel):
@@ -167,13 +167,13 @@ class NetworkModel(AbstractSubProcessModel):
         self.__dict__.update({f"process_{index}": process for index, process in enumerate(proc.open())})
 
 
-class FusedNetwork(Network):
-    """A Network of one process. It is never made: where Lava's own run configurations look for models of Network,
-    they should find but one, which all of them choose; the model below is chosen by `fused()` alone.
+class FusedNetworkProcess(NetworkProcess):
+    """A NetworkProcess of one process. It is never made: where Lava's own run configurations look for models of a
+    NetworkProcess, they should find but one, which all of them choose; `fused()` alone chooses the model below.
     """
 
 
-@implements(proc=FusedNetwork, protocol=LoihiProtocol)
+@implements(proc=FusedNetworkProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fused")
 class PyNetworkModel(PyLoihiProcessModel):

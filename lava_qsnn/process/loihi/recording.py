@@ -23,6 +23,10 @@ def shared_array(shape: tuple[int, ...], dtype: np.dtype | type = np.int32) -> n
     return np.frombuffer(mmap.mmap(-1, max(1, size * count)), dtype, count).reshape(shape)
 
 
+#: Vars of another process that one process brings to rest. Lava's models declare their ports one by one.
+RESTING = 5
+
+
 class Feed(AbstractProcess):
     """Sends one frame per time step, then zeros.
 
@@ -58,6 +62,32 @@ class Probe(AbstractProcess):
 
     def __init__(self, frames: np.ndarray, delay: int) -> None:
         super().__init__(frames=frames, delay=delay)
+        self.var = RefPort(shape=frames.shape[1:])
+
+
+class Rest(AbstractProcess):
+    """Brings Vars of another process to rest, to zeros, after some time steps; connect `var_0` to `var_4` to them.
+
+    Args:
+        shapes: of the Vars, at most 5.
+        steps: for each of them a time step at whose end it is brought to rest.
+        period: time steps from there to the next, and to that before, were the run so long.
+    """
+
+    def __init__(self, shapes: list[tuple[int, ...]], steps: list[int], period: int) -> None:
+        super().__init__(shapes=shapes, steps=steps, period=period)
+        for index in range(RESTING):
+            setattr(self, f"var_{index}", RefPort(shape=shapes[index] if index < len(shapes) else (1,)))
+
+
+class Drive(AbstractProcess):
+    """Writes one frame after the other into a Var of another process, for the time step after, then zeros.
+
+    Args as Feed's; connect `var`.
+    """
+
+    def __init__(self, frames: np.ndarray, clock: np.ndarray) -> None:
+        super().__init__(frames=frames, clock=clock)
         self.var = RefPort(shape=frames.shape[1:])
 
 
@@ -109,3 +139,52 @@ class PyProbeModel(_Store):
 
     def run_post_mgmt(self) -> None:
         self.store(self.var.read())
+
+
+@implements(proc=Rest, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyRestModel(PyLoihiProcessModel):
+    """Fixed-point model of Rest."""
+
+    var_0: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    var_1: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    var_2: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    var_3: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    var_4: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def post_guard(self) -> bool:
+        return any(map(self.is_due, self.proc_params["steps"]))
+
+    def run_post_mgmt(self) -> None:
+        for index, step in enumerate(self.proc_params["steps"]):
+            if self.is_due(step):
+                write(getattr(self, f"var_{index}"), np.zeros(self.proc_params["shapes"][index], np.int32))
+
+    def is_due(self, step: int) -> bool:
+        elapsed = self.time_step - step
+        return elapsed >= 0 and elapsed % self.proc_params["period"] == 0
+
+
+@implements(proc=Drive, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDriveModel(PyLoihiProcessModel):
+    """Fixed-point model of Drive."""
+
+    var: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def post_guard(self) -> bool:
+        return True
+
+    def run_post_mgmt(self) -> None:
+        frames = self.proc_params["frames"]
+        index = self.time_step - 1
+        self.proc_params["clock"][0] = self.time_step
+        write(self.var, frames[index] if index < len(frames) else np.zeros_like(frames[0]))
+
+
+def write(port: PyRefPort, values: np.ndarray) -> None:
+    """Write a Var, and wait until it is written: the answer to a question comes after what was sent before it."""
+    port.write(values)
+    port.read()

@@ -29,7 +29,7 @@ from lava_qsnn.process.loihi.stepping import Synapses
 MESSAGE_BITS = 24
 
 
-class Dense(LavaDense):
+class IntegerDense(LavaDense):
     """Lava's Dense of integer weights (out, in), -127 to 127.
 
     Lava truncates the lowest bit of mixed-sign weights: doubled weights and an exponent of -1 keep it.
@@ -45,7 +45,7 @@ class Dense(LavaDense):
         )
 
 
-class Conv(LavaConv):
+class IntegerConv(LavaConv):
     """Lava's Conv, which flips kernels, and whose axes are W H C: a deployed convolution of a source (C, H, W)."""
 
     def __init__(self, conv: integer.Conv, source: integer.Shape) -> None:
@@ -80,28 +80,28 @@ def _(of: integer.OneToOne, source: integer.Shape, timesteps: int, depth: int) -
 
 @synapse.register
 def _(of: integer.Dense, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
-    return Dense(of.weight)
+    return IntegerDense(of.weight)
 
 
 @synapse.register
 def _(of: integer.Conv, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
-    return Conv(of, source)
+    return IntegerConv(of, source)
 
 
-@implements(proc=Dense, protocol=LoihiProtocol)
+@implements(proc=IntegerDense, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyDenseModel(AbstractPyDenseModelBitAcc):
-    """Fixed-point model of Dense: Lava's."""
+class PyIntegerDenseModel(AbstractPyDenseModelBitAcc):
+    """Fixed-point model of IntegerDense: Lava's."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
 
 
-@implements(proc=Conv, protocol=LoihiProtocol)
+@implements(proc=IntegerConv, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyConvModel(AbstractPyConvModel):
-    """Fixed-point model of Conv: Lava's."""
+class PyIntegerConvModel(AbstractPyConvModel):
+    """Fixed-point model of IntegerConv: Lava's."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)

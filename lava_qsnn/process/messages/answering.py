@@ -27,7 +27,7 @@ class PyAnsweringModel(PyAsyncProcessModel):
 
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
-        self.answered = 0
+        self.answered = self.stored = 0
         self.work = self._answers()
         self.awaited: Semaphore | None = None
 
@@ -41,6 +41,15 @@ class PyAnsweringModel(PyAsyncProcessModel):
         Both are frames (samples, steps, *shape) of populations, by name; an answer may have more than are sent.
         """
         raise NotImplementedError
+
+    def store(self, outputs: dict[str, np.ndarray], step: int) -> None:
+        """Keep outputs of layers, (samples, steps, *shape) from a time step on, where `stores` has room for them."""
+        samples, steps = next(iter(outputs.values())).shape[:2]
+        stores = self.proc_params["stores"]
+        for name, store in stores.items():
+            store[self.stored : self.stored + samples, step : step + steps] = outputs[name]
+        if step + steps == next((store.shape[1] for store in stores.values()), 0):
+            self.stored += samples
 
     def run_async(self) -> None:
         """Answer messages, for Lava as many as there are steps in a run, until a command comes.

@@ -18,18 +18,17 @@ from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import ComponentEngine, one_thread
-from lava_qsnn.engines.message_format import MOST_SOURCES, bundle, senders
+from lava_qsnn.engines.message_format import MOST_SOURCES, Messages, senders
 from lava_qsnn.process.messages.answering import PyAnsweringModel
 
 
-class Layer(AbstractProcess):
+class LayerProcess(AbstractProcess):
     """One layer of a deployed network, its synapses and its neurons; or layers that feed each other back.
 
     Args:
         network: the deployed network.
         component: the number of one of its components.
-        batch: samples per message, at most.
-        steps: time steps per message.
+        messages: that it receives and sends.
         stores: for some layers, by name, a `shared_array` (samples, timesteps, *shape) that takes their outputs, sample
             after sample.
 
@@ -41,26 +40,23 @@ class Layer(AbstractProcess):
         self,
         network: integer.IntegerNetwork,
         component: int,
-        batch: int,
-        steps: int,
+        messages: Messages,
         stores: dict[str, np.ndarray] | None = None,
     ) -> None:
         own = network.components[component]
         names = [layer.name for layer in own.layers]
-        super().__init__(
-            name=names[0], network=network, component=component, batch=batch, steps=steps, stores=stores or {}
-        )
-        sizes = [bundle(network, sender, batch, steps).size for sender in senders(network, own)]
+        super().__init__(name=names[0], network=network, component=component, messages=messages, stores=stores or {})
+        sizes = [messages.about(network, sender).size for sender in senders(network, own)]
         for index in range(MOST_SOURCES):
             setattr(self, f"in_{index}", InPort(shape=(sizes[index] if index < len(sizes) else 1,)))
-        self.out = OutPort(shape=(bundle(network, names, batch, steps).size,))
+        self.out = OutPort(shape=(messages.about(network, names).size,))
 
 
-@implements(proc=Layer, protocol=AsyncProtocol)
+@implements(proc=LayerProcess, protocol=AsyncProtocol)
 @requires(CPU)
 @tag("asynchronous")
 class PyLayerModel(PyAnsweringModel):
-    """Asynchronous model of Layer."""
+    """Asynchronous model of LayerProcess."""
 
     in_0: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
     in_1: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
@@ -83,36 +79,26 @@ class PyLayerModel(PyAnsweringModel):
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
         one_thread()
-        network, shape = proc_params["network"], (proc_params["batch"], proc_params["steps"])
+        network, messages = proc_params["network"], proc_params["messages"]
         component = network.components[proc_params["component"]]
         self.engine = ComponentEngine(network, component)
         listened = enumerate(senders(network, component))
-        self.formats = {f"in_{index}": bundle(network, names, *shape) for index, names in listened}
-        self.format = bundle(network, [layer.name for layer in component.layers], *shape)
-        self.stored = 0
+        self.formats = {f"in_{index}": messages.about(network, names) for index, names in listened}
+        self.format = messages.about(network, [layer.name for layer in component.layers])
 
     def compute(self, frames: list[dict[str, np.ndarray]], step: int) -> dict[str, np.ndarray]:
         outputs = self.engine({name: values for message in frames for name, values in message.items()}, step == 0)
-        self._store(outputs, step)
+        self.store(outputs, step)
         return outputs
 
-    def _store(self, outputs: dict[str, np.ndarray], step: int) -> None:
-        samples, steps = next(iter(outputs.values())).shape[:2]
-        for name, store in self.proc_params["stores"].items():
-            store[self.stored : self.stored + samples, step : step + steps] = outputs[name]
-        if step + steps == next((store.shape[1] for store in self.proc_params["stores"].values()), 0):
-            self.stored += samples
 
-
-class Layers:
+class LayerProcesses:
     """The processes of a network's layers, connected; run them with `asynchronous()`.
 
     Args:
         network: the deployed network.
-        batch: samples per message, at most.
-        steps: time steps per message: T of a sample, or 1 for an answer as soon as it is known.
-        stores: for some layers, by name, what takes their outputs; see `Layer`.
-        slots: messages that a channel from or to the parent holds.
+        messages: that they receive and send.
+        stores: for some layers, by name, what takes their outputs; see `LayerProcess`.
 
     Attributes:
         processes: by the layers' names; those that feed each other back have the same one.
@@ -122,25 +108,20 @@ class Layers:
     """
 
     def __init__(
-        self,
-        network: integer.IntegerNetwork,
-        batch: int,
-        steps: int,
-        stores: dict[str, np.ndarray] | None = None,
-        slots: int = 8,
+        self, network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
     ) -> None:
-        self.processes: dict[str, Layer] = {}
+        self.processes: dict[str, LayerProcess] = {}
         self.entries: list[InPort] = []
         for index, component in enumerate(network.components):
             names = [layer.name for layer in component.layers]
             own = {name: store for name, store in (stores or {}).items() if name in names}
-            process = Layer(network, index, batch, steps, own)
+            process = LayerProcess(network, index, messages, own)
             for port, sender in enumerate(senders(network, component)):
-                self._connect(sender[0], getattr(process, f"in_{port}"), slots)
+                self._connect(sender[0], getattr(process, f"in_{port}"), messages.slots)
             self.processes.update(dict.fromkeys(names, process))
             if network.output in component.layers:
                 self.exit, self.told = process.out, names
-        self.exit.flag_external_pipe(slots)
+        self.exit.flag_external_pipe(messages.slots)
 
     def _connect(self, source: str, port: InPort, slots: int) -> None:
         if source == integer.INPUT:

@@ -10,10 +10,10 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
 from lava_qsnn import integer
-from lava_qsnn.engines.message_format import bundle, layer_format
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.process.configurations import asynchronous
-from lava_qsnn.process.messages.asynchronous import Layers
+from lava_qsnn.process.messages.asynchronous import LayerProcesses
 from lava_qsnn.process.messages.channels import Inlet, Outlet
 from lava_qsnn.process.messages.fused import Fused
 
@@ -27,8 +27,7 @@ class Flow:
 
     Args:
         network: the deployed network.
-        batch, steps: samples per message, at most, and time steps per message.
-        slots: messages that a channel holds.
+        messages: that it takes and gives.
         run_config: of its processes.
         process: one of them.
         entries: InPorts that take each message, with a pipe from here.
@@ -39,18 +38,16 @@ class Flow:
     def __init__(
         self,
         network: integer.IntegerNetwork,
-        batch: int,
-        steps: int,
-        slots: int,
+        messages: Messages,
         run_config: RunConfig,
         process: AbstractProcess,
         entries: list[InPort],
         exit: OutPort,
         told: Sequence[str],
     ) -> None:
-        self._input = layer_format(network, integer.INPUT, batch, steps)
-        self._output, self._last = bundle(network, told, batch, steps), network.output.name
-        self._slots, self._run_config, self._process = slots, run_config, process
+        self._input = messages.format(network, integer.INPUT)
+        self._output, self._last = messages.about(network, told), network.output.name
+        self._slots, self._run_config, self._process = messages.slots, run_config, process
         self._entries, self._exit = entries, exit
 
     def runtime(self, time_limit: float) -> GuardedRuntime:
@@ -105,17 +102,17 @@ class Flow:
 
 
 def through_layers(
-    network: integer.IntegerNetwork, batch: int, steps: int, slots: int, stores: dict[str, np.ndarray] | None = None
+    network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
 ) -> Flow:
     """A flow through one asynchronous process per layer; `stores` take the outputs of layers, by name."""
-    layers = Layers(network, batch, steps, stores, slots)
+    layers = LayerProcesses(network, messages, stores)
     last = layers.processes[network.output.name]
-    return Flow(network, batch, steps, slots, asynchronous(), last, layers.entries, layers.exit, layers.told)
+    return Flow(network, messages, asynchronous(), last, layers.entries, layers.exit, layers.told)
 
 
 def through_one(
-    network: integer.IntegerNetwork, batch: int, steps: int, slots: int, stores: dict[str, np.ndarray] | None = None
+    network: integer.IntegerNetwork, messages: Messages, stores: dict[str, np.ndarray] | None = None
 ) -> Flow:
     """A flow through one process for the whole network; `stores` take the outputs of layers, by name."""
-    process, told = Fused(network, batch, steps, stores, slots), [network.output.name]
-    return Flow(network, batch, steps, slots, asynchronous(), process, [process.inp], process.out, told)
+    process, told = Fused(network, messages, stores), [network.output.name]
+    return Flow(network, messages, asynchronous(), process, [process.inp], process.out, told)

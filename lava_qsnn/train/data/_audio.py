@@ -127,8 +127,8 @@ class SpokenDigits(SampleData):
     def _files(self) -> list[Path]:
         """The recordings, take by take; ConfigurationError if a part of the set has none."""
         folder = self._folder()
-        places = (folder, folder / "recordings")
-        found = ([path for path in place.glob("*_*_*.wav") if _NAME.fullmatch(path.name)] for place in places)
+        roots = (folder, folder / "recordings")
+        found = ([path for path in root.glob("*_*_*.wav") if _NAME.fullmatch(path.name)] for root in roots)
         # Takes first: every digit and speaker is among the first samples.
         paths = sorted(next(filter(None, found), []), key=lambda path: (_take(path), path.name[1:], path.name))
         tests = sum(_take(path) in self.test_takes for path in paths)

@@ -44,12 +44,12 @@ def digest(files: Sequence[Path], *parameters: Any) -> str:
 
 
 def cached(
-    place: Path, samples: Iterable[NDArray[np.uint8]], labels: Sequence[int], shape: tuple[int, ...], title: str
+    path: Path, samples: Iterable[NDArray[np.uint8]], labels: Sequence[int], shape: tuple[int, ...], title: str
 ) -> Arrays:
     """The samples of a cache's folder, converted first if there is none.
 
     Args:
-        place: the folder, named by a digest of everything the samples depend on.
+        path: the folder, named by a digest of everything the samples depend on.
         samples: one uint8 array of `shape` each; asked for only if they are not in the cache.
         labels: as many.
         shape: (*shape, T) of a sample.
@@ -59,16 +59,16 @@ def cached(
         ConfigurationError: the cache cannot be written.
         FileFormatError: it holds something else.
     """
-    if not place.is_dir():
-        with _beside(place) as folder:
+    if not path.is_dir():
+        with _beside(path) as folder:
             _write(folder, samples, labels, shape, title)
     try:
-        values = np.load(place / "samples.npy", mmap_mode="c")  # no change reaches the file
-        known = np.array(np.load(place / "labels.npy", mmap_mode="r"))  # no larger than its file
+        values = np.load(path / "samples.npy", mmap_mode="c")  # no change reaches the file
+        known = np.array(np.load(path / "labels.npy", mmap_mode="r"))  # no larger than its file
     except Exception as error:  # numpy reads headers as Python, and raises whatever that does
-        raise FileFormatError(f"the cache '{place}' is damaged ({error})", remedy="delete it") from None
+        raise FileFormatError(f"the cache '{path}' is damaged ({error})", remedy="delete it") from None
     if values.shape != (len(labels), *shape) or values.dtype != np.uint8 or not np.array_equal(known, labels):
-        raise FileFormatError(f"the cache '{place}' is not of these samples", remedy="delete it")
+        raise FileFormatError(f"the cache '{path}' is not of these samples", remedy="delete it")
     return Arrays(torch.from_numpy(values), torch.from_numpy(known))
 
 
@@ -88,18 +88,18 @@ def _write(
 
 
 @contextlib.contextmanager
-def _beside(place: Path) -> Iterator[Path]:
-    """A folder to write in, which becomes `place` in one step, unless another process was faster."""
+def _beside(path: Path) -> Iterator[Path]:
+    """A folder to write in, which becomes `path` in one step, unless another process was faster."""
     folder = None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent))
         yield folder
-        folder.rename(place)
+        folder.rename(path)
     except OSError as error:
-        if not place.is_dir():
+        if not path.is_dir():
             raise ConfigurationError(
-                f"cannot write the cache '{place.parent}': {error.strerror}",
+                f"cannot write the cache '{path.parent}': {error.strerror}",
                 remedy="set data.cache to a folder of yours with enough room",
             ) from None
     finally:

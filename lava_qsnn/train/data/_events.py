@@ -94,29 +94,29 @@ class EventData(SampleData):
         self.read()
 
     def read(self) -> tuple[Arrays, Arrays]:
-        place = self._find()
-        if place is None:
+        root = self._find()
+        if root is None:
             raise ConfigurationError(
                 f"there is no {self._layout()} in the folder '{self._folder()}'",
                 remedy=f"put {self.title} there as tonic unpacks it, or download it with data.download (--download)",
             )
-        return self._parts(place)
+        return self._parts(root)
 
     def augmentation(self, x: Tensor, random: np.random.Generator) -> Tensor:
         """Shift up to 2 pixels along each side: uint8 (N, 2, S, S, T)."""
         return _augment.shift(x, random, (2, 3), (PIXELS, PIXELS))
 
-    def _parts(self, place: Path) -> tuple[Arrays, Arrays]:
-        training, test = (self._arrays(place, {"train": train}) for train in (True, False))
+    def _parts(self, root: Path) -> tuple[Arrays, Arrays]:
+        training, test = (self._arrays(root, {"train": train}) for train in (True, False))
         return training, test
 
-    def _arrays(self, place: Path, part: dict[str, bool]) -> Arrays:
+    def _arrays(self, root: Path, part: dict[str, bool]) -> Arrays:
         """One part, from the cache if it is there."""
-        samples = _open(self.source, place, part)
-        files, labels, order = self._index(samples, place, part)
+        samples = _open(self.source, root, part)
+        files, labels, order = self._index(samples, root, part)
         if not files or not all(0 <= label < self.classes for label in labels):
             raise FileFormatError(
-                f"'{place}' does not hold samples of the classes 0 to {self.classes - 1} in every part"
+                f"'{root}' does not hold samples of the classes 0 to {self.classes - 1} in every part"
             )
         parameters = (self.data.timesteps, self.shape, self.data.input_bits)
         name = f"{self.data.name}-{_cache.digest(files, self.data.name, *parameters)}"
@@ -128,7 +128,7 @@ class EventData(SampleData):
             "converting events",
         )
 
-    def _index(self, samples: Any, place: Path, part: dict[str, bool]) -> tuple[list[Path], list[int], list[int]]:
+    def _index(self, samples: Any, root: Path, part: dict[str, bool]) -> tuple[list[Path], list[int], list[int]]:
         """Files, labels, and tonic's numbers of the samples; sorted, since tonic takes files as the disk gives them."""
         order = sorted(range(len(samples.data)), key=lambda number: self._rank(Path(samples.data[number])))
         return [Path(samples.data[i]) for i in order], [int(samples.targets[i]) for i in order], order
@@ -146,8 +146,8 @@ class EventData(SampleData):
 
     def _find(self) -> Path | None:
         folder = self._folder()
-        places = (folder, folder / self.source)
-        return next((place for place in places if all((place / name).exists() for name in self.layout)), None)
+        roots = (folder, folder / self.source)
+        return next((root for root in roots if all((root / name).exists() for name in self.layout)), None)
 
     def _layout(self) -> str:
         return " and ".join(f"'{name}'" for name in self.layout)
@@ -185,6 +185,10 @@ class DVSGesture(EventData):
     source, title, contents = "DVSGesture", "DVS128 Gesture", "folders ibmGestureTrain and ibmGestureTest"
     layout = ("ibmGestureTrain", "ibmGestureTest")
     sensor, default_size, classes = 128, 64, 11
+    names = (
+        *("hand clapping", "right hand wave", "left hand wave", "right arm clockwise", "right arm counter-clockwise"),
+        *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other gestures"),
+    )
 
 
 class CIFAR10DVS(EventData):
@@ -194,12 +198,12 @@ class CIFAR10DVS(EventData):
     """
 
     source, title, contents = "CIFAR10DVS", "CIFAR10-DVS", "ten folders of .aedat4 files"
-    layout = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    layout = names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     sensor, default_size = 128, 48
     test_fraction = 0.1
 
-    def _parts(self, place: Path) -> tuple[Arrays, Arrays]:
-        return self._split(self._arrays(place, {}), self.test_fraction)
+    def _parts(self, root: Path) -> tuple[Arrays, Arrays]:
+        return self._split(self._arrays(root, {}), self.test_fraction)
 
 
 class SHD(EventData):
@@ -217,14 +221,14 @@ class SHD(EventData):
         """Shift up to 1 channel and T / 16 steps: uint8 (N, S, T)."""
         return _augment.shift(x, random, (1, 2), (1, x.shape[-1] // 16))
 
-    def _index(self, samples: Any, place: Path, part: dict[str, bool]) -> tuple[list[Path], list[int], list[int]]:
-        path = place / self.layout[0 if part["train"] else 1]
+    def _index(self, samples: Any, root: Path, part: dict[str, bool]) -> tuple[list[Path], list[int], list[int]]:
+        path = root / self.layout[0 if part["train"] else 1]
         with _damage_named(f"'{path}'"), h5py.File(path, "r") as file:
             labels = [int(label) for label in file["labels"][()]]
         return [path], labels, list(range(len(labels)))
 
 
-def _open(source: str, place: Path, part: dict[str, bool]) -> Any:
+def _open(source: str, root: Path, part: dict[str, bool]) -> Any:
     """tonic's data set of a folder as it is: it may be incomplete and without the archives; nothing is downloaded."""
     import numpy.lib.recfunctions  # noqa: F401  tonic uses it and does not import it
 
@@ -232,12 +236,12 @@ def _open(source: str, place: Path, part: dict[str, bool]) -> Any:
         import tonic  # takes seconds to import
 
     def exists(self: Any) -> bool:
-        self.location_on_system = str(place)
+        self.location_on_system = str(root)
         return True
 
     kind = getattr(tonic.datasets, source)
-    with _damage_named(f"'{place}'"):
-        return type(source, (kind,), {"_check_exists": exists})(save_to=str(place), **part)
+    with _damage_named(f"'{root}'"):
+        return type(source, (kind,), {"_check_exists": exists})(save_to=str(root), **part)
 
 
 @contextlib.contextmanager

@@ -81,8 +81,8 @@ class MNIST(SampleData):
 
     def _find(self, name: str) -> Path | None:
         folder = self._folder()
-        places = (folder, folder / self.source.__name__ / "raw")
-        candidates = (place / f"{name}{ending}" for place in places for ending in ("", ".gz"))
+        roots = (folder, folder / self.source.__name__ / "raw")
+        candidates = (root / f"{name}{ending}" for root in roots for ending in ("", ".gz"))
         return next((path for path in candidates if path.is_file()), None)
 
     def _arrays(self, images_name: str, labels_name: str) -> Arrays:
@@ -102,6 +102,7 @@ class FashionMNIST(MNIST):
     """Fashion-MNIST: ten kinds of clothes in MNIST's own format."""
 
     source = datasets.FashionMNIST
+    names = tuple(datasets.FashionMNIST.classes)
 
 
 class CIFAR10(SampleData):
@@ -112,6 +113,7 @@ class CIFAR10(SampleData):
 
     shape = (3, 32, 32)
     contents = "binary or Python version"
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     binary: ClassVar[str] = "cifar-10-batches-bin"
     files: ClassVar[tuple[tuple[str, ...], ...]] = (
         tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
@@ -130,9 +132,9 @@ class CIFAR10(SampleData):
                 f"'{self._folder()}'",
                 remedy="put CIFAR-10's binary or Python version there, or download it with data.download (--download)",
             )
-        place = self._binary()
+        root = self._binary()
         training, test = (
-            self._python(number == 0) if place is None else self._rows([place / name for name in names])
+            self._python(number == 0) if root is None else self._rows([root / name for name in names])
             for number, names in enumerate(self.files)
         )
         return training, test
@@ -146,8 +148,8 @@ class CIFAR10(SampleData):
 
     def _binary(self) -> Path | None:
         """The folder of the binary version."""
-        places = (self._folder(), self._folder() / self.binary)
-        return next((place for place in places if any((place / part[0]).is_file() for part in self.files)), None)
+        roots = (self._folder(), self._folder() / self.binary)
+        return next((root for root in roots if any((root / part[0]).is_file() for part in self.files)), None)
 
     def _python(self, training: bool) -> Arrays:
         """The Python version by torchvision, which unpickles nothing but files whose MD5 sums are the original's."""

@@ -1,0 +1,31 @@
+"""The chip: where a network lies on Loihi, what it breaks, what it moves, what it costs.
+
+`profiles` has the chips, `populations` what a chip sees of a network, `mappings` how a deployed network becomes that,
+`storage` the words that parts of layers take, `partition` how layers are cut, `layout` the result, `rules` the design
+rules, `traffic` what moves, `assemble` the function that does it all, `picture` and `report` how it is shown.
+"""
+
+from netx_export._chip.assemble import layout
+from netx_export._chip.layout import LayerLayout, Layout
+from netx_export._chip.mappings import MAPPINGS
+from netx_export._chip.populations import Population, Projection, chain
+from netx_export._chip.profiles import CHIPS, Chip, find_chip
+from netx_export._chip.rules import RULES, RuleFinding
+from netx_export._chip.traffic import LayerTraffic, Traffic
+
+__all__ = [
+    "CHIPS",
+    "MAPPINGS",
+    "RULES",
+    "Chip",
+    "LayerLayout",
+    "LayerTraffic",
+    "Layout",
+    "Population",
+    "Projection",
+    "RuleFinding",
+    "Traffic",
+    "chain",
+    "find_chip",
+    "layout",
+]
