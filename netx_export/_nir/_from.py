@@ -160,7 +160,7 @@ def _names(floats: FloatGraph) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The means by which layers are made: the graph, the largest input, the largest |v| seen, precision, and names of layers."""
+    """The means to make layers: the graph, the largest input, the largest |v| seen, precision, and names of layers."""
 
     graph: FloatGraph
     maximum: int
