@@ -1,4 +1,4 @@
-"""How a tensor lies in memory never matters: every view of the same numbers gets the same answers and gradients."""
+"""The layout of a tensor in memory never matters: each view of the same numbers gets the same answers and gradients."""
 
 from __future__ import annotations
 
