@@ -1,4 +1,4 @@
-"""Where a network lies on chips: cores, words and chips of each layer, as the compiler cuts it and at the least."""
+"""The layout of a network on chips: cores, words and chips of each layer, as the compiler cuts it and at the least."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ _KNOWN = {"cuba": "lif", "cuba_readout": "lif", "sigma_delta": "sigma_delta"}
 
 @dataclass(frozen=True)
 class Message:
-    """What a source sends into some projections: one message for each time step at which it is not 0.
+    """The messages of a source into some projections: one message for each time step at which it is not 0.
 
     Args:
         source: the name of a layer, or "input".

@@ -31,7 +31,7 @@ LARGEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Chip:
-    """What one chip offers, and what its compiler does with it.
+    """One chip: its resources, and the ways of its compiler with them.
 
     Args:
         name: for tables.

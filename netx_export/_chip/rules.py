@@ -30,7 +30,7 @@ STOCK_INTERVALS = (1, 2, 4)
 
 @dataclass(frozen=True)
 class RuleFinding:
-    """What a rule found.
+    """One finding of a rule.
 
     Args:
         rule: the rule's name.
@@ -135,7 +135,7 @@ def threshold_bias(found: Layout) -> Iterator[RuleFinding]:
 
 
 def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
-    """What stands in the way of computing the network exactly with Loihi's own CUBA neuron."""
+    """The obstacles to computing the network exactly with Loihi's own CUBA neuron."""
     if found.mapped is None or found.mapping != "stock":
         return
     network = found.mapped.network
@@ -321,6 +321,6 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings(found: Layout) -> Iterator[RuleFinding]:
-    """What all rules find in a layout."""
+    """The findings of all rules in a layout."""
     for rule in RULES:
         yield from rule(found)
