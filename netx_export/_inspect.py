@@ -28,7 +28,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What goes in at one time step: shape, least and greatest number, bits of one, and bits kept of each."""
+    """The input of one time step: shape, least and greatest number, bits of one, and bits kept of each."""
 
     shape: Shape
     minimum: int
@@ -49,7 +49,7 @@ class BackendFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a network is: its layers, what each backend makes of it, and what its numbers warn of.
+    """All about a network: its layers, the verdict of each backend, and warnings from its numbers.
 
     Args:
         file: None for a network that was not read from one.
@@ -120,7 +120,7 @@ def inspected(loaded: IntegerNetwork, path: Path | None) -> Inspection:
 
 
 def _opening(network: IntegerNetwork, stock: StockUse | None) -> tuple[str, ...]:
-    """How unmodified lava-dl opens and feeds a file; nothing for a network of none."""
+    """Sentences on how unmodified lava-dl opens and feeds a file; none for a network without one."""
     if stock is not None:
         return stock.lines
     if not is_stock(network):

@@ -49,7 +49,7 @@ def has_input_block(network: IntegerNetwork) -> bool:
 
 
 def feeding(network: IntegerNetwork) -> str:
-    """Where unmodified NetX takes a stock network's input, in words."""
+    """The place where unmodified NetX takes a network's input, in words."""
     if not has_input_block(network):
         return "connect the data to stock.inp"
     first = network.layers[0]

@@ -91,7 +91,7 @@ def _beside(file: Path) -> DataPart | None:
 
 
 def reading(input_shape: str | None, timesteps: int | None, message_bits: int | None) -> dict[str, Any]:
-    """What the command line says about a stock file, as options of `netx_export.load`."""
+    """Options of `netx_export.load`, from what the command line says about a stock file."""
     try:
         shape = None if input_shape is None else tuple(int(part) for part in input_shape.split(","))
     except ValueError:

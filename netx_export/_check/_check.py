@@ -41,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found by which checks.
+    """Findings, and the checks that found them.
 
     Args:
         findings: the worst first.
@@ -64,7 +64,7 @@ class CheckReport:
 
     @property
     def exit_status(self) -> int:
-        """What `lava-qsnn check` ends with: 0 for nothing but notes, 3 for warnings, 4 for errors."""
+        """The exit status of `lava-qsnn check`: 0 for nothing but notes, 3 for warnings, 4 for errors."""
         return exit_status(self.findings)
 
     def of(self, severity: str) -> tuple[Finding, ...]:
@@ -124,7 +124,7 @@ def check(
 
 
 def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
-    """What the numbers of a network tell by themselves, without running it."""
+    """The findings that a network's numbers give by themselves, without running it."""
     return _look(OF_NUMBERS, Subject(network))[0]
 
 
@@ -135,7 +135,7 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
 
 
 def _run(subject: Subject, others: Others, compared: int) -> Subject:
-    """What the fast engine answers to all samples, and a comparison with the reference on the first ones."""
+    """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
     first = subject.x[:compared]
     expected = simulate_layers(subject.network, first, GROUND_TRUTH)

@@ -80,7 +80,7 @@ def sigma_delta_drifts(subject: Subject) -> Iterator[Problem]:
 
 
 def _drift(subject: Subject) -> str:
-    """How far the answer is from that of the corrected rule on the samples, in words."""
+    """Say how far the answer to the samples is from that of the corrected rule."""
     if subject.x is None or subject.outputs is None:
         return ""
     network = subject.network
@@ -92,7 +92,7 @@ def _drift(subject: Subject) -> str:
 
 
 def _told(network: IntegerNetwork, answer: Integers) -> Integers:
-    """What messages add up to at the end of each sample; of neurons that send their sum, that."""
+    """Sums of messages at the end of each sample; of neurons that send their sum, that."""
     neuron = network.output.neuron
     summed = isinstance(neuron, SigmaDelta) and neuron.form == "sigma"
     return answer[..., -1] if summed else answer.sum(-1)

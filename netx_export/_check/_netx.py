@@ -82,7 +82,7 @@ def _noted(name: str) -> Check:
 
 
 def _notes(subject: Subject) -> Iterator[dict[str, str]]:
-    """What was noted as a stock file was read; nothing of other networks."""
+    """The notes made as a stock file was read; none of other networks."""
     yield from subject.network.metadata.get("netx", {}).get("notes", ())
 
 

@@ -29,7 +29,7 @@ Samples = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Others:
-    """What a network is compared with.
+    """The other ways to compute a network that it is compared with.
 
     Args:
         backends: their names.

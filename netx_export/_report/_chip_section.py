@@ -54,7 +54,7 @@ def _body(found: Layout) -> Element:
 
 
 def _moved(found: Layout) -> str:
-    """What moves for a sample, in the mean."""
+    """Say what moves for a sample, in the mean."""
     traffic = found.traffic
     assert traffic is not None
     parts = [

@@ -34,7 +34,7 @@ def _card(layer: LayerFacts, on_file: FileWeights | None) -> Element:
 
 
 def _words(layer: LayerFacts, on_file: FileWeights | None) -> str:
-    """What the layer takes and what its neurons do; of a stock file, what NetX makes of its weights."""
+    """Say what the layer takes and what its neurons do; of a stock file, what NetX makes of its weights, too."""
     summary = layer.summary
     said = (
         f"{summary.kind[0].upper()}{summary.kind[1:]} from {', '.join(summary.sources)}, "

@@ -88,7 +88,7 @@ def report(
 
 
 def _layout(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> Layout | str:
-    """Where the network lies on Loihi 2, with what moves for the samples; or the reason why that cannot be said."""
+    """Lay the network out on Loihi 2 and count what moves for the samples; or give the reason why that cannot be."""
     try:
         return layout(network, activity=x[:MOVED])
     except QsnnError as error:
