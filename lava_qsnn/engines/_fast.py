@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lava_qsnn.engines._circle import Circle
 from lava_qsnn.engines._forms import Currents, Form, form
 from lava_qsnn.engines._tiled import Tiled, tiled
-from lava_qsnn.engines._wires import Steps, Wire, wire
+from lava_qsnn.engines._wires import Graded, Steps, Wire, wire
 from lava_qsnn.integer import (
     INPUT,
     Component,
@@ -84,7 +84,7 @@ class _Stage:
 
     layer: Layer
     shape: Shape
-    wires: tuple[tuple[Wire, ...], ...]  # of each port
+    wires: tuple[tuple[Wire | Graded, ...], ...]  # of each port
     dtype: np.dtype[Any]  # of its currents
     form: Form | None
     tiled: Tiled | None  # computes it all, without wires and form
