@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import statistics
 import tempfile
 import time
@@ -218,13 +219,13 @@ def export(net: nn.Sequential, path: Path, shape: Shape) -> None:
 
 
 def _dense(*sizes: int) -> nn.Sequential:
-    pairs = list(zip(sizes, sizes[1:]))
+    pairs = list(itertools.pairwise(sizes))
     return nn.Sequential(*(slayer.block.cuba.Dense(dict(CUBA), *pair, weight_scale=4) for pair in pairs))
 
 
 def _conv(channels: Sequence[int], kernel: int, stride: int, flat: int, *sizes: int) -> nn.Sequential:
     block, options = slayer.block.cuba, {"weight_scale": 3}
-    maps = [block.Conv(dict(CUBA), *pair, kernel, stride=stride, **options) for pair in zip(channels, channels[1:])]
+    maps = [block.Conv(dict(CUBA), *pair, kernel, stride=stride, **options) for pair in itertools.pairwise(channels)]
     dense = [block.Dense(dict(CUBA), *pair, **options) for pair in zip((flat, *sizes), sizes)]
     return nn.Sequential(*maps, block.Flatten(), *dense)
 

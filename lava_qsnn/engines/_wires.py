@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines._kernels import Kernel, exact_dtype, kernel
 from lava_qsnn.engines._packed import packed_kernel
+from lava_qsnn.engines._wrapping import compiled
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
+from lava_qsnn.integer import Connection, DelayedDense, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
 from lava_qsnn.integer.layouts import channels_first, channels_last, from_frames, from_steps, to_frames, to_steps
 
 Steps = NDArray[Any]
@@ -194,6 +195,12 @@ def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Ste
 
 
 def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:
-    """The currents of a synapse that looks back in time by itself, by its own form."""
+    """The currents of a synapse that looks back in time by itself: compiled for a dense one, or by its own form."""
     every = np.broadcast_to(source, (steps, *source.shape[1:]))
+    if isinstance(synapse, DelayedDense) and (loops := compiled()) is not None:
+        flat = np.ascontiguousarray(every.reshape(*every.shape[:2], -1), np.int64)
+        current = np.empty((*flat.shape[:2], len(synapse.weight)), np.int64)
+        delays = np.broadcast_to(synapse.delays, synapse.weight.shape)
+        loops.delayed(flat, synapse.weight.T.astype(np.int64), delays.T.astype(np.int32), current)
+        return current
     return to_steps(synapse.current(from_steps(every).astype(np.int64)))
