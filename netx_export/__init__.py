@@ -20,6 +20,7 @@ from netx_export._chip import (
     MAPPINGS,
     Chip,
     LayerLayout,
+    LayerTraffic,
     Layout,
     Population,
     Projection,
@@ -27,6 +28,8 @@ from netx_export._chip import (
     Traffic,
     chain,
     layout,
+    plot_layout,
+    spread,
 )
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._diff import NetworkDiff, diff
@@ -68,6 +71,7 @@ __all__ = [
     "Inspection",
     "LayerLayout",
     "LayerSummary",
+    "LayerTraffic",
     "Layout",
     "Network",
     "NetworkDiff",
@@ -97,11 +101,13 @@ __all__ = [
     "layout",
     "load",
     "nir_map",
+    "plot_layout",
     "plot_sample",
     "random_samples",
     "report",
     "simulate",
     "simulate_layers",
+    "spread",
     "state_bits",
     "stock_agreement",
     "stock_answer",

@@ -218,7 +218,7 @@ class _Part:
         self.outputs = {INPUT: self.x.astype(np.int64)} | _outputs(self.network, self.x)
         chips = self.layout.chips + 1
         self.chip_pairs = np.zeros((len(self.x), chips, chips), np.int64)
-        cores = {INPUT: 1} | {layer.name: layer.cores for layer in self.layout.layers}
+        cores = {INPUT: 1} | {layer.name: layer.cores for layer in self.layout.parts}
         self.tallies = {name: self._tally(number) for name, number in cores.items()}
         for message in self.mapped.messages:
             self._send(message)
