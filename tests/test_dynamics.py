@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.engines import _fast
+from lava_qsnn.engines._dense_circle import DenseCircle
 from lava_qsnn.engines.layerwise import NetworkEngine
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
 from netx_export._schema import digest
 from tests.helpers import oracle
-from tests.helpers.dynamics import batch, circles, networks
+from tests.helpers.dynamics import batch, circles, networks, neuron
 
 pytestmark = pytest.mark.lava
 
@@ -33,7 +35,7 @@ RUNS += [("lava-fused", "sample"), ("lava-fused", "step")]
 
 
 def judged(network: integer.IntegerNetwork, x: NDArray[np.int64]) -> Outputs:
-    """What every layer puts out, by the oracle: (N, *shape, T)."""
+    """The outputs of every layer, by the oracle: (N, *shape, T)."""
     samples = [oracle.run(network, sample) for sample in x]
     return {
         name: np.array([sample[name] for sample in samples]).reshape(len(x), *network.shapes[name], x.shape[-1])
@@ -70,11 +72,52 @@ def without_feedback(network: integer.IntegerNetwork, layer: integer.Layer) -> i
     return replace(layer, connections=tuple(each for each in layer.connections if network.is_forward(layer, each)))
 
 
+@pytest.mark.parametrize("kind", ["cuba", "cuba_readout", "sigma_delta", "delta", "sigma", "rf", "rf_iz"])
+@pytest.mark.parametrize("neurons", [7, 1500, 2100])
+def test_populations_of_any_size(kind: str, neurons: int) -> None:
+    """Few neurons are computed side by side with those of other samples, many in blocks."""
+    random = np.random.default_rng(neurons)
+    made = neuron(random, kind, (neurons,))
+    ports = range(len(made.currents))
+    links = tuple(
+        integer.Connection("input", integer.Dense(random.integers(-40, 60, (neurons, 2))), port=port) for port in ports
+    )
+    of = integer.IntegerNetwork(integer.Input((2,)), 9, (integer.Layer("n", links, made),))
+    x = batch(of, 3)
+    expected = integer.run_reference(of, x)
+    assert len(np.unique(expected["n"])) > 1
+    assert not any(mismatches(expected, netx_export.simulate_layers(of, x, "fast")).values())
+    steps = NetworkEngine(of)(np.moveaxis(x, -1, 1), True)["n"]
+    assert (np.moveaxis(steps, 1, -1) == expected["n"]).all()
+
+
 def test_shorter_samples_and_still_inputs() -> None:
     x = batch(CIRCLES, 3, 5)
     assert not any(mismatches(judged(CIRCLES, x), netx_export.simulate_layers(CIRCLES, x, "fast")).values())
     still = np.broadcast_to(batch(CIRCLES, 3)[..., :1], batch(CIRCLES, 3).shape)
     assert not any(mismatches(judged(CIRCLES, still), netx_export.simulate_layers(CIRCLES, still, "fast")).values())
+
+
+@pytest.mark.parametrize("neurons", [3, 90])
+def test_a_population_that_feeds_itself_has_a_loop_of_its_own(neurons: int) -> None:
+    random = np.random.default_rng(neurons)
+    shape = (neurons, neurons)
+    slow = integer.DelayedDense(random.integers(-30, 31, shape), random.integers(0, 40, shape))
+    links = (
+        integer.Connection("input", integer.Dense(random.integers(-40, 60, (neurons, 4))), sum_bits=32),
+        integer.Connection("input", integer.Dense(random.integers(-9, 9, (neurons, 4))), port=1, delay=2),
+        integer.Connection("n", integer.Dense(random.integers(-9, 10, shape)), 3),
+        integer.Connection("n", slow, 1, sum_bits=32, sum_shift=0),
+    )
+    made = neuron(random, "cuba", (neurons,))
+    of = integer.IntegerNetwork(integer.Input((4,)), 60, (integer.Layer("n", links, made),))
+    (stage,) = _fast._plan(of, 60, ["n"])
+    assert isinstance(stage, _fast._Circle)
+    assert isinstance(stage.circle, DenseCircle)
+    x = batch(of, 4)
+    expected = integer.run_reference(of, x)
+    assert 0.1 < expected["n"].mean() < 0.9
+    assert not any(mismatches(expected, netx_export.simulate_layers(of, x, "fast")).values())
 
 
 @settings(max_examples=30)

@@ -31,7 +31,7 @@ DECAY_BITS, STATE_SHIFT, NEVER_EXCEEDED = 12, 6, 2**17
 
 @dataclass(frozen=True)
 class Form:
-    """How one layer is written.
+    """The written form of one layer.
 
     Args:
         node: its neurons; None where the sum before them is what it puts out.
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def levels(self) -> NDArray[np.float64]:
-        """What potentials must exceed, for each neuron: halfway between two integers, so that NIR's > is our >=."""
+        """The levels that potentials must exceed, (*shape): halfway between integers, so that NIR's > is our >=."""
         levels = per_channel(self.network.thresholds(self.layer.name) - 0.5, len(self.shape))
         return np.broadcast_to(levels, self.shape)
 

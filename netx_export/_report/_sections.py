@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from netx_export._findings import Finding, grouped
 from netx_export._report import _charts as charts
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport, Raster
 from netx_export._report._graph import graph
 from netx_export._report._parts import captioned, section
 from netx_export._report._text import count, file_size
+
+#: Layers that are listed for one check.
+MOST_PLACES = 4
 
 #: How a severity is said.
 SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
@@ -18,9 +22,10 @@ SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
 def header(report: NetworkReport) -> Element:
     """The name, a sentence, the verdict, and the figures that one asks for first."""
     inspection = report.inspection
+    steps = "any length" if inspection.is_endless else count(inspection.timesteps, "time step")
     lede = (
         f"{count(len(report.layers), 'layer')} of {count(inspection.neurons, 'neuron')} and "
-        f"{count(inspection.weights, 'weight')}, for samples of {count(inspection.timesteps, 'time step')}. "
+        f"{count(inspection.weights, 'weight')}, for samples of {steps}. "
         f"What follows was measured on {count(report.samples, 'sample')} of {report.source}."
     )
     return tag(
@@ -60,22 +65,26 @@ def _figures(report: NetworkReport) -> Iterable[tuple[str, str]]:
 
 
 def findings(report: NetworkReport) -> Element | None:
-    """What was found, the worst first; nothing if that is nothing."""
+    """The findings, the worst first; nothing if there are none."""
     if not report.check.findings:
         return None
-    cards = [
-        tag(
-            "li",
-            tag(
-                "p", tag("span", SEVERITY_WORDS[each.severity], class_="badge"), tag("code", each.check), class_="head"
-            ),
-            tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}."),
-            tag("p", f"Remedy: {each.remedy}.", class_="quiet"),
-            class_=f"finding {each.severity}",
-        )
-        for each in report.check.findings
-    ]
-    return section("What was found", tag("ul", cards, class_="findings"))
+    return section("What was found", tag("ul", map(_found, grouped(report.check.findings)), class_="findings"))
+
+
+def _found(findings: tuple[Finding, ...]) -> Element:
+    """The findings of one check as a card."""
+    first = findings[0]
+    places = [tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}.") for each in findings[:MOST_PLACES]]
+    more = len(findings) - len(places)
+    remedies = dict.fromkeys(each.remedy for each in findings)
+    return tag(
+        "li",
+        tag("p", tag("span", SEVERITY_WORDS[first.severity], class_="badge"), tag("code", first.check), class_="head"),
+        places,
+        tag("p", f"And {count(more, 'layer')} more.") if more else None,
+        [tag("p", f"Remedy: {remedy}.", class_="quiet") for remedy in remedies],
+        class_=f"finding {first.severity}",
+    )
 
 
 def network(report: NetworkReport) -> Element:
@@ -99,7 +108,7 @@ def _backends(report: NetworkReport) -> Element:
 
 
 def _compared(report: NetworkReport, backend: str) -> str:
-    """What a comparison with the reference came to, if there was one."""
+    """The result of a comparison with the reference, if there was one."""
     comparison = report.check.comparison
     if backend == "reference":
         return "the judge of all others"
@@ -110,11 +119,11 @@ def _compared(report: NetworkReport, backend: str) -> str:
 
 
 def _stock(report: NetworkReport) -> list[Element]:
-    stock = report.inspection.stock
-    if stock is None:
+    """Say how unmodified lava-dl opens and reads the file."""
+    if not report.inspection.opening:
         return []
-    first, *rest = stock.lines
-    shown = tag("pre", tag("code", first)) if not stock.obstacles else tag("p", first)
+    first, *rest = report.inspection.opening
+    shown = tag("pre", tag("code", first)) if first.startswith("stock =") else tag("p", first)
     return [tag("h3", "In stock lava-dl"), shown, tag("ul", [tag("li", line) for line in rest])]
 
 
@@ -193,7 +202,7 @@ def _cell(many: int, strength: float, right: bool) -> Element:
 
 
 def footer(report: NetworkReport, version: str) -> Element:
-    """Where the page comes from."""
+    """The origin of the page."""
     inspection = report.inspection
     name = inspection.file.path if inspection.file is not None else "a network in memory"
     return tag(
