@@ -45,7 +45,7 @@ from benchmarks._mutation import Mutant, mutants
 CORE = ("taps", "threshold", "dtypes", "values", "network", "reference", "limits", "kinds")
 NEURONS, SYNAPSES = ("neuron", "memory_free", "quantized_lif"), ("synapse", "kinds", "pooling")
 FILES = ("fold", "schema", "encode", "write", "read", "describe", "export")
-HDF5 = ("bytes", "contents", "file", "heap", "links", "lookup3", "values")
+HDF5 = ("bytes", "contents", "file", "heap", "links", "lookup3", "other_values", "others", "tables", "values")
 ENGINES = ("_packed", "_kernels", "_wires", "_stored", "_forms", "_fast", "layerwise", "message_format")
 MODULES = [
     *(f"lava_qsnn.integer._{name}" for name in CORE),
