@@ -42,7 +42,7 @@ class Deployed(Untrained):
     """The same with an integer form."""
 
     def deploy(self, step: NDArray[np.float64], timesteps: int) -> contract.Deployed:
-        theta = np.ceil(float(self.threshold) / step).astype(np.int64)
+        theta = np.ceil(self.threshold.item() / step).astype(np.int64)
         return contract.Deployed(integer.MemoryFree((1,), theta), np.ones(len(step), np.int64), step)
 
     def evaluate(self, deployed: integer.Neuron, current: Tensor, timesteps: int) -> Tensor:
