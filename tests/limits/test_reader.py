@@ -76,7 +76,7 @@ class TestFiles:
         ("size", "believed"), [(100, 110_000), (2**17, 2**27), (2**21, 2**27), (2**21 + 1, 64 * (2**21 + 1))]
     )
     def test_their_arrays_are_believed_so_far(self, size: int, believed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What deflate can do, up to 2^27 bytes; beyond, 64 times the file."""
+        """As much as deflate can do, up to 2^27 bytes; beyond, 64 times the file."""
         monkeypatch.setattr(_File, "_root", lambda _: 0)
         monkeypatch.setattr(_File, "_visit", lambda *_: None)
         assert _File(bytes(size)).left == believed
