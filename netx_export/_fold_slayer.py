@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import CUBA, CUBAReadout, Input, Layer, Shape
 from netx_export._hdf5 import Contents
-from netx_export._netx import Block, Reading, input_block, synaptic_block
+from netx_export._netx import Block, Note, Reading, input_block, synaptic_block
 from netx_export._netx import Group as StockGroup
 from netx_export._slayer import exported, family, form, refuse_unknown
 
@@ -23,7 +23,7 @@ MOST_GROUPS = 127
 
 
 def slayer_layer(
-    block: Any, name: str, before: Layer | None, start: Input, shape: Shape, flat: bool, notes: list[str]
+    block: Any, name: str, before: Layer | None, start: Input, shape: Shape, flat: bool, notes: list[Note]
 ) -> Layer:
     """The layer that NetX makes of a slayer block.
 
@@ -53,7 +53,7 @@ def slayer_layer(
 
 
 def input_unit(block: Any) -> float:
-    """What an input of 1 is in slayer's units, for a network that begins with a block.
+    """The value of an input of 1 in slayer's units, for a network that begins with a block.
 
     An Input block with neurons takes integers in the units of weights in NetX, and sigma-delta neurons send them in
     those of their states.
@@ -72,7 +72,7 @@ def as_slayer_takes(block: Any, x: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _contents(block: Any, source: Shape) -> Contents:
-    """What a block exports, as the file of one layer; a pooling as a convolution, for NetX has no poolings."""
+    """The export of a block, as the file of one layer; a pooling as a convolution, for NetX has no poolings."""
     if form(block) != "pool":
         return exported(block)
     kernel = _window(block, source)

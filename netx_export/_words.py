@@ -27,9 +27,26 @@ LISTED_TAPS = 8
 DECAY_BITS = 12
 
 
+#: Kinds whose names are not simply written out.
+NAMES = {
+    "cuba": "CUBA",
+    "cuba_readout": "CUBA readout",
+    "memory_free": "memory-free",
+    "quantized_lif": "quantized LIF",
+    "rf": "RF",
+    "rf_iz": "RF_IZ",
+    "sigma_delta": "sigma-delta",
+}
+
+
+def kind_words(kind: str) -> str:
+    """The name of a kind of neuron or synapse as it is written."""
+    return NAMES.get(kind, kind.replace("_", " "))
+
+
 @singledispatch
 def neuron_words(neuron: Neuron) -> tuple[str, ...]:
-    """What a neuron's numbers mean, one clause each: a kind without a row of its own lists them by their names."""
+    """The meaning of a neuron's numbers, one clause each: a kind without a row of its own lists them by their names."""
     return tuple(f"{name.replace('_', ' ')} {spread(getattr(neuron, name))}" for name in roles(type(neuron)))
 
 
@@ -68,7 +85,6 @@ def _(neuron: CUBA) -> tuple[str, ...]:
         f"keeps {_share(neuron.current_decay)} of its current and {_share(neuron.voltage_decay)} of its voltage",
         *((f"has a bias, {spread(neuron.bias)}",) if neuron.bias.any() else ()),
         fires,
-        "current and voltage have 24 bits, 6 of them below the unit of thresholds",
     )
 
 
@@ -98,7 +114,7 @@ def _(neuron: RF) -> tuple[str, ...]:
 
 
 def _share(decay: NDArray[np.int64]) -> str:
-    """What a decay, in units of 1/4096, leaves at each step."""
+    """The share that a decay, in units of 1/4096, leaves at each step."""
     low, high = (1 - int(each) / 2**DECAY_BITS for each in (decay.max(), decay.min()))
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 

@@ -33,7 +33,7 @@ RUNS += [("lava-fused", "sample"), ("lava-fused", "step")]
 
 
 def judged(network: integer.IntegerNetwork, x: NDArray[np.int64]) -> Outputs:
-    """What every layer puts out, by the oracle: (N, *shape, T)."""
+    """The outputs of every layer, by the oracle: (N, *shape, T)."""
     samples = [oracle.run(network, sample) for sample in x]
     return {
         name: np.array([sample[name] for sample in samples]).reshape(len(x), *network.shapes[name], x.shape[-1])

@@ -14,7 +14,7 @@ from netx_export._nir._graph import FloatGraph, Path, Population
 
 
 class Run(NamedTuple):
-    """What every population put out, float64 (N, *shape, T) by name, and its largest |v|, (*shape,)."""
+    """The outputs of every population, float64 (N, *shape, T) by name, and its largest |v|, (*shape,)."""
 
     outputs: dict[str, Floats]  # spikes 0 and 1, or potentials of those that are read out
     extremes: dict[str, Floats]
@@ -55,7 +55,7 @@ def _groups(graph: FloatGraph) -> list[list[Population]]:
 
 
 def _drive(population: Population, outputs: Mapping[str, Floats], inside: set[str]) -> Floats:
-    """What biases and paths from outside of a group add up to, all steps at once."""
+    """The sum of biases and of paths from outside of a group, all steps at once."""
     total = np.zeros_like(outputs[population.name]) + population.constant[..., None]
     for path in population.paths:
         if path.source not in inside:
@@ -87,6 +87,6 @@ def _run(group: list[Population], drives: list[Floats], run: Run, inside: set[st
 
 
 def _inner(paths: list[Path], outputs: Mapping[str, Floats], t: int) -> Floats | float:
-    """What paths within a group carry at step t, (N, *shape); 0.0 where there are none, or before their delays."""
+    """The sum that paths within a group carry at step t, (N, *shape); 0.0 without any, or before their delays."""
     carried = [path.apply(outputs[path.source][..., t - path.delay, None])[..., 0] for path in paths if t >= path.delay]
     return sum(carried[1:], start=carried[0]) if carried else 0.0

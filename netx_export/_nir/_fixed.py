@@ -24,7 +24,7 @@ NEAR = 1e-6
 
 @dataclass(frozen=True)
 class Precision:
-    """How finely weights are written.
+    """The precision with which weights are written.
 
     Args:
         bits: of a weight, its sign included.
@@ -54,7 +54,7 @@ class Precision:
 
 @dataclass(frozen=True)
 class Scale:
-    """What a population's numbers are multiplied by.
+    """The factor of a population's numbers.
 
     Args:
         weights: by channel, for its weights.
@@ -145,14 +145,14 @@ def _level(dynamics: Dynamics) -> Floats:
 
 
 def _constants(population: Population) -> Floats:
-    """What the bias of CUBA must hold, per unit of scale, for each neuron."""
+    """The numbers that the bias of CUBA must hold, per unit of scale, for each neuron."""
     dynamics = dynamics_of(population)
     own = np.abs(dynamics.offset) / dynamics.gain
     return own if needs_always(population) else own + np.abs(population.constant) / _drained(dynamics)
 
 
 def _drained(dynamics: Dynamics) -> Floats:
-    """What a constant input is divided by to be the current that it ends as."""
+    """The divisor of a constant input that makes it the current that it ends as."""
     return np.where(dynamics.current_leak > 0, dynamics.current_leak, 1.0)
 
 

@@ -160,7 +160,7 @@ def _names(floats: FloatGraph) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What layers are made by: the graph, the largest input, the largest |v| seen, precision, and names of layers."""
+    """The means to make layers: the graph, the largest input, the largest |v| seen, precision, and names of layers."""
 
     graph: FloatGraph
     maximum: int

@@ -93,7 +93,7 @@ class _Scale(nn.Module):
 
 
 class _Delay(nn.Module):
-    """What it was given some steps ago; its state is what it still holds, the oldest first."""
+    """A delay: gives what it was given some steps ago; its state is what it still holds, the oldest first."""
 
     def __init__(self, steps: int) -> None:
         super().__init__()

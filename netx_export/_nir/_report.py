@@ -1,4 +1,4 @@
-"""What the integers of an imported network change, measured against its graph in floating point."""
+"""The changes that the integers of an imported network bring, measured against its graph in floating point."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netx_export._nir._maps import Convolution, Pooling
 
 @dataclass(frozen=True)
 class Source:
-    """Where a layer comes from, what its numbers were multiplied by, and the relative error of its weights."""
+    """The origin of a layer, the factor of its numbers, and the relative error of its weights."""
 
     population: Population
     scale: Scale
@@ -133,7 +133,7 @@ def _currents(layer: Layer, given: Mapping[str, NDArray[np.int64]]) -> list[NDAr
 
 
 def _current(connection: Connection, outputs: NDArray[np.int64]) -> Floats:
-    """What a connection carries; integers far below 2^53, which float64 sums exactly, and faster."""
+    """The current that a connection carries; integers far below 2^53, which float64 sums exactly, and faster."""
     x = delayed(outputs.astype(np.float64), connection.delay)
     for pooling in connection.poolings:
         x = Pooling(pooling).apply(x)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer
 from netx_export._activity import Activity, measure
 from netx_export._check import CheckReport
+from netx_export._chip import Layout
 from netx_export._describe import LayerSummary
 from netx_export._inspect import Inspection
-from netx_export._report._text import extents, kind
+from netx_export._report._text import extents
+from netx_export._words import kind_words
 
 #: Bars of a histogram at most, where there are more values.
 MOST_BARS = 41
@@ -28,7 +30,7 @@ MOST_CLASSES = 24
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values lie in each of some intervals of equal width from `low` to `high`, both included."""
+    """Counts of values in each of some intervals of equal width from `low` to `high`, both included."""
 
     low: int
     high: int
@@ -42,7 +44,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Raster:
-    """What some neurons of a population put out at each step of a sample, int, a row a neuron."""
+    """The outputs of some neurons of a population at each step of a sample, int, a row a neuron."""
 
     neurons: int  # of the population
     steps: int  # of the sample
@@ -68,7 +70,7 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network answers: sums over time, and, where labels are known, how many are right.
+    """The network's answers: sums over time, and, where labels are known, how many are right.
 
     Args:
         sums: of the outputs over time, of the sample that is drawn; empty if there are many outputs.
@@ -98,6 +100,7 @@ class NetworkReport:
         layers: in the network's order.
         input: the sample that is drawn.
         answers: of the last layer.
+        layout: on Loihi 2, with what moved on the samples; or the reason why there is none.
     """
 
     title: str
@@ -108,6 +111,7 @@ class NetworkReport:
     layers: tuple[LayerFacts, ...]
     input: Raster
     answers: Answers
+    layout: Layout | str
 
 
 def layer_facts(
@@ -142,7 +146,7 @@ def _layer(
 
 
 def _synapse(connection: Connection) -> str:
-    weight, name = connection.synapse.weight, kind(connection.synapse.kind)
+    weight, name = connection.synapse.weight, kind_words(connection.synapse.kind)
     size = f" {extents(weight.shape[2:])}" if weight.ndim == 4 else ""
     pooled = "".join(f"pool {extents(pooling.kernel)}, " for pooling in connection.poolings)
     return f"{pooled}{name}{size}"
@@ -158,7 +162,7 @@ def histogram(values: NDArray[np.integer[Any]], low: int | None = None, high: in
 
 
 def raster(sample: NDArray[np.integer[Any]]) -> Raster:
-    """What a population puts out in one sample, (*shape, T): of a large one neurons at equal distances."""
+    """The outputs of a population in one sample, (*shape, T): of a large one neurons at equal distances."""
     rows = sample.reshape(-1, sample.shape[-1])
     shown = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).astype(int))
     kept = rows[shown, :MOST_STEPS]

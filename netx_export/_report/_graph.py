@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport
-from netx_export._report._text import count, extents, kind
+from netx_export._report._text import count, extents
+from netx_export._words import kind_words
 
 #: Of a box, of the room between two boxes, and of the lane of an arc; in pixels.
 BOX_WIDTH, BOX_HEIGHT, GAP, LANE = 268, 50, 40, 16
@@ -62,7 +63,7 @@ def _boxes(report: NetworkReport, left: float) -> Iterable[Element]:
     worst = _severities(report)
     for place, layer in enumerate(report.layers, 1):
         summary = layer.summary
-        text = f"{extents(summary.shape)} {kind(summary.neuron)}"
+        text = f"{extents(summary.shape)} {kind_words(summary.neuron)}"
         yield _box(place, left, summary.name, text, worst.get(summary.name, "fine"), layer.activity.rate)
 
 
@@ -87,7 +88,7 @@ def _box(place: int, left: float, name: str, text: str, look: str, rate: float |
 
 
 def _meter(x: float, y: float, rate: float) -> list[Element]:
-    """How active a layer was, as a bar and in percent."""
+    """The activity of a layer, as a bar and in percent."""
     return [
         tag("text", f"{rate:.0%}", x=x + 58, y=y - 11, class_="rate"),
         tag("rect", x=x, y=y, width=58, height=5, rx=2.5, class_="scale"),
@@ -100,7 +101,7 @@ def _top(place: int) -> float:
 
 
 def _straight(report: NetworkReport, places: Mapping[str, int], left: float) -> Iterable[Element]:
-    """What comes from the layer just before, as an arrow with its synapse beside it."""
+    """The connection from the layer just before, as an arrow with its synapse beside it."""
     x = left + BOX_WIDTH / 2
     for layer in report.layers:
         place = places[layer.summary.name]
@@ -118,7 +119,7 @@ def _edge_text(synapse: str, delay: int) -> str:
 
 
 def _arcs(report: NetworkReport, places: Mapping[str, int]) -> tuple[list[Arc], list[Arc]]:
-    """What skips layers, and what goes back, each in lanes in which no two meet."""
+    """The connections that skip layers and those that go back, each in lanes in which no two meet."""
     found: tuple[list[Arc], list[Arc]] = ([], [])
     edges = [
         (places[source], places[layer.summary.name], _edge_text(synapse, delay))
