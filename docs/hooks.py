@@ -1,4 +1,4 @@
-"""What the site takes from outside docs/: figures of measurements, and the command's own help.
+"""Parts of the site from outside docs/: figures of measurements, and the command's own help.
 
 Pages link to files where they lie, so that the links also work in the repository; here they become the site's.
 """

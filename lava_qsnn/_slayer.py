@@ -28,7 +28,7 @@ def _import() -> Any:
     try:
         from lava.lib.dl import slayer
     except (ImportError, RuntimeError) as error:
-        if isinstance(error, ModuleNotFoundError) and f"{error.name}." in "lava.lib.dl.slayer.":
+        if isinstance(error, ModuleNotFoundError) and "lava.lib.dl.slayer.".startswith(f"{error.name}."):
             return None
         # Object detection wants cv2 and a torchvision built for this very torch, on machines that have neither.
         sys.modules[_DETECTION] = ModuleType(_DETECTION, "Left out: cv2 or torchvision cannot be imported.")

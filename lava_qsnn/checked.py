@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from lava_qsnn._tree import check_tree
@@ -156,7 +157,7 @@ def join(key: str, name: str) -> str:
 
 def _check(kind: type[Checked], key: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[ConfigurationError]]:
     """The values as their fields want them, and what is wrong with the others."""
-    annotations = typing.get_type_hints(kind)
+    annotations = _annotations(typing.cast(Any, kind))
     values, problems = {}, []
     for entry in fields(kind):
         if entry.name in given:
@@ -168,6 +169,11 @@ def _check(kind: type[Checked], key: str, given: Mapping[str, Any]) -> tuple[dic
             except ConfigurationError as error:
                 problems.append(error)
     return values, problems
+
+
+@cache
+def _annotations(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _converted(key: str, value: Any, annotation: Any, metadata: Mapping[str, Any]) -> Any:

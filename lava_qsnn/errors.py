@@ -9,10 +9,10 @@ LONGEST_PART = 1500
 
 
 def printable(text: str) -> str:
-    """A text on one line, of at most LONGEST_PART characters, the middle of a longer one left out.
+    r"""A text on one line, of at most LONGEST_PART characters, the middle of a longer one left out.
 
     What a terminal would obey or hide (control characters, escape sequences, marks that turn the direction of
-    writing round, halves of surrogate pairs) is written as Python writes it, such as \\x1b.
+    writing round, halves of surrogate pairs) is written as Python writes it, such as \x1b.
     """
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _cut(text))
     return _cut(shown)

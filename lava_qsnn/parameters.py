@@ -147,7 +147,7 @@ class QuantizedLIF(Spiking, Leaky, Stored, Firing):
 
     @property
     def reached(self) -> int:
-        """How many thresholds the stored potential reaches at least."""
+        """The number of thresholds that the stored potential reaches at least."""
         return self.potential_range or (2 if self.potential_bits <= 4 else 8)
 
 

@@ -20,6 +20,7 @@ from netx_export._chip import (
     MAPPINGS,
     Chip,
     LayerLayout,
+    LayerTraffic,
     Layout,
     Population,
     Projection,
@@ -27,6 +28,8 @@ from netx_export._chip import (
     Traffic,
     chain,
     layout,
+    plot_layout,
+    spread,
 )
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._diff import NetworkDiff, diff
@@ -48,7 +51,9 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
+    from netx_export._nir._from import from_nir
     from netx_export._nir._map import nir_map
+    from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
     from netx_export._stream import Stream
 
@@ -66,10 +71,13 @@ __all__ = [
     "Inspection",
     "LayerLayout",
     "LayerSummary",
+    "LayerTraffic",
     "Layout",
     "Network",
     "NetworkDiff",
     "NetworkReport",
+    "NirReport",
+    "NirRow",
     "Parting",
     "Population",
     "Projection",
@@ -87,16 +95,19 @@ __all__ = [
     "export",
     "fixed_point",
     "fold",
+    "from_nir",
     "fused",
     "inspect",
     "layout",
     "load",
     "nir_map",
+    "plot_layout",
     "plot_sample",
     "random_samples",
     "report",
     "simulate",
     "simulate_layers",
+    "spread",
     "state_bits",
     "stock_agreement",
     "stock_answer",
@@ -118,6 +129,9 @@ _LATE = {
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
     "fold": ("netx_export._fold", "train"),
     "fused": ("lava_qsnn.process.configurations", "lava"),
+    "NirReport": ("netx_export._nir._report", "nir"),
+    "NirRow": ("netx_export._nir._report", "nir"),
+    "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
     "to_nir": ("netx_export._nir._to", "nir"),
 }

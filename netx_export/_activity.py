@@ -19,7 +19,7 @@ STEPS = 32
 
 @dataclass(frozen=True)
 class Activity:
-    """How active a layer is on some samples.
+    """The activity of a layer on some samples.
 
     `rate` is the fraction of its values that are not 0; `silent` and `constant` are the neurons that never put out
     anything but 0, and those that put out the same number, not 0, at every step of every sample; `per_step` is the

@@ -1,4 +1,4 @@
-"""Where a slayer block computes something else than unmodified NetX makes of its export, by name.
+"""Departures: the ways, by name, in which a slayer block and unmodified NetX compute other things of one export.
 
 Everywhere else the two are equal, for in evaluation slayer computes with the numbers that it exports: CUBA neurons with
 delays, decays per neuron and mean-only norms, recurrent layers, resonate-and-fire neurons of both kinds, sigma-delta.

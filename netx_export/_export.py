@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,15 +35,17 @@ def export(
     stock: str = VOLTAGE,
     samples: NDArray[np.integer[Any]] | None = None,
     levels: int = LEVELS,
+    metadata: Mapping[str, Any] | None = None,
 ) -> IntegerNetwork:
     """Fold a trained network, check it against torch, and write it to a NetX file.
 
-    A layer that cannot fire, or did not in the check, is told by a QsnnWarning.
+    A layer that cannot fire, or did not in the check, is told by a QsnnWarning; and so is a layer of slayer's blocks
+    that computes something else in slayer than NetX makes of it, with the reason.
 
     Args:
-        net: a network of lava_qsnn blocks, see `fold`. It is put into evaluation mode for the check and back. It
-            returns what its last block does, or that summed or averaged over time; a positive constant may multiply it,
-            and of several results the first one counts.
+        net: a network of blocks, lava_qsnn's or slayer's, see `fold`. It is put into evaluation mode for the check and
+            back. It returns what its last block does, or that summed or averaged over time; a positive constant may
+            multiply it, and of several results the first one counts.
         path: the NetX HDF5 file; None writes none.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T, the longest sample.
@@ -50,6 +54,8 @@ def export(
             `stock_use` tells how such a file is read. This project's own readers give the potentials in any case.
         samples: of stock="spikes", typical input, int (N, *input_shape, T).
         levels: of stock="spikes", neurons for each potential.
+        metadata: what the file should tell of the data, plain texts, numbers, lists and dicts: by custom `data`, their
+            configuration, `classes`, their names, and `shape`, that of an image before it was flattened.
 
     Returns:
         The deployed network. `stock_exact` says whether unmodified lava-dl NetX computes the same from the file, and
@@ -58,9 +64,10 @@ def export(
     Raises:
         DeploymentError: a module has no integer form, or the network computes something beyond its blocks; the text
             names what lies outside of them. Or `stock` asks of unmodified NetX what it does not compute exactly.
+            Or `metadata` are no plain data.
         RangeError: potentials could exceed what torch computes exactly.
     """
-    network = fold(net, input_shape, timesteps, input_bits)
+    network = replace(fold(net, input_shape, timesteps, input_bits), metadata=metadata or {})
     report = compare_torch(network, net, as_slayer_takes(next(blocks(net)), _proof_samples(network)))
     if not report.exact and report.departures:
         _warn_of_departures(report)

@@ -38,11 +38,13 @@ Block = nn.Module
 def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bits: int = 1) -> IntegerNetwork:
     """Fold a trained network into integers, for samples of T steps.
 
-    Norms and weight scales vanish into integer thresholds; poolings become those of the connections after them.
+    Norms and weight scales vanish into integer thresholds; poolings become those of the connections after them. Blocks
+    of slayer become what unmodified NetX makes of their export, in time that is aligned by its resets.
 
     Args:
         net: blocks in the order of their data flow: a Sequential (also nested), a ModuleList, or a module that keeps
-            them in an attribute `blocks`, as slayer's networks do.
+            them in an attribute `blocks`, as slayer's networks do. Those of slayer have run once. Where they begin
+            with an Input block that has neurons, the network takes what it makes of its data, in units of 1/64.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T.
         input_bits: the input holds integers from 0 to 2^input_bits - 1, 1 to 24 bits.
@@ -109,7 +111,7 @@ def blocks(net: nn.Module) -> Iterator[Block]:
     elif not isinstance(net, (nn.Identity, nn.modules.dropout._DropoutNd)):
         raise DeploymentError(
             f"{type(net).__module__}.{type(net).__name__} has no integer form",
-            remedy="build the network of lava_qsnn blocks, in a Sequential or in an attribute `blocks`",
+            remedy="build the network of blocks, lava_qsnn's or slayer's, in a Sequential or in an attribute `blocks`",
         )
 
 

@@ -53,7 +53,7 @@ def slayer_layer(
 
 
 def input_unit(block: Any) -> float:
-    """What an input of 1 is in slayer's units, for a network that begins with a block.
+    """The value of an input of 1 in slayer's units, for a network that begins with a block.
 
     An Input block with neurons takes integers in the units of weights in NetX, and sigma-delta neurons send them in
     those of their states.
@@ -72,7 +72,7 @@ def as_slayer_takes(block: Any, x: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _contents(block: Any, source: Shape) -> Contents:
-    """What a block exports, as the file of one layer; a pooling as a convolution, for NetX has no poolings."""
+    """The export of a block, as the file of one layer; a pooling as a convolution, for NetX has no poolings."""
     if form(block) != "pool":
         return exported(block)
     kernel = _window(block, source)

@@ -26,7 +26,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What goes in at one time step: shape, least and greatest number, bits of one, and bits kept of each."""
+    """The input of one time step: shape, least and greatest number, bits of one, and bits kept of each."""
 
     shape: Shape
     minimum: int
@@ -47,7 +47,7 @@ class BackendFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a network is: its layers, what each backend makes of it, and what its numbers warn of.
+    """All about a network: its layers, the verdict of each backend, and warnings from its numbers.
 
     Args:
         file: None for a network that was not read from one.

@@ -24,7 +24,7 @@ def steps_late(blocks: Iterable[nn.Module]) -> dict[nn.Module, int]:
 
 
 def all_departures(blocks: Iterable[nn.Module], layers: Mapping[nn.Module, Layer]) -> tuple[str, ...]:
-    """Where the slayer blocks of a network compute something else than NetX, each with its layer; see `departures`.
+    """The departures of a network's slayer blocks from NetX, each with its layer; see `departures`.
 
     Args:
         blocks: all, in the order of their data flow.
@@ -39,7 +39,7 @@ def all_departures(blocks: Iterable[nn.Module], layers: Mapping[nn.Module, Layer
 
 
 def scale(block: Any) -> float:
-    """What the integer 1 of a block's output is in slayer's units: of spikes 1, of other numbers that of its states."""
+    """The integer 1 of a block's output in slayer's units: of spikes 1, of other numbers that of its states."""
     sends_numbers = form(block) == "affine" or family(block) == "sigma_delta"
     return 1 / float(block.neuron.s_scale) if sends_numbers else 1.0
 

@@ -85,7 +85,7 @@ def refuse_late_mixtures(blocks: Sequence[nn.Module]) -> None:
 
 
 def exported(block: Any) -> Contents:
-    """What a block's `export_hdf5` writes, as the file of one layer, `layer/0`; the block stays as it is.
+    """The contents that a block's `export_hdf5` writes, as the file of one layer, `layer/0`; the block stays as it is.
 
     Raises:
         DeploymentError: the block has not run yet, or cannot write itself.

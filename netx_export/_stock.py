@@ -83,7 +83,7 @@ def stock_agreement(network: IntegerNetwork, answer: StockAnswer, samples: NDArr
 
 @dataclass(frozen=True)
 class StockUse:
-    """How a file is opened, run and read with unmodified lava-dl alone.
+    """The use of a file, opened, run and read, with unmodified lava-dl alone.
 
     Attributes:
         arguments: of `lava.lib.dl.netx.hdf5.Network`, by name.
@@ -108,7 +108,7 @@ class StockUse:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What to do, in a few sentences."""
+        """Tell what to do, in a few sentences."""
         if self.obstacles:
             return (f"unmodified NetX does not compute this network exactly: {self.obstacles[0]}",)
         timesteps = self.arguments["reset_interval"]

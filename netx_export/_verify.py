@@ -101,7 +101,8 @@ def verify(
         x: int (N, *input shape, T).
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly, or that is not
             installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
-        net: the torch network the deployed one was folded from, see `fold`.
+        net: the torch network the deployed one was folded from, see `fold`. Blocks of slayer run from rest, and
+            without the steps by which their `delay_shift` delays them.
         progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
 
     Raises:

@@ -29,7 +29,7 @@ DECAY_BITS = 12
 
 @singledispatch
 def neuron_words(neuron: Neuron) -> tuple[str, ...]:
-    """What a neuron's numbers mean, one clause each: a kind without a row of its own lists them by their names."""
+    """The meaning of a neuron's numbers, one clause each: a kind without a row of its own lists them by their names."""
     return tuple(f"{name.replace('_', ' ')} {spread(getattr(neuron, name))}" for name in roles(type(neuron)))
 
 
@@ -98,7 +98,7 @@ def _(neuron: RF) -> tuple[str, ...]:
 
 
 def _share(decay: NDArray[np.int64]) -> str:
-    """What a decay, in units of 1/4096, leaves at each step."""
+    """The share that a decay, in units of 1/4096, leaves at each step."""
     low, high = (1 - int(each) / 2**DECAY_BITS for each in (decay.max(), decay.min()))
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 

@@ -27,6 +27,7 @@ def spikes(*shape: int, seed: int = 0) -> torch.Tensor:
     return (torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.4).float()
 
 
+@pytest.mark.lava
 @pytest.mark.parametrize(
     ("name", "ours", "theirs", "shape"),
     [
@@ -46,6 +47,7 @@ def test_shapes_are_slayers(name: str, ours: tuple, theirs: tuple, shape: tuple[
     assert isinstance(mine, getattr(slayer.block.base, f"Abstract{name}"))
 
 
+@pytest.mark.lava
 def test_weights_start_as_slayers_do() -> None:
     torch.manual_seed(0)
     mine = block.Dense(PARAMETERS, 12, 7)
@@ -76,6 +78,7 @@ class Mixed(nn.Module):
         return x
 
 
+@pytest.mark.lava
 def test_a_mixed_network_learns_with_slayers_loss_classifier_and_assistant() -> None:
     torch.manual_seed(0)
     net = Mixed()
@@ -122,6 +125,7 @@ def test_delay_shift_is_slayers_step_of_delay() -> None:
         shifted.integer_parameters(5)
 
 
+@pytest.mark.lava
 def test_a_neuron_works_alone_behind_slayers_synapse() -> None:
     torch.manual_seed(0)
     synapse = slayer.synapse.Dense(12, 7)

@@ -18,7 +18,7 @@ import netx_export
 from lava_qsnn import _platform, integer
 from lava_qsnn.bench import sweep
 from lava_qsnn.cli import inputs
-from lava_qsnn.train import checkpoint
+from lava_qsnn.train import checkpoint, provenance
 from lava_qsnn.train.config import Config, Data, to_yaml
 from lava_qsnn.train.data import make
 from tests.helpers.command import call
@@ -171,7 +171,7 @@ def test_a_foreign_config_beside_the_network_is_told(listener: Path, capsys, mon
 def test_verify_takes_the_data_of_the_checkpoint(recordings: Path, listener: Path, tmp_path: Path, monkeypatch) -> None:
     config = Config(data=crossings_of(recordings))
     monkeypatch.setattr(checkpoint, "read_checkpoint", lambda path: (config, {}))
-    assert inputs.known_data(listener, None, tmp_path / "best.ckpt") == config.data
+    assert inputs.known_data(netx_export.load(listener), listener, None, tmp_path / "best.ckpt") == config.data
 
 
 def test_help_comes_at_once_and_names_every_verb() -> None:
@@ -204,3 +204,90 @@ def test_the_demonstration_ends_with_no_mismatch(tmp_path: Path, capsys, monkeyp
         assert out.count("left out:") == 4
     status, out, _ = call(capsys, monkeypatch, "run", file, "--data", "digits", "--samples", 360)
     assert "accuracy" in out
+
+
+class TestDataThatAFileKnows:
+    """The file of a network that was trained on crossings of spoken digits."""
+
+    @pytest.fixture
+    def file(self, listener: Path, recordings: Path) -> Path:
+        about = provenance.metadata(make(crossings_of(recordings)))
+        netx_export.write(replace(netx_export.load(listener), metadata=about), listener)
+        return listener
+
+    def test_it_tells_of_them_and_of_nobody_s_folders(self, file: Path, recordings: Path) -> None:
+        about = netx_export.load(file).metadata
+        assert about["data"]["encoding"] == "crossings"
+        assert (about["classes"], about["shape"]) == ([str(digit) for digit in range(10)], [80])
+        assert str(recordings) not in json.dumps(dict(about))
+        assert provenance.recorded_data(about) == replace(crossings_of(recordings), folder=None, cache=None)
+
+    @pytest.mark.parametrize("named", [(), ("--data", "spoken_digits"), ("--data", "spoken_crossings")])
+    def test_run_takes_their_encoding(
+        self, named: tuple[str, ...], file: Path, recordings: Path, tmp_path: Path, capsys, monkeypatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        arguments = (*named, "--folder", recordings, "--set", "data.cache=cache", "--output", "y.npy", "--samples", 10)
+        status, _, err = call(capsys, monkeypatch, "run", file, *arguments)
+        assert (status, err) == (0, "")
+        x, _ = make(crossings_of(recordings)).test_arrays(10)
+        assert (np.load("y.npy") == netx_export.simulate(file, x)).all()
+        assert len(np.unique(np.load("y.npy"))) > 3
+
+    @pytest.mark.parametrize("verb", ["run", "verify"])
+    def test_another_encoding_is_refused(self, verb: str, file: Path, recordings: Path, capsys, monkeypatch) -> None:
+        status, _, err = call(capsys, monkeypatch, verb, file, "--folder", recordings, "--set", "data.encoding=levels")
+        assert status == 1
+        assert "was trained on 'spoken_digits' with data.encoding crossings, not levels" in err
+        assert "leave the encoding to the file" in err
+
+    def test_another_data_set_is_a_warning(self, file: Path, recordings: Path) -> None:
+        recorded = provenance.recorded_data(netx_export.load(file).metadata)
+        text = provenance.other_data(recorded, Data("digits"))
+        assert text == "the network was trained on 'spoken_digits', and runs on 'digits'"
+        provenance.refuse_other_encoding(recorded, Data("digits"))
+        assert provenance.other_data(recorded, crossings_of(recordings)) is None
+        assert provenance.other_data(None, Data("digits")) is None
+
+    @pytest.mark.parametrize("told", [7, {"timesteps": "many"}, {"encoding": "morse"}, ["name"]])
+    def test_what_is_no_configuration_is_told(self, told: Any, file: Path, capsys, monkeypatch) -> None:
+        netx_export.write(replace(netx_export.load(file), metadata={"data": told}), file)
+        status, _, err = call(capsys, monkeypatch, "run", file)
+        assert status == 1
+        assert "the data that the file tells of are no configuration" in err
+
+    @pytest.mark.parametrize("classes", [None, ["one"] * 9, list(range(10)), "0123456789"])
+    def test_classes_without_good_names_have_numbers(self, classes: Any, file: Path) -> None:
+        other = replace(netx_export.load(file), metadata={"classes": classes})
+        assert inputs.class_names(other, 10) == [str(number) for number in range(10)]
+        named = replace(other, metadata={"classes": list("abcdefghij")})
+        assert inputs.class_names(named, 10) == list("abcdefghij")
+
+
+def test_run_names_the_classes_of_an_array(tmp_path: Path, capsys, monkeypatch) -> None:
+    of = network()
+    names = [f"kind {number}" for number in range(int(np.prod(of.shapes[of.output.name])))]
+    netx_export.write(replace(of, metadata={"classes": names}), tmp_path / "named.net")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 4, (3, 2, 4, 4, 4)))
+    status, out, _ = call(capsys, monkeypatch, "run", tmp_path / "named.net", "--input", tmp_path / "x.npy")
+    assert status == 0
+    assert out.count("kind ") == 3
+
+
+def test_the_file_of_an_exported_checkpoint_knows_its_data(tmp_path: Path, capsys, monkeypatch) -> None:
+    arguments = ("digits", "--epochs", 1, "--set", "model.hidden=[16]", "--output", tmp_path / "run")
+    assert call(capsys, monkeypatch, "train", *arguments)[0] == 0
+    assert call(capsys, monkeypatch, "export", tmp_path / "run" / "best.ckpt", tmp_path / "some.net")[0] == 0
+    about = netx_export.load(tmp_path / "some.net").metadata
+    assert about["data"] == {
+        "name": "digits",
+        "timesteps": 4,
+        "input_bits": 5,
+        "size": None,
+        "encoding": "levels",
+        "flatten": True,
+        "split_seed": about["data"]["split_seed"],
+    }
+    assert (about["shape"], len(about["classes"])) == ([1, 8, 8], 10)
+    status, out, _ = call(capsys, monkeypatch, "run", tmp_path / "some.net", "--backend", "fast")
+    assert (status, "samples of digits" in out) == (0, True)

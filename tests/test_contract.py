@@ -173,7 +173,7 @@ def rows_of_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judged(x: Integers, of: integer.IntegerNetwork = NETWORK) -> dict[str, Integers]:
-    """What every layer puts out, by the oracle: (N, *shape, T)."""
+    """The outputs of every layer, by the oracle: (N, *shape, T)."""
     samples = [oracle.run(of, sample) for sample in x]
     return {
         name: np.array([sample[name] for sample in samples]).reshape(len(x), *of.shapes[name], x.shape[-1])

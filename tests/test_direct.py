@@ -30,7 +30,7 @@ Outputs = dict[str, np.ndarray]
 
 
 def judged(case: Direct) -> Outputs:
-    """What plain loops say: every layer, int64 (N, *shape, T)."""
+    """The outputs by plain loops: every layer, int64 (N, *shape, T)."""
     samples = [oracle.run(case.network, sample) for sample in np.array(case.x).astype(np.int64)]
     steps = case.x.shape[-1]
     return {
@@ -70,7 +70,7 @@ def test_fast_is_right(loops: str, case: Direct, chunk: int) -> None:
 @many
 @given(direct_cases(), st.booleans())
 def test_message_engines_are_right(case: Direct, single_steps: bool) -> None:
-    """What lava-async and lava-fused compute in their processes, without Lava around it."""
+    """The engines of lava-async and lava-fused, without Lava around them."""
     from lava_qsnn.engines.layerwise import NetworkEngine
     from lava_qsnn.engines.message_format import Messages
 

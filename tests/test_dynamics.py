@@ -19,7 +19,7 @@ from lava_qsnn.engines.layerwise import NetworkEngine
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
 from netx_export._schema import digest
 from tests.helpers import oracle
-from tests.helpers.dynamics import batch, circles, networks
+from tests.helpers.dynamics import batch, circles, networks, neuron
 
 pytestmark = pytest.mark.lava
 
@@ -33,7 +33,7 @@ RUNS += [("lava-fused", "sample"), ("lava-fused", "step")]
 
 
 def judged(network: integer.IntegerNetwork, x: NDArray[np.int64]) -> Outputs:
-    """What every layer puts out, by the oracle: (N, *shape, T)."""
+    """The outputs of every layer, by the oracle: (N, *shape, T)."""
     samples = [oracle.run(network, sample) for sample in x]
     return {
         name: np.array([sample[name] for sample in samples]).reshape(len(x), *network.shapes[name], x.shape[-1])
@@ -68,6 +68,25 @@ def test_the_circles_are_no_trivial_case(expected: Outputs) -> None:
 
 def without_feedback(network: integer.IntegerNetwork, layer: integer.Layer) -> integer.Layer:
     return replace(layer, connections=tuple(each for each in layer.connections if network.is_forward(layer, each)))
+
+
+@pytest.mark.parametrize("kind", ["cuba", "cuba_readout", "sigma_delta", "delta", "sigma", "rf", "rf_iz"])
+@pytest.mark.parametrize("neurons", [7, 1500, 2100])
+def test_populations_of_any_size(kind: str, neurons: int) -> None:
+    """Few neurons are computed side by side with those of other samples, many in blocks."""
+    random = np.random.default_rng(neurons)
+    made = neuron(random, kind, (neurons,))
+    ports = range(len(made.currents))
+    links = tuple(
+        integer.Connection("input", integer.Dense(random.integers(-40, 60, (neurons, 2))), port=port) for port in ports
+    )
+    of = integer.IntegerNetwork(integer.Input((2,)), 9, (integer.Layer("n", links, made),))
+    x = batch(of, 3)
+    expected = integer.run_reference(of, x)
+    assert len(np.unique(expected["n"])) > 1
+    assert not any(mismatches(expected, netx_export.simulate_layers(of, x, "fast")).values())
+    steps = NetworkEngine(of)(np.moveaxis(x, -1, 1), True)["n"]
+    assert (np.moveaxis(steps, 1, -1) == expected["n"]).all()
 
 
 def test_shorter_samples_and_still_inputs() -> None:

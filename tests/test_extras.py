@@ -8,9 +8,11 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import netx_export
 from lava_qsnn import extras, integer
@@ -65,6 +67,7 @@ MORE = {
     "verb('export', 'some.ckpt', 'some.net')": "train",
     "verb('run', file)": "train",
     "verb('train', 'digits')": "train",
+    "netx_export.from_nir('some.nir', 10)": "nir",
     "netx_export.nir_map()": "nir",
     "netx_export.to_nir(network)": "nir",
     "netx_export.plot_sample(network, x[0])": "plot",
@@ -84,6 +87,50 @@ ON_LAVA = {
     "netx_export.simulate(network, x, 'lava-fused')": "lava",
     "netx_export.simulate(network, x, 'netx')": "lava",
 }
+
+#: Trains a few steps with every kind of block, and writes what came of it.
+TRAINING = """
+import torch
+from lava_qsnn import block, synapse
+
+def blocks():
+    torch.manual_seed(0)
+    lif, free = block.quantized_lif, block.memory_free
+    return torch.nn.Sequential(
+        free.Input(), free.Conv({"threshold": 0.3, "history": 3}, 2, 4, 3, padding=1),
+        free.Pool(None, 2), free.Flatten(),
+        lif.Dense({"threshold": 0.5, "norm": "batch"}, 36, 8, mask=torch.ones(8, 36) > 0, weight_bits=2),
+        free.Residual(free.Dense({"threshold": 0.5, "taps": "learned"}, 8, 8), shortcut=synapse.Dense(8, 8)),
+        free.Dense({"threshold": 0.2}, 8, 6, delay_shift=True), block.lif.Dense({"threshold": 0.5}, 6, 6),
+        block.tanh_lif.Dense({"threshold": 0.5}, 6, 6), free.Output(6, 3, weight_scale=2),
+    )
+
+def trained(net):
+    torch.manual_seed(1)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(torch.randint(0, 4, (8, 2, 6, 6, 5)).float()).square().mean().backward()
+        optimizer.step()
+    return net.state_dict()
+"""
+
+#: Trains by a configuration, and deploys.
+ALONE = """
+import sys
+import numpy as np
+import netx_export
+from lava_qsnn.train.config import load_config, override
+from lava_qsnn.train.module import restore
+from lava_qsnn.train.train import train
+
+changes = {"trainer.max_epochs": 2, "trainer.accelerator": "cpu"}
+result = train(override(load_config("digits"), changes), sys.argv[1] + "/run", progress=False)
+netx_export.export(restore(result.best).network, sys.argv[1] + "/digits.net", (64,), 4, input_bits=5)
+x = np.random.default_rng(0).integers(0, 17, (8, 64, 4))
+assert netx_export.simulate(sys.argv[1] + "/digits.net", x, "fast").any()
+print("lava" in sys.modules, result.test_accuracy > 0.5)
+"""
 
 #: Tries statements one by one, and tells what was raised.
 ATTEMPTS = """
@@ -129,9 +176,9 @@ def array(tmp_path: Path) -> Path:
     return tmp_path / "x.npy"
 
 
-def program(text: str, *arguments: object) -> str:
-    """Standard output of a program without any optional package."""
-    command = [sys.executable, "-c", WITHOUT.format(absent=ABSENT) + text, *map(str, arguments)]
+def program(text: str, *arguments: object, absent: tuple[str, ...] = ABSENT) -> str:
+    """Standard output of a program without some optional packages."""
+    command = [sys.executable, "-c", WITHOUT.format(absent=absent) + text, *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -163,6 +210,27 @@ print(netx_export.verify(network, x, ["fast"]).exact)
 def test_a_base_install_has_the_command(arguments: tuple[str, ...], text: str, file: Path, array: Path) -> None:
     filled = [argument.format(file=file, array=array) for argument in arguments]
     assert text in program("from lava_qsnn.cli import main\nmain()", *filled)
+
+
+@pytest.mark.slow
+def test_training_and_deploying_need_no_lava_dl(tmp_path: Path) -> None:
+    assert program(ALONE, tmp_path, absent=("lava",)).split() == ["False", "True"]
+
+
+def test_blocks_are_the_same_without_lava_dl(tmp_path: Path) -> None:
+    """They have slayer's classes among their bases where these are installed, and compute nothing with them."""
+    save = "torch.save([blocks().state_dict(), trained(blocks())], sys.argv[1])\nprint('lava' in sys.modules)"
+    assert program(TRAINING + save, tmp_path / "states.pt", absent=("lava",)).split() == ["False"]
+    names: dict[str, Any] = {}
+    exec(TRAINING, names)
+    before, after = torch.load(tmp_path / "states.pt", weights_only=True)
+    here = names["blocks"]().state_dict()
+    assert list(here) == list(before)
+    assert all(torch.equal(here[name], before[name]) for name in here)
+    trained = names["trained"](names["blocks"]())
+    assert all(torch.allclose(trained[name], after[name], rtol=1e-4, atol=1e-6) for name in trained)
+    weights = [name for name in before if name.endswith("synapse.weight") and "2." not in name]
+    assert sum(not torch.equal(before[name], after[name]) for name in weights) > 5
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,10 @@ CHUNKS = st.sampled_from([1, 97, 1000, 2**20])
 
 @pytest.fixture(autouse=True, params=["tiles", "counted bits", "numpy alone"])
 def loops(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test on each way there is: tiled layers, whose loops numpy stands in for where the processor has no matrix
-    unit; counted bits; and numpy alone."""
+    """Every test on each path there is: tiled layers, counted bits, and numpy alone.
+
+    Where the processor has no matrix unit for bytes, numpy stands in for the loops of tiled layers.
+    """
     with ExitStack() as patches:
         if request.param != "tiles":
             patches.enter_context(patch.object(_tiled, "compiled", lambda: None))

@@ -291,7 +291,7 @@ runtime.start()
 """)
 
     def ends(self, text: str) -> None:
-        """Whether such a program ends by itself, in silence, and its processes with it."""
+        """True if such a program ends by itself, in silence, and its processes with it."""
         tell = "tell(*(3 * [child.pid for child in multiprocessing.active_children()])[:3])\n"
         with program(text + tell + "time.sleep(0.5)\n") as child:
             actors = actors_of(child)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import netx_export
-from lava_qsnn import integer, synapse
-from lava_qsnn._slayer import slayer
+from lava_qsnn import _slayer, integer, synapse
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 
@@ -81,8 +80,8 @@ def test_thresholds_beyond_reach_lie_just_beyond_it() -> None:
 @pytest.mark.parametrize(
     "norm",
     [
-        slayer.neuron.norm.MeanOnlyBatchNorm,
-        slayer.neuron.norm.WgtScaleBatchNorm,
+        pytest.param(_slayer.MeanOnlyBatchNorm, marks=pytest.mark.lava),
+        pytest.param(_slayer.WgtScaleBatchNorm, marks=pytest.mark.lava),
         lambda: nn.BatchNorm1d(6),
         nn.BatchNorm3d,
         True,
@@ -174,9 +173,13 @@ def refused(net: nn.Module, shape: tuple[int, ...] = (12,), **more: object) -> s
     return str(caught.value)
 
 
+@pytest.mark.lava
+def test_slayers_blocks_without_an_integer_form_are_refused_by_name() -> None:
+    average = _slayer.slayer.block.cuba.Average(6)
+    assert "slayer's Average cannot be deployed" in refused(nn.Sequential(average))
+
+
 def test_what_has_no_integer_form_is_refused_by_name() -> None:
-    cuba = slayer.block.cuba.Dense({"threshold": 1.0, "current_decay": 0.5, "voltage_decay": 0.5}, 12, 6)
-    assert "cuba.Dense has no integer form" in refused(nn.Sequential(cuba))
     assert "Linear has no integer form" in refused(nn.Sequential(block.Dense(PARAMETERS, 12, 6), nn.Linear(4, 4)))
     assert "layer 'dense1': its weights are not finite" in refused(_poisoned(one_layer(PARAMETERS)))
     assert "norm GroupNorm cannot be folded" in refused(one_layer({**PARAMETERS, "norm": lambda: nn.GroupNorm(1, 6)}))

@@ -52,7 +52,7 @@ def geometries(count: int) -> list[Geometry]:
 
 
 def judged(one: Geometry, samples: int, last: bool) -> bool:
-    """Whether frames, weights and both gradients are those of sums over shifted maps, in plain indexing."""
+    """True if frames, weights and both gradients are those of sums over shifted maps, in plain indexing."""
     torch.manual_seed(samples)
     layout = torch.channels_last if last else torch.contiguous_format
     x = torch.randint(0, 4, (samples, one.groups * one.sources, *one.size)).float().to(memory_format=layout)
@@ -86,7 +86,7 @@ def by_hand(x: torch.Tensor, weight: torch.Tensor, one: Geometry) -> torch.Tenso
 
 
 def in_a_child(cases: list[Geometry]) -> tuple[str, int]:
-    """What a forked child says of all cases, and how it ended."""
+    """The verdicts of a forked child on all cases, and its exit status."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

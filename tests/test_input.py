@@ -1,4 +1,4 @@
-"""What is refused before anything runs: wrong inputs, unknown backends, ranges beyond what a backend can do."""
+"""Refusals before anything runs: wrong inputs, unknown backends, ranges beyond what a backend can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a tensor lies in memory never matters: every view of the same numbers gets the same answers and gradients."""
+"""The layout of a tensor in memory never matters: each view of the same numbers gets the same answers and gradients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import netx_export
-from lava_qsnn import integer, synapse
-from lava_qsnn._slayer import slayer
+from lava_qsnn import _slayer, integer, synapse
 from lava_qsnn.block import memory_free, quantized_lif
 from lava_qsnn.block import memory_free as block
 from lava_qsnn.errors import InputError
@@ -60,12 +59,8 @@ def inputs(draw: st.DrawFn, spatial: bool) -> Tensor:
     return numbers((*sizes, draw(st.sampled_from([1, 2, 5, 70]))), draw(st.integers(0, 2**31)), repeats)
 
 
-NORMS: dict[str, Any] = {
-    "none": None,
-    "batch": "batch",
-    "slayer's mean": slayer.neuron.norm.MeanOnlyBatchNorm,
-    "slayer's scale": slayer.neuron.norm.WgtScaleBatchNorm,
-}
+SLAYERS = {"slayer's mean": _slayer.MeanOnlyBatchNorm, "slayer's scale": _slayer.WgtScaleBatchNorm}
+NORMS: dict[str, Any] = {"none": None, "batch": "batch", **(SLAYERS if _slayer.slayer is not None else {})}
 
 
 @st.composite
@@ -152,7 +147,8 @@ def test_still_images_of_any_batch_are_what_the_oracle_says(samples: int) -> Non
     assert np.array_equal(net[0].train()(x).detach().numpy(), expected)
 
 
-@pytest.mark.parametrize("norm", ["slayer's mean", "slayer's scale"])
+@pytest.mark.lava
+@pytest.mark.parametrize("norm", SLAYERS)
 def test_slayers_norms_train_on_maps(norm: str) -> None:
     torch.manual_seed(0)
     layer = block.Conv({"threshold": 0.3, "norm": NORMS[norm]}, 2, 4, 3)

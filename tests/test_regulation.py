@@ -234,6 +234,7 @@ def test_rates_are_those_of_hidden_layers_with_gradient() -> None:
     assert not any(torch.equal(rate, outputs[name].mean()) for name, rate in rates.items()), "a hook is left"
 
 
+@pytest.mark.lava
 def test_slayer_s_own_blocks_have_rates() -> None:
     parameters: dict[str, Any] = {"threshold": 0.1, "current_decay": 0.5, "voltage_decay": 0.5}
     net = nn.Sequential(

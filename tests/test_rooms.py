@@ -40,7 +40,7 @@ def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a file imports: modules where they are some, otherwise names in modules."""
+    """The imports of a file: modules where they are some, otherwise names in modules."""
     for statement in statements(ast.parse(path.read_text("utf-8"))):
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
@@ -62,7 +62,7 @@ def room_of(module: str, rooms: list[Room]) -> str:
 
 
 def package_of(name: str) -> str | None:
-    """Whose package an imported name is from; of Lava, which part; None if it is Python's or ours."""
+    """The package of others that an imported name is from; of Lava, which part; None if it is Python's or ours."""
     first, _, rest = name.partition(".")
     if first in sys.stdlib_module_names or first in PACKAGES:
         return None
@@ -103,7 +103,7 @@ def test_the_picture_is_the_table_s() -> None:
 
 
 def test_arrows_and_their_implications_are_the_table_s() -> None:
-    """What the arrows lead to, by one or by many, is what a room may import; and no arrow is one too many."""
+    """Arrows lead, by one or by many, to all that a room may import; and no arrow is one too many."""
     rooms = table()
     graph = {room.name: {used for user, used in arrows(rooms) if user == room.name} for room in rooms}
     assert all(room.rooms <= reach(graph, room.name) for room in rooms)

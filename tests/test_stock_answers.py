@@ -56,7 +56,7 @@ def exported(path: Path, form: str, history: int = STEPS, levels: int = 16) -> I
 
 
 def stock_output(path: Path, x: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What unmodified NetX puts out, called as the file's own text says: (outputs, samples * steps + layers)."""
+    """The outputs of unmodified NetX, called as the file's own text says: (outputs, samples * steps + layers)."""
     from lava_qsnn.guard import require_lava
 
     require_lava()

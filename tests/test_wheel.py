@@ -1,4 +1,4 @@
-"""What is installed: the wheel and the source archive hold the packages and the configurations, and nothing else."""
+"""Installed files: the wheel and the source archive hold the packages and the configurations, and nothing else."""
 
 from __future__ import annotations
 

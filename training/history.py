@@ -40,6 +40,7 @@ from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.train.config import Config, load_config, override
 from lava_qsnn.train.data import make
 from lava_qsnn.train.module import restore
+from lava_qsnn.train.provenance import metadata
 from lava_qsnn.train.train import train
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -123,9 +124,12 @@ def measure(data: str, setting: Setting, seed: int, changes: dict[str, Any], fol
         run = Path(f"{run}-{time.time_ns()}")
     result = train(config, run, progress=False)
     net, file = restore(result.best).network, run / "network.net"
-    given = make(config.data).properties
+    data_module = make(config.data)
+    given = data_module.properties
     try:
-        network = netx_export.export(net, file, given.input_shape, given.timesteps, given.input_bits)
+        network = netx_export.export(
+            net, file, given.input_shape, given.timesteps, given.input_bits, metadata=metadata(data_module)
+        )
         size, state = file.stat().st_size, _state_bits(network)
     except DeploymentError:
         size, state = 0, 32.0

@@ -19,6 +19,7 @@ from lava_qsnn.train import data
 from lava_qsnn.train._folder import reserved
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.module import restore
+from lava_qsnn.train.provenance import metadata
 from lava_qsnn.train.train import train
 
 with extra("train"):
@@ -82,7 +83,10 @@ def _demonstrate(folder: Path, announce: Announce, epochs: int | None) -> Demons
     classifier, samples = restore(trained.best), data.make(config.data)
     shape, bits, timesteps = (getattr(samples.properties, n) for n in ("input_shape", "input_bits", "timesteps"))
     file = folder / "digits.net"
-    network = clock.time("export", lambda: netx_export.export(classifier.network, file, shape, timesteps, bits))
+    network = clock.time(
+        "export",
+        lambda: netx_export.export(classifier.network, file, shape, timesteps, bits, metadata=metadata(samples)),
+    )
     clock.say(f"{file.stat().st_size:,} bytes, exact in unmodified NetX: {'yes' if network.stock_exact else 'no'}")
 
     x, labels = samples.test_arrays()

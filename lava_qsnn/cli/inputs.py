@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lava_qsnn.cli.tables import shape_text
+from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
@@ -36,11 +38,27 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
         raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
 
 
-def known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> DataPart:
-    """Find the data of a network: those that are named, or that it was trained on, as far as known, or digits."""
+def class_names(network: IntegerNetwork, count: int) -> list[str]:
+    """The names of so many classes from a network's metadata; their numbers if these tell others or none."""
+    told = network.metadata.get("classes")
+    if isinstance(told, list) and len(told) == count and all(isinstance(name, str) for name in told):
+        return told
+    return [str(number) for number in range(count)]
+
+
+def known_data(network: IntegerNetwork, file: Path, data: str | None, checkpoint: Path | None = None) -> DataPart:
+    """Find the data of a network: those that are named, or that it was trained on, as far as known, or digits.
+
+    A checkpoint knows them, or the network's file itself, or a configuration beside it. What the file tells of a data
+    set that is named by its name alone holds for this, too.
+    """
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.config import load_config, shipped
+    from lava_qsnn.train.provenance import recorded_data
 
+    recorded = recorded_data(network.metadata)
+    if data is not None and recorded is not None and recorded.name == data:
+        return recorded
     if data is not None:
         is_configuration = data in shipped() or Path(data).suffix in (".yaml", ".yml")
         return load_config(data).data if is_configuration else DataPart(name=data)
@@ -48,9 +66,22 @@ def known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> 
         from lava_qsnn.train.checkpoint import read_checkpoint
 
         return read_checkpoint(checkpoint)[0].data
+    if recorded is None:
+        return _beside(file) or DataPart()
+    with suppress(ConfigurationError):
+        beside = _beside(file)
+        if beside is not None and beside.name == recorded.name:
+            return replace(recorded, folder=beside.folder, cache=beside.cache)
+    return recorded
+
+
+def _beside(file: Path) -> DataPart | None:
+    """The data of the configuration in the folder of a network, where its training has put it."""
+    from lava_qsnn.train.config import load_config
+
     beside = file.parent / "config.yaml"
     if not beside.is_file():
-        return DataPart()
+        return None
     try:
         return load_config(beside).data
     except ConfigurationError as error:
@@ -60,8 +91,13 @@ def known_data(file: Path, data: str | None, checkpoint: Path | None = None) -> 
 
 
 def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
-    """The data as a network takes them, with changes by key."""
+    """The data as a network takes them, with changes by key.
+
+    Raises:
+        ConfigurationError: a key is none of the data, or the network was trained on these data in another encoding.
+    """
     from lava_qsnn.train.config import Config, override
+    from lava_qsnn.train.provenance import other_data, recorded_data, refuse_other_encoding
 
     for key in changes:
         if not key.startswith("data."):
@@ -75,7 +111,11 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
         flatten=len(network.input.shape) == 1,
         augment=False,
     )
-    return override(Config(data=fitting), changes).data
+    chosen, recorded = override(Config(data=fitting), changes).data, recorded_data(network.metadata)
+    refuse_other_encoding(recorded, chosen)
+    if (text := other_data(recorded, chosen)) is not None:
+        warn(text)
+    return chosen
 
 
 def test_samples(

@@ -107,7 +107,7 @@ def backend_table(inspection: Inspection) -> Table:
 
 
 def finding_table(findings: Sequence[Finding]) -> Table:
-    """What was found, the worst first."""
+    """The findings, the worst first."""
     table = Table("", "check", "layer", "what is wrong, and what to do", box=box.SIMPLE)
     for finding in findings:
         color = COLORS[finding.severity]
@@ -117,7 +117,7 @@ def finding_table(findings: Sequence[Finding]) -> Table:
 
 
 def change_table(found: NetworkDiff) -> Table:
-    """What differs between two networks in structure and numbers."""
+    """The differences of two networks in structure and numbers."""
     table = Table("layer", "what differs", box=box.SIMPLE, title=f"{found.titles[0]} and {found.titles[1]}")
     for change in found.changes:
         table.add_row(escape(change.layer or ""), escape(change.words))
@@ -125,7 +125,7 @@ def change_table(found: NetworkDiff) -> Table:
 
 
 def part_table(found: NetworkDiff) -> Table:
-    """How the outputs of two networks differ on the same input."""
+    """The differences of two networks' outputs on the same input."""
     table = Table(box=box.SIMPLE)
     for column in ("layer", "values", "active in the first", "in the second", "differ", "first at"):
         table.add_column(column, justify="left" if column in ("layer", "first at") else "right")

@@ -218,7 +218,7 @@ def chosen_samples(
     known = data is not None or checkpoint is not None or (file.parent / "config.yaml").is_file()
     if random or not known:
         return netx_export.random_samples(network, samples), None, "random numbers"
-    part = fitting_data(network, known_data(file, data, checkpoint), changes)
+    part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
     return *test_samples(network, part, samples), part.name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -16,8 +17,16 @@ import numpy as np
 import typer
 
 from lava_qsnn import __version__
-from lava_qsnn.cli import tools
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples, validation_samples
+from lava_qsnn.cli import chip, tools
+from lava_qsnn.cli.inputs import (
+    chosen_changes,
+    class_names,
+    fitting_data,
+    known_data,
+    read_array,
+    test_samples,
+    validation_samples,
+)
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
@@ -50,7 +59,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-for _verb in tools.VERBS:
+for _verb in (*tools.VERBS, *chip.VERBS):
     app.command()(_verb)
 
 
@@ -163,6 +172,7 @@ def export(
     import netx_export
     from lava_qsnn.train.data import make
     from lava_qsnn.train.module import restore
+    from lava_qsnn.train.provenance import metadata
 
     classifier = restore(checkpoint)
     data = make(classifier.config.data)
@@ -177,6 +187,7 @@ def export(
         stock=stock,
         samples=samples,
         levels=levels,
+        metadata=metadata(data),
     )
     tools.show_network(netx_export.inspect(file))
     if samples is not None:
@@ -214,7 +225,7 @@ def run(
     if array is not None:
         x = read_array(array)
     else:
-        part = fitting_data(network, known_data(file, data), chosen_changes(settings, folder, download))
+        part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
         x, labels = test_samples(network, part, samples)
     with progress_bar(f"{backend}, {len(x)} samples") as progress:
         answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
@@ -229,7 +240,8 @@ def run(
         accuracy = (predicted == labels).mean()
         console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
     elif output is None:
-        console.print("classes " + " ".join(map(str, predicted)), highlight=False)
+        names = class_names(network, math.prod(answers.shape[1:-1]))
+        console.print("classes " + " ".join(names[number] for number in predicted), highlight=False)
 
 
 @app.command()
@@ -254,7 +266,9 @@ def verify(
         from lava_qsnn.train.module import restore
 
         net = restore(checkpoint).network
-    part = fitting_data(network, known_data(file, data, checkpoint), chosen_changes(settings, folder, download))
+    part = fitting_data(
+        network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
+    )
     x, _ = test_samples(network, part, samples)
     with progress_bar(f"{len(x)} samples") as progress:
         report = netx_export.verify(

@@ -117,6 +117,9 @@ class Live:
     values: Steps  # of the source
     is_still: ClassVar[bool] = False
 
+    def whole(self, steps: int) -> None:
+        """They are never known before their steps."""
+
     def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
         """Step t as a factor and the frame (n, *shape) that it multiplies."""
         of = self.of

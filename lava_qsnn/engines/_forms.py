@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import singledispatch
 from typing import Any
@@ -11,8 +12,20 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines._stored import StoredPotential
 from lava_qsnn.engines._wires import Steps, Terms
-from lava_qsnn.integer import Bounds, MemoryFree, Neuron, QuantizedLIF, Readout, Shape, integer_dtype
-from lava_qsnn.integer.layouts import empty_channels_last, per_channel
+from lava_qsnn.engines._wrapping import loop
+from lava_qsnn.integer import (
+    CUBA,
+    RF,
+    Bounds,
+    MemoryFree,
+    Neuron,
+    QuantizedLIF,
+    Readout,
+    Shape,
+    SigmaDelta,
+    integer_dtype,
+)
+from lava_qsnn.integer.layouts import channels_first, channels_last, empty_channels_last, per_channel
 
 
 class Currents:
@@ -52,6 +65,22 @@ class Currents:
                 total += np.multiply(frame, self.dtype.type(tap), dtype=self.dtype, casting="unsafe")
         return total
 
+    def every(self, steps: int) -> NDArray[Any] | None:
+        """All steps, (T, n, P), of maps with their channels last; None for a port that nothing feeds."""
+        if not self.products:
+            return None
+        if len(self.products) == 1 and (values := self.products[0].whole(steps)) is not None:
+            return _flat(values, 2)
+        total = np.empty((steps, self.shape[0], math.prod(self.shape[1:])), self.dtype)
+        for t in range(steps):
+            total[t] = _flat(self.total(t), 1)
+        return total
+
+
+def _flat(values: NDArray[Any], axis: int) -> NDArray[Any]:
+    """(.., C, [H, W]) -> (.., P), with channels last, C at some axis; C-contiguous."""
+    return np.ascontiguousarray(channels_last(values, axis).reshape(*values.shape[:axis], -1))
+
 
 #: Computes all steps of a layer: the currents of its ports, and T, to outputs (T, n, *shape), or (1, n, *shape).
 Form = Callable[[Sequence[Currents], int], Steps]
@@ -67,6 +96,11 @@ def form(neuron: Neuron, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype
         ranges: of its currents, per channel.
         dtype: of the currents.
     """
+    return stepping(neuron, ranges)
+
+
+def stepping(neuron: Neuron, ranges: Sequence[Bounds]) -> Form:
+    """Neurons of any kind, by their own step."""
     low, high = neuron.output_range(ranges)
     output = np.dtype(bool) if neuron.spikes else integer_dtype(low, high)
 
@@ -128,6 +162,24 @@ def _(neuron: QuantizedLIF, shape: Shape, ranges: Sequence[Bounds], dtype: np.dt
         for t in range(steps):
             step(stored, ports[0].total(t), spikes[t])
         return spikes
+
+    return fire
+
+
+@form.register(CUBA)
+@form.register(SigmaDelta)
+@form.register(RF)
+def _(neuron: Neuron, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    made = loop(neuron, lambda name: _flat(np.broadcast_to(neuron.along(name, len(shape)), shape), 0))
+    if made is None:
+        return stepping(neuron, ranges)
+    count, (channels, *pixels) = math.prod(shape), shape
+
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        samples = ports[0].shape[0]
+        currents = [port.every(steps) for port in ports]
+        outputs = made(currents, made.start(samples), (steps, samples, count))
+        return channels_first(outputs.reshape(steps, samples, *pixels, channels), 2)
 
     return fire
 

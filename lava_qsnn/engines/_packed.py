@@ -41,8 +41,10 @@ def packed_kernel(synapse: Synapse, source_shape: Shape) -> Kernel | None:
 
 
 def _pays(synapse: Dense | Conv) -> bool:
-    """True if counting bits is faster than BLAS. Milliseconds on one core, AVX-512, one fifth of the inputs spiking
-    (`python -m benchmarks.kernels`; what the rule leaves to BLAS was counted before there was a rule):
+    """True if counting bits is faster than BLAS.
+
+    Milliseconds on one core, AVX-512, one fifth of the inputs spiking (`python -m benchmarks.kernels`; what the rule
+    leaves to BLAS was counted before there was a rule):
 
     | synapse                             | frames | BLAS | counted | tiled, see `_tiled` |
     |-------------------------------------|--------|------|---------|---------------------|

@@ -66,6 +66,9 @@ class Terms(Protocol):
     def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
         """Step t as factors and the frames (n, *shape) they multiply, without those of factor 0."""
 
+    def whole(self, steps: int) -> Steps | None:
+        """All steps (T, n, *shape), where they lie as they are; None where they would have to be put together."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -78,6 +81,10 @@ class Product:
     def is_still(self) -> bool:
         """True if the currents are the same at all steps."""
         return len(self.values) == 1 and len(self.taps) == 1
+
+    def whole(self, steps: int) -> Steps | None:
+        """All steps (T, n, *shape), where they lie as they are; None where they would have to be put together."""
+        return self.values if self.taps == (1,) and len(self.values) == steps else None
 
     def terms(self, t: int) -> list[tuple[int, NDArray[Any]]]:
         """Step t as factors and the frames (n, *shape) they multiply, without those of factor 0."""

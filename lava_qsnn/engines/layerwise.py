@@ -3,6 +3,7 @@
 What a process of one layer, and a process of a whole network, have inside: numpy, no Lava.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import singledispatch
@@ -14,6 +15,7 @@ from lava_qsnn import integer
 from lava_qsnn.engines._kernels import kernel
 from lava_qsnn.engines._stored import StoredPotential
 from lava_qsnn.engines._wires import pooled
+from lava_qsnn.engines._wrapping import Loop, loop
 from lava_qsnn.extras import extra
 from lava_qsnn.integer.layouts import from_frames, from_sequences, per_channel, to_frames, to_sequences
 
@@ -46,7 +48,7 @@ class LayerEngine:
         self.sources = [connection.source for connection in layer.connections]
         self.ports = [connection.port for connection in layer.connections]
         self.shape = network.shapes[layer.name]
-        self.neurons = neurons(layer.neuron, network.port_ranges[layer.name], len(self.shape))
+        self.neurons = neurons(layer.neuron, network.port_ranges[layer.name], self.shape)
         self.count = len(layer.neuron.currents)
 
     def __call__(self, frames: list[np.ndarray], first: bool) -> np.ndarray:
@@ -302,32 +304,57 @@ Neurons = Callable[[Sequence[np.ndarray], bool], np.ndarray]
 
 
 @singledispatch
-def neurons(neuron: integer.Neuron, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
+def neurons(neuron: integer.Neuron, ranges: Sequence[integer.Bounds], shape: integer.Shape) -> Neurons:
     """Make neurons ready: by the row of their kind, or else by their own step, in int64.
 
     Args:
         neuron: the neurons.
         ranges: of their currents, per channel.
-        axes: of the population, 1 or 3.
+        shape: of the population.
     """
     return Stepping(neuron)
 
 
 @neurons.register
-def _(neuron: integer.Readout, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
+def _(neuron: integer.Readout, ranges: Sequence[integer.Bounds], shape: integer.Shape) -> Neurons:
     return lambda currents, first: currents[0].astype(np.int64)
 
 
 @neurons.register
-def _(neuron: integer.MemoryFree, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    threshold = per_channel(neuron.within(ranges), axes).astype(integer.sum_dtype(neuron.reach(ranges)))
+def _(neuron: integer.MemoryFree, ranges: Sequence[integer.Bounds], shape: integer.Shape) -> Neurons:
+    threshold = per_channel(neuron.within(ranges), len(shape)).astype(integer.sum_dtype(neuron.reach(ranges)))
     return lambda currents, first: currents[0] >= threshold
 
 
 @neurons.register
-def _(neuron: integer.QuantizedLIF, ranges: Sequence[integer.Bounds], axes: int) -> Neurons:
-    step = StoredPotential(neuron, ranges, lambda values: per_channel(values, axes))
+def _(neuron: integer.QuantizedLIF, ranges: Sequence[integer.Bounds], shape: integer.Shape) -> Neurons:
+    step = StoredPotential(neuron, ranges, lambda values: per_channel(values, len(shape)))
     return Storing(step)
+
+
+@neurons.register(integer.CUBA)
+@neurons.register(integer.SigmaDelta)
+@neurons.register(integer.RF)
+def _(neuron: integer.Neuron, ranges: Sequence[integer.Bounds], shape: integer.Shape) -> Neurons:
+    made = loop(neuron, lambda name: np.broadcast_to(neuron.along(name, len(shape)), shape).ravel())
+    return Stepping(neuron) if made is None else Looping(made)
+
+
+class Looping:
+    """Neurons with a compiled loop; their state lasts from message to message."""
+
+    def __init__(self, made: Loop) -> None:
+        self.loop = made
+        self.state = made.start(0)
+
+    def __call__(self, currents: Sequence[np.ndarray], first: bool) -> np.ndarray:
+        samples, steps, *shape = currents[0].shape
+        if first:
+            self.state = self.loop.start(samples)
+        # Of a port that nothing feeds there is but one number, spread out.
+        fed = [np.ascontiguousarray(each.swapaxes(0, 1)) if any(each.strides) else None for each in currents]
+        outputs = self.loop(fed, self.state, (steps, samples, math.prod(shape)))
+        return outputs.reshape(steps, samples, *shape).swapaxes(0, 1)
 
 
 class Stepping:

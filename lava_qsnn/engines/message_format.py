@@ -98,7 +98,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Messages:
-    """What the messages of a network hold.
+    """The contents of a network's messages.
 
     Args:
         batch: samples per message, at most.

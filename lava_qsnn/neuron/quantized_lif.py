@@ -111,7 +111,7 @@ class Neuron(LeakyNeuron[parameters.QuantizedLIF]):
 
     @property
     def rule(self) -> Rule:
-        """How its stored potential follows from the one before."""
+        """The rule by which its stored potential follows from the one before."""
         return Rule(self.settings.potential_bits, self.leak, self.settings.reset == "hard")
 
 

@@ -49,8 +49,9 @@ class Silence:
 
 
 class Classifier(LightningModule):
-    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean,
-    and by the spike regulation of its hidden layers if `optimizer.spike_regulation` is not 0.
+    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean.
+
+    The spike regulation of its hidden layers adds to the loss if `optimizer.spike_regulation` is not 0.
 
     Training computes with real numbers. Validation and test compute with the integers that will be deployed, so their
     accuracy is the deployed network's (unless `model.float_weights` asks for real weights).

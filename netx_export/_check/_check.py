@@ -36,7 +36,7 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found by which checks.
+    """Findings, and the checks that found them.
 
     Args:
         findings: the worst first.
@@ -59,7 +59,7 @@ class CheckReport:
 
     @property
     def exit_status(self) -> int:
-        """What `lava-qsnn check` ends with: 0 for nothing but notes, 3 for warnings, 4 for errors."""
+        """The exit status of `lava-qsnn check`: 0 for nothing but notes, 3 for warnings, 4 for errors."""
         return exit_status(self.findings)
 
     def of(self, severity: str) -> tuple[Finding, ...]:
@@ -111,7 +111,7 @@ def check(
 
 
 def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
-    """What the numbers of a network tell by themselves, without running it."""
+    """The findings that a network's numbers give by themselves, without running it."""
     return _look(_network.CHECKS, Subject(network))[0]
 
 

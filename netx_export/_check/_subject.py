@@ -1,4 +1,4 @@
-"""What checks look at, and what a check is."""
+"""The subject of checks, and the check itself."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Check:
         return all(getattr(subject, part) is not None for part in self.needs)
 
     def findings(self, subject: Subject) -> Iterator[Finding]:
-        """What it finds; nothing where a part that it needs is missing."""
+        """The findings of this check; nothing where a part that it needs is missing."""
         for problem in self.look(subject) if self.applies(subject) else ():
             yield Finding(self.name, self.severity, problem.layer, problem.problem, problem.remedy)
 

@@ -8,10 +8,11 @@ rules, `traffic` what moves, `assemble` the function that does it all, `picture`
 from netx_export._chip.assemble import layout
 from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import MAPPINGS
+from netx_export._chip.picture import plot_layout
 from netx_export._chip.populations import Population, Projection, chain
 from netx_export._chip.profiles import CHIPS, Chip, find_chip
 from netx_export._chip.rules import RULES, RuleFinding
-from netx_export._chip.traffic import LayerTraffic, Traffic
+from netx_export._chip.traffic import LayerTraffic, Traffic, spread
 
 __all__ = [
     "CHIPS",
@@ -28,4 +29,6 @@ __all__ = [
     "chain",
     "find_chip",
     "layout",
+    "plot_layout",
+    "spread",
 ]

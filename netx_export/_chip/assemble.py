@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import INPUT, IntegerNetwork, Shape
 from netx_export._chip.layout import Layout, placed
 from netx_export._chip.mappings import map_network
-from netx_export._chip.populations import Population
+from netx_export._chip.pools import can_be_apart
+from netx_export._chip.populations import Population, read_populations
 from netx_export._chip.profiles import Chip, find_chip
 from netx_export._chip.rules import findings
 from netx_export._chip.traffic import count_traffic
@@ -31,7 +33,8 @@ def layout(
     """Lay a network out on chips.
 
     Args:
-        network: a deployed network, its file, or populations of which only shapes, bits and strides are known.
+        network: a deployed network, its file, or what is known of its shapes, bits and strides alone: populations, or
+            a YAML file with a chain of them, see `chain`.
         chip: "loihi2", "loihi2-2022", "loihi1", a `Chip`, or a YAML file with one.
         mapping: of memory-free neurons: "word", "delayed" or "stock".
         activity: input samples, int (N, *input shape, T), with which to count what moves; needs a network.
@@ -46,11 +49,24 @@ def layout(
     """
     profile = find_chip(chip)
     if isinstance(network, (str, os.PathLike)):
-        network = load(network)
-    mapped = map_network(network, profile, mapping) if isinstance(network, IntegerNetwork) else None
-    populations = mapped.populations if mapped is not None else _checked(tuple(network))
-    found = Layout(profile, mapping, placed(populations, profile), mapped=mapped)
-    return _judged(found, activity)
+        is_shapes = Path(network).suffix in (".yaml", ".yml")
+        network = read_populations(network) if is_shapes else load(network)
+    if isinstance(network, IntegerNetwork):
+        return _judged(_of_network(network, profile, mapping), activity)
+    return _judged(Layout(profile, mapping, placed(_checked(tuple(network)), profile)), activity)
+
+
+def _of_network(network: IntegerNetwork, chip: Chip, mapping: str) -> Layout:
+    """Poolings are merged where what they become fits a core, and are neurons of their own where it does not."""
+    apart: set[str] = set()
+    while True:
+        mapped = map_network(network, chip, mapping, apart)
+        try:
+            return Layout(chip, mapping, placed(mapped.populations, chip), mapped=mapped)
+        except DeploymentError as error:
+            if error.layer is None or error.layer in apart or not can_be_apart(network, error.layer):
+                raise
+            apart.add(error.layer)
 
 
 def _judged(found: Layout, activity: NDArray[np.integer[Any]] | None) -> Layout:

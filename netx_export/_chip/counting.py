@@ -180,7 +180,7 @@ def any_synapse(indicator: NDArray[np.bool_], synapse: Synapse, target: Cut) -> 
 
 
 def reached_by_any(indicator: NDArray[np.bool_], synapse: Synapse, shape: Shape) -> NDArray[np.bool_]:
-    """Where a message arrives: of each target (N, C or 1, H, W, T), if any source in its receptive field is not 0.
+    """The targets at which a message arrives, (N, C or 1, H, W, T): if any source in the receptive field is not 0.
 
     Args:
         indicator: where the source is not 0, (N, C, H, W, T).

@@ -1,4 +1,4 @@
-"""Where a network lies on chips: cores, words and chips of each layer, as the compiler cuts it and at the least."""
+"""The layout of a network on chips: cores, words and chips of each layer, as the compiler cuts it and at the least."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lava_qsnn.integer import Shape
 from netx_export._chip.mappings import Mapped
 from netx_export._chip.partition import Cut, compiled, tight
+from netx_export._chip.pools import Relay
 from netx_export._chip.populations import Population, Projection
 from netx_export._chip.profiles import Chip
 from netx_export._chip.report import layout_dict
@@ -20,6 +21,10 @@ from netx_export._chip.storage import Box, Demand, demand, outgoing, stored_bits
 if TYPE_CHECKING:
     from netx_export._chip.rules import RuleFinding
     from netx_export._chip.traffic import Traffic
+
+
+#: The kind of neurons that pool in front of a layer.
+RELAY = Relay.kind
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Layout:
     Args:
         chip: the profile that it was laid out for.
         mapping: of memory-free neurons.
-        layers: in the network's order.
+        parts: its layers in the network's order, each behind the relays that pool for it, if it has any.
         findings: of the design rules.
         mapped: the network behind it; None where only shapes are known.
         traffic: what moves for some samples; None without activity.
@@ -118,25 +123,30 @@ class Layout:
 
     chip: Chip
     mapping: str
-    layers: tuple[LayerLayout, ...]
+    parts: tuple[LayerLayout, ...]
     findings: tuple[RuleFinding, ...] = ()
     mapped: Mapped | None = None
     traffic: Traffic | None = None
 
     @property
+    def layers(self) -> tuple[LayerLayout, ...]:
+        """The network's layers, in its order, without the relays."""
+        return tuple(part for part in self.parts if part.population.neuron != RELAY)
+
+    @property
     def cores(self) -> int:
-        """Cores by the compiler's rules."""
-        return sum(layer.cores for layer in self.layers)
+        """Cores by the compiler's rules, those of relays included."""
+        return sum(part.cores for part in self.parts)
 
     @property
     def tight_cores(self) -> int:
         """The fewest cores for parts of any extent: a lower bound."""
-        return sum(layer.tight_cores for layer in self.layers)
+        return sum(part.tight_cores for part in self.parts)
 
     @property
     def chips(self) -> int:
         """Chips by the compiler's rules."""
-        return int(self.layers[-1].chips[-1]) + 1
+        return int(self.parts[-1].chips[-1]) + 1
 
     @property
     def tight_chips(self) -> int:
@@ -149,8 +159,8 @@ class Layout:
         return self.chip.board(self.chips)
 
     def layer(self, name: str) -> LayerLayout:
-        """The layer of that name."""
-        return next(layer for layer in self.layers if layer.name == name)
+        """The layer, or the relays, of that name."""
+        return next(part for part in self.parts if part.name == name)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain data, with the format's version."""

@@ -5,13 +5,13 @@
     delayed    binary spikes, and K synapses of weight L_k W and delay k for each weight W
     stock      Loihi's CUBA neuron with a current decay of one half, which sums the shift taps itself
 
-Other neurons send their own outputs under each of them. All counts are of the network with poolings merged.
+Other neurons send their own outputs under each of them. Poolings are merged, or are relays: see `pools`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from lava_qsnn.integer import (
     QuantizedLIF,
     Readout,
 )
+from netx_export._chip.pools import without_poolings
 from netx_export._chip.populations import Population, Projection
 from netx_export._chip.profiles import Chip
 from netx_export._chip.storage import optimized_bits
@@ -50,19 +51,21 @@ _KNOWN = {"cuba": "lif", "cuba_readout": "lif", "sigma_delta": "sigma_delta"}
 
 @dataclass(frozen=True)
 class Message:
-    """What a source sends into some projections: one message for each time step at which it is not 0.
+    """The messages of a source into some projections: one message for each time step at which it is not 0.
 
     Args:
         source: the name of a layer, or "input".
         taps: the weights of the source's outputs in it, those of this time step first.
         targets: the layers that it goes to, each with the numbers of its connections.
         payload_bits: 0 for a spike without payload, else 8, 16 or 24; more than 24 do not fit a message.
+        is_bounded: False if the source's equations allow more bits, which its data decide whether it needs.
     """
 
     source: str
     taps: tuple[int, ...]
     targets: tuple[tuple[str, int], ...]
     payload_bits: int
+    is_bounded: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,16 @@ class Mapped:
     waits: dict[tuple[str, int], int]
 
 
-def map_network(network: IntegerNetwork, chip: Chip, mapping: str) -> Mapped:
-    """Map a network.
+def map_network(network: IntegerNetwork, chip: Chip, mapping: str, apart: Collection[str] = ()) -> Mapped:
+    """Map a network; poolings of the layers in `apart` become neurons of their own.
 
     Raises:
         ConfigurationError: there is no such mapping, or the chip cannot have it.
-        DeploymentError: a pooling does not merge into the synapses after it; the text names the layer.
+        DeploymentError: a loop of layers has fewer time steps of delay than layers.
     """
     if mapping not in MAPPINGS:
         raise ConfigurationError(f"there is no mapping {mapping!r:.60}", remedy=f"choose one of {', '.join(MAPPINGS)}")
-    merged = network.merged
+    merged = without_poolings(network, apart)
     if mapping == "word" and not chip.message_bits and any(map(has_history, merged.layers)):
         raise ConfigurationError(
             f"traces of memory-free neurons are graded messages, and {chip.name} sends spikes without a payload",
@@ -242,7 +245,9 @@ def _messages(network: IntegerNetwork, mapping: str, waits: dict[tuple[str, int]
                         taps = (0,) * waits[layer.name, number] + _taps(network, layer, mapping)
                     groups.setdefault(taps, []).append((layer.name, number))
         for taps, targets in groups.items():
-            yield Message(source, taps, tuple(targets), payload_bits(*network.trace_range(source, taps)))
+            bits = payload_bits(*network.trace_range(source, taps))
+            is_bounded = bits <= PAYLOADS[-1] or source == INPUT or not network.layer(source).neuron.wraps
+            yield Message(source, taps, tuple(targets), bits if is_bounded else PAYLOADS[-1], is_bounded)
 
 
 def payload_bits(low: int, high: int) -> int:

@@ -93,9 +93,10 @@ def _fits(population: Population, chip: Chip, demands: Demands) -> Fits:
 
 def too_large(population: Population, chip: Chip, taken: Demand) -> DeploymentError:
     """The error of a layer of which not even one neuron fits a core: the limit, and the split that would help."""
-    name, share = max(((name, float(share)) for name, share in taken.shares(chip).items()), key=lambda each: each[1])
-    value, limit = int(getattr(taken, name)), getattr(chip, name)
-    parts = math.ceil(share)
+    shares = {name: float(share) for name, share in taken.shares(chip).items() if float(share) > 1}
+    name = max(shares, key=lambda each: shares[each])
+    limit, parts = getattr(chip, name), math.ceil(shares[name])
+    broken = (f"{int(getattr(taken, each)):,} of {getattr(chip, each):,} {described(each)}" for each in shares)
     remedy = {
         "axons_in": f"let at most {limit:,} sources reach a neuron: pool more, use a convolution, or split the layer's "
         f"sources among {parts} layers whose outputs a further one adds",
@@ -104,7 +105,7 @@ def too_large(population: Population, chip: Chip, taken: Demand) -> DeploymentEr
         f"among {parts} layers whose outputs a further one adds",
     }.get(name, "use another kind of neuron")
     return DeploymentError(
-        f"it fits no core of {chip.name}: one neuron alone takes {value:,} of {limit:,} {described(name)}",
+        f"it fits no core of {chip.name}: one neuron alone takes {', '.join(broken)}",
         layer=population.name,
         remedy=remedy,
     )

@@ -6,12 +6,14 @@ That is all a layout needs, so that a network can be laid out whose weights nobo
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lava_qsnn.errors import DeploymentError
+from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import INPUT, Shape, whole
+from netx_export._chip.yaml_files import read_mapping
 
 #: The connectivities that a projection can have.
 KINDS = ("dense", "conv", "one_to_one")
@@ -133,6 +135,34 @@ def chain(input_shape: Shape, rows: Sequence[dict[str, Any]]) -> tuple[Populatio
         populations.append(population)
         source, shape = population.name, population.shape
     return tuple(populations)
+
+
+def read_populations(path: str | os.PathLike[str]) -> tuple[Population, ...]:
+    """Read a chain of layers of which only shapes, bits and strides are known from a YAML file.
+
+    The file has the keys `input`, a shape, and `layers`, a list of rows as `chain` takes them.
+
+    Raises:
+        ConfigurationError: the file is no such thing.
+        DeploymentError: a layer does not fit the one before it; the text names it.
+        FileNotFoundError: there is no such file.
+    """
+    values = read_mapping(path, "a network's shapes")
+    shape, rows = values.get("input"), values.get("layers")
+    if set(values) != {"input", "layers"} or not _is_shape(shape) or not _is_rows(rows):
+        raise ConfigurationError(
+            f"'{path}' does not hold an input's shape and a list of layers",
+            remedy="write for example 'input: [784]' and 'layers: [{channels: 128, bits: 8}, {channels: 10}]'",
+        )
+    return chain(tuple(values["input"]), values["layers"])
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and len(value) in (1, 3) and all(isinstance(each, int) for each in value)
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 #: What a row may say of its projection, and of its population.

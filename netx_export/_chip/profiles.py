@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer import whole
+from netx_export._chip.yaml_files import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ LARGEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Chip:
-    """What one chip offers, and what its compiler does with it.
+    """One chip: its resources, and the ways of its compiler with them.
 
     Args:
         name: for tables.
@@ -226,20 +227,3 @@ def read_chip(path: str | os.PathLike[str]) -> Chip:
         return Chip(**values)
     except ConfigurationError as error:
         raise ConfigurationError(f"'{path}': {error.problem}", remedy=error.remedy) from None
-
-
-def read_mapping(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
-    """The mapping of texts that a YAML file holds; ConfigurationError if it holds none."""
-    import yaml  # a base dependency, and none of what a layout without files needs
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file '{path}'")
-    try:
-        found = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"'{path}' is no YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise ConfigurationError(
-            f"'{path}' is no mapping of keys to values", remedy=f"write {what} as KEY: VALUE lines"
-        )
-    return found

@@ -29,7 +29,7 @@ def layout_dict(layout: Layout) -> dict[str, Any]:
         "chips": layout.chips,
         "tight_chips": layout.tight_chips,
         "board": layout.board,
-        "layers": [layer_dict(layer) for layer in layout.layers],
+        "layers": [layer_dict(layer) for layer in layout.parts],
         "findings": [asdict(finding) for finding in layout.findings],
         **({} if layout.traffic is None else {"traffic": layout.traffic.as_dict()}),
     }
@@ -70,3 +70,13 @@ def layer_dict(layer: LayerLayout) -> dict[str, Any]:
         "stored_bits": list(layer.stored_bits),
         "program": "unknown" if population.program else "known",
     }
+
+
+def cores_text(of: Layout | LayerLayout) -> str:
+    """The range of cores in words: from the lower bound to those of the compiler's rules."""
+    return counted(of.cores, "core") if of.tight_cores == of.cores else f"{of.tight_cores:,} to {of.cores:,} cores"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, with an s but for one."""
+    return f"{number:,} {thing}" + ("s" if number != 1 else "")

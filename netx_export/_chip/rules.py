@@ -30,7 +30,7 @@ STOCK_INTERVALS = (1, 2, 4)
 
 @dataclass(frozen=True)
 class RuleFinding:
-    """What a rule found.
+    """One finding of a rule.
 
     Args:
         rule: the rule's name.
@@ -56,7 +56,7 @@ class RuleFinding:
 
 def weight_bits(found: Layout) -> Iterator[RuleFinding]:
     """Stored weights have 8 bits at most: -256 to 254, even, or up to 255 of one sign."""
-    for layer in found.layers:
+    for layer in found.parts:
         for projection in layer.population.projections:
             if projection.bits > found.chip.weight_bits:
                 yield RuleFinding(
@@ -72,11 +72,22 @@ def weight_bits(found: Layout) -> Iterator[RuleFinding]:
 def message_bits(found: Layout) -> Iterator[RuleFinding]:
     """Payloads of messages fit what the chip sends."""
     for message in found.mapped.messages if found.mapped is not None else ():
-        if message.payload_bits > found.chip.message_bits:
+        layer = None if message.source == INPUT else message.source
+        if not message.is_bounded and found.chip.message_bits:
+            yield RuleFinding(
+                "message_bits",
+                "unknown",
+                layer,
+                f"its equations allow larger messages than {found.chip.message_bits} bits; whether any are depends on "
+                "the data",
+                "look at the least and greatest outputs that lava-qsnn check tells of your data",
+                found.chip.source_of("message_bits"),
+            )
+        elif message.payload_bits > found.chip.message_bits:
             yield RuleFinding(
                 "message_bits",
                 "error",
-                None if message.source == INPUT else message.source,
+                layer,
                 f"messages of '{message.source}' need {message.payload_bits} bits of payload, beyond "
                 f"{found.chip.message_bits}",
                 "use a shorter history, taps or inputs of fewer bits, or another mapping",
@@ -124,7 +135,7 @@ def threshold_bias(found: Layout) -> Iterator[RuleFinding]:
 
 
 def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
-    """What stands in the way of computing the network exactly with Loihi's own CUBA neuron."""
+    """The obstacles to computing the network exactly with Loihi's own CUBA neuron."""
     if found.mapped is None or found.mapping != "stock":
         return
     network = found.mapped.network
@@ -146,7 +157,7 @@ def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_width(found: Layout) -> Iterator[RuleFinding]:
     """Sources of convolutions are at most 256 wide."""
-    for layer in found.layers:
+    for layer in found.parts:
         for projection in layer.population.projections:
             if projection.kind == "conv" and projection.source_shape[2] > WIDEST_SOURCE:
                 yield RuleFinding(
@@ -162,7 +173,7 @@ def conv_width(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
     """Groups and dilation of 1 are all that public examples show on a chip."""
-    for layer in found.layers:
+    for layer in found.parts:
         for projection in layer.population.projections:
             if projection.groups != 1 or projection.dilation != (1, 1):
                 yield RuleFinding(
@@ -178,7 +189,7 @@ def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_multichip(found: Layout) -> Iterator[RuleFinding]:
     """A convolution must not span chips."""
-    for layer in found.layers:
+    for layer in found.parts:
         spans = len(set(layer.chips.tolist()))
         if spans > 1 and any(each.kind == "conv" for each in layer.population.projections):
             yield RuleFinding(
@@ -193,7 +204,7 @@ def conv_multichip(found: Layout) -> Iterator[RuleFinding]:
 
 def delays(found: Layout) -> Iterator[RuleFinding]:
     """Synaptic delays are limited, and convolutions ignore them."""
-    for layer in found.layers:
+    for layer in found.parts:
         for projection in layer.population.projections:
             limit = 0 if projection.kind == "conv" else found.chip.longest_delay
             if projection.delay > limit:
@@ -230,7 +241,7 @@ def skips(found: Layout) -> Iterator[RuleFinding]:
 
 def program(found: Layout) -> Iterator[RuleFinding]:
     """Neurons that need a program of their own: nobody outside knows whether it fits."""
-    for layer in found.layers:
+    for layer in found.parts:
         if layer.population.program is not None:
             yield RuleFinding(
                 "program",
@@ -310,6 +321,6 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings(found: Layout) -> Iterator[RuleFinding]:
-    """What all rules find in a layout."""
+    """The findings of all rules in a layout."""
     for rule in RULES:
         yield from rule(found)

@@ -51,7 +51,7 @@ class Box(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """What parts of a layer take of their cores' resources; the names are those of a chip's limits."""
+    """The demand of a layer's parts on their cores' resources; the names are those of a chip's limits."""
 
     axons_in: Counts
     synmem_words: Counts
@@ -114,7 +114,7 @@ def words(bits: Any) -> Any:
 
 
 def demand(population: Population, box: Box, chip: Chip, sent: int, per_neuron: bool) -> Demand:
-    """What parts of a layer take.
+    """The demand of a layer's parts.
 
     Args:
         sent, per_neuron: entries of the table of outgoing axons per position, or per neuron; see `outgoing`.

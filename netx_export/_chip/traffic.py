@@ -1,4 +1,4 @@
-"""What moves for some samples: messages, payloads, synaptic operations, words read and updates, exact whole numbers.
+"""The traffic of some samples: messages, payloads, synaptic operations, words read and updates, exact whole numbers.
 
 Computed with the `fast` engine, layer by layer. SynOps are effective ones as NeuroBench (Yik and others 2025) counts
 them: nonzero input times nonzero weight; biases and poolings are not counted; an accumulation (AC) where every input is
@@ -31,7 +31,7 @@ PART = 2**24
 
 @dataclass(frozen=True)
 class LayerTraffic:
-    """What moves for one layer, of N samples.
+    """The traffic of one layer for N samples.
 
     Args:
         messages: that it sends, (N,): one for each core that a neuron's output, or trace, goes to.
@@ -60,7 +60,7 @@ class LayerTraffic:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What moves in a network for N samples of T time steps.
+    """The traffic of a network for N samples of T time steps.
 
     Args:
         samples, timesteps: N and T.
@@ -218,7 +218,7 @@ class _Part:
         self.outputs = {INPUT: self.x.astype(np.int64)} | _outputs(self.network, self.x)
         chips = self.layout.chips + 1
         self.chip_pairs = np.zeros((len(self.x), chips, chips), np.int64)
-        cores = {INPUT: 1} | {layer.name: layer.cores for layer in self.layout.layers}
+        cores = {INPUT: 1} | {layer.name: layer.cores for layer in self.layout.parts}
         self.tallies = {name: self._tally(number) for name, number in cores.items()}
         for message in self.mapped.messages:
             self._send(message)
@@ -277,7 +277,7 @@ class _Part:
         tally.words_read += self._read(layer, number, connection, target)
 
     def _carried(self, layer: Layer, connection: Connection) -> list[Counts]:
-        """What a connection's synapses are given, (N, *shape, T): one array, or one for each of their delays."""
+        """The numbers that a connection's synapses are given, (N, *shape, T): one array, or one for each delay."""
         outputs = self.outputs[connection.source]
         before, taps = (0,) * connection.delay, layer.neuron.taps[: self.network.timesteps]
         if self.layout.mapping == "word" or not has_history(layer):
@@ -287,7 +287,7 @@ class _Part:
         return [traces(outputs, (*before, *(0,) * k, 1)) for k, tap in enumerate(taps) if tap]
 
     def _sent(self, layer: Layer, connection: Connection) -> Counts:
-        """How often each source neuron sends a message for a connection: (N, *shape)."""
+        """Count how often each source neuron sends a message for a connection: (N, *shape)."""
         return _count(self._carried(layer, connection)[:1])
 
     def _read(self, layer: Layer, number: int, connection: Connection, target: LayerLayout) -> Counts:
@@ -343,7 +343,7 @@ def _outputs(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> dict[str, 
 
 
 def _count(carried: list[Counts]) -> Counts:
-    """How often each neuron is not 0, over all time steps of arrays (N, *shape, T): (N, *shape)."""
+    """Count at how many steps each neuron is not 0, over all time steps of arrays (N, *shape, T): (N, *shape)."""
     return np.asarray(sum((each != 0).sum(-1) for each in carried), np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What differs between two networks in structure and numbers, in words."""
+"""The differences of two networks in structure and numbers, in words."""
 
 from __future__ import annotations
 

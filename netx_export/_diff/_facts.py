@@ -1,4 +1,4 @@
-"""What differs between two networks, as data."""
+"""The differences of two networks, as data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LayerDiff:
 
 @dataclass(frozen=True)
 class NetworkDiff:
-    """What differs between two networks.
+    """The differences of two networks.
 
     Args:
         titles: of the two, their files' names.
@@ -80,7 +80,7 @@ class NetworkDiff:
 
     @property
     def exit_status(self) -> int:
-        """What `lava-qsnn diff` ends with: 0 for equal networks, 3 if only numbers differ, 4 if outputs do, too."""
+        """The exit status of `lava-qsnn diff`: 0 for equal networks, 3 if only numbers differ, 4 if outputs do, too."""
         if self.first is not None or (self.changes and not self.layers):
             return FAILED
         return WARNED if self.changes else CLEAN

@@ -32,7 +32,7 @@ def common_samples(one: IntegerNetwork, other: IntegerNetwork, samples: int) -> 
 def layer_diffs(
     one: IntegerNetwork, other: IntegerNetwork, found: list[Pair], x: NDArray[np.integer[Any]]
 ) -> tuple[LayerDiff, ...]:
-    """How the outputs of layers that belong together, and have one shape, differ on a batch."""
+    """The differences on a batch of the outputs of layers that belong together and have one shape."""
     mine, its = simulate_layers(one, x, "fast"), simulate_layers(other, x, "fast")
     names = [(a.name, b.name) for a, b in both(found) if mine[a.name].shape == its[b.name].shape]
     rows = [next(iter(compare_outputs("second", [a], mine, {a: its[b]}))) for a, b in names]

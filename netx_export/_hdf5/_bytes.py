@@ -67,6 +67,7 @@ class Blocks:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.left = min(len(view), MOST_METADATA)
+        self.heaps: dict[int, dict[int, memoryview]] = {}  # texts of any length, by address and number
 
     def read(self, address: int, size: int, signature: bytes) -> Cursor:
         """Read what is between the signature of a block and its checksum, its last four bytes."""

@@ -23,8 +23,8 @@ FLETCHER32 = 3
 #: Filters that are not read, by their numbers.
 UNREAD = {4: "szip", 5: "n-bit", 6: "scale-offset", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32015: "zstandard"}
 
-#: Bytes of a reference to a text of any length, and such texts in an array.
-REFERENCE, MOST_TEXTS = 16, 64
+#: Bytes of a reference to a text of any length; such texts in an array, and letters, as all take the longest's room.
+REFERENCE, MOST_TEXTS, MOST_LETTERS = 16, 2**17, 2**24
 
 #: Axes of an array.
 MOST_AXES = 8
@@ -255,6 +255,8 @@ def _texts(references: NDArray[Any], blocks: Blocks) -> NDArray[Any]:
     if references.size > MOST_TEXTS:
         raise foreign(f"{references.size:,} texts")
     texts = [_text(Cursor(memoryview(each.tobytes())), blocks) for each in references.ravel()]
+    if max(map(len, texts), default=0) * references.size > MOST_LETTERS:
+        raise foreign(f"{references.size:,} texts with more than {MOST_LETTERS:,} letters")
     return np.array(texts or [b""], "S")[: references.size].reshape(references.shape)
 
 
@@ -262,15 +264,24 @@ def _text(reference: Cursor, blocks: Blocks) -> bytes:
     length, address, index = reference.integer(4), reference.integer(8), reference.integer(4)
     if not length:
         return b""
+    if address not in blocks.heaps:
+        blocks.heaps[address] = _heap(address, blocks)
+    found = blocks.heaps[address].get(index)
+    if found is None or length > len(found):
+        raise damage("a text is not where it should be")
+    return bytes(found[:length])
+
+
+def _heap(address: int, blocks: Blocks) -> dict[int, memoryview]:
+    """The objects of a global heap (III.E) by their numbers; the first where several have one."""
     head = blocks.unchecked(address, 16, b"GCOL")
     head.expect("version of a heap", 1)
     head.bytes(3)
-    objects = Cursor(_piece(blocks, address, head.integer(8))[16:])
+    objects = Cursor(blocks.unchecked(address, head.integer(8)).data[16:])
+    found: dict[int, memoryview] = {}
     while len(objects.data) >= 16:
         number, _, _, size = objects.integer(2), objects.integer(2), objects.integer(4), objects.integer(8)
         if not number:
             break
-        data = objects.bytes(-(-size // 8) * 8)
-        if number == index and length <= size:
-            return bytes(data[:length])
-    raise damage("a text is not where it should be")
+        found.setdefault(number, objects.bytes(-(-size // 8) * 8)[:size])
+    return found

@@ -1,4 +1,4 @@
-"""How a stock file is read: what NetX is told besides the file."""
+"""The options of reading a stock file: all that NetX is told besides the file."""
 
 from __future__ import annotations
 

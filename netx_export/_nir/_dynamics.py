@@ -47,15 +47,15 @@ class Dynamics:
         """The state i, v before the first step, (N, *shape) each."""
         return np.zeros((samples, *self.shape)), np.zeros((samples, *self.shape))
 
-    def step(self, state: tuple[Floats, Floats], x: Floats) -> tuple[Floats, tuple[Floats, Floats]]:
-        """One time step of x (N, *shape): what is put out, and the state after it."""
+    def step(self, state: tuple[Floats, Floats], x: Floats) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+        """One time step of x (N, *shape): what is put out, the potential v before a reset, and the state after it."""
         current, potential = state
         current = (1 - self.current_leak) * current + x
         potential = (1 - self.potential_leak) * potential + self.gain * current + self.offset
         if self.threshold is None:
-            return potential, (current, potential)
+            return potential, potential, (current, potential)
         fired = potential > self.threshold
-        return fired.astype(np.float64), (current, np.where(fired, self.reset, potential))
+        return fired.astype(np.float64), potential, (current, np.where(fired, self.reset, potential))
 
 
 def read_dynamics(node: Any, dt: float, place: str) -> Dynamics:

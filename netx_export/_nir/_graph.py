@@ -55,7 +55,7 @@ class Population:
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """What a NIR graph means in time steps of dt: populations in an order in which only delayed paths point back."""
+    """A NIR graph in time steps of dt: populations in an order in which only delayed paths point back."""
 
     input_shape: Shape
     populations: tuple[Population, ...]
@@ -150,7 +150,7 @@ def _target_shape(route: Route, shapes: Mapping[str, Shape], name: str) -> Shape
 
 
 def _constant(leading: tuple[Route, ...], shapes: Mapping[str, Shape], name: str) -> Floats:
-    """What all biases on the way to a population add up to, each once for each way that leads on from it."""
+    """The sum of all biases on the way to a population, each once for each way that leads on from it."""
     total, counted = np.zeros(shapes[name]), set()
     for route in leading:
         shape = shapes[route.source]

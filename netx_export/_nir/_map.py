@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import nir
-import numpy as np
 
 from lava_qsnn.extras import extra
 from netx_export._nir._dynamics import NEURONS, Dynamics, read_dynamics
@@ -67,9 +66,9 @@ def _convolution(found: Convolution) -> nn.Module:
 
 def _filled(module: nn.Linear | nn.Conv2d, weight: Any, bias: Any) -> nn.Module:
     with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+        module.weight.copy_(torch.tensor(weight))
         if module.bias is not None:
-            module.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+            module.bias.copy_(torch.tensor(bias))
     return module
 
 
@@ -94,7 +93,7 @@ class _Scale(nn.Module):
 
 
 class _Delay(nn.Module):
-    """What it was given some steps ago; its state is what it still holds, the oldest first."""
+    """A delay: gives what it was given some steps ago; its state is what it still holds, the oldest first."""
 
     def __init__(self, steps: int) -> None:
         super().__init__()

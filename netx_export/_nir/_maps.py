@@ -31,7 +31,7 @@ class Map:
         return x
 
     def constant(self, source: Shape) -> Floats | None:
-        """What it adds to each result, float64 (*output_shape,); None for nothing."""
+        """The constant that it adds to each result, float64 (*output_shape,); None for nothing."""
         return None
 
 

@@ -16,7 +16,7 @@ from lava_qsnn.integer import IntegerNetwork, Layer, MemoryFree, Neuron, Quantiz
 
 @dataclass(frozen=True)
 class Form:
-    """How one layer is written.
+    """The written form of one layer.
 
     Args:
         node: its neurons; None where the sum before them is what it puts out.
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def levels(self) -> NDArray[np.float64]:
-        """What potentials must exceed, for each neuron: halfway between two integers, so that NIR's > is our >=."""
+        """The levels that potentials must exceed, (*shape): halfway between integers, so that NIR's > is our >=."""
         levels = per_channel(self.network.thresholds(self.layer.name) - 0.5, len(self.shape))
         return np.broadcast_to(levels, self.shape)
 

@@ -1,4 +1,4 @@
-"""What differs between a deployed network and its NIR graph, counted on random samples."""
+"""The differences of a deployed network and its NIR graph, counted on random samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS = 256
 
 
 class Count(NamedTuple):
-    """How many of some values differ."""
+    """The number of values that differ."""
 
     mismatches: int
     values: int
@@ -38,7 +38,7 @@ def compare(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]
         exact: raise DeploymentError if anything differs.
     """
     x = random_samples(network, SAMPLES)[..., :STEPS]
-    wanted, found = run_fast(network, x, layers=list(network)), evaluate(graph, x)
+    wanted, found = run_fast(network, x, layers=list(network)), evaluate(graph, x).outputs
     differing, values = 0, 0
     for layer in network:
         theirs = found[graph.output.name if layer == network.output.name else names[layer]]
@@ -54,7 +54,7 @@ def compare(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]
 
 
 def metadata(network: IntegerNetwork, style: str, dt: float, count: Count) -> dict[str, Any]:
-    """What a graph says about itself, in plain numbers and texts."""
+    """The facts that a graph tells about itself, in plain numbers and texts."""
     return {
         "producer": "lava-qsnn",
         "style": style,

@@ -114,7 +114,7 @@ def _held(row: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 def bound(reach: int, limits: dict[str, int], label: str) -> Element:
-    """How many bits a reach takes, on a scale of WIDEST bits with a mark for each limit."""
+    """A bar of the bits that a reach takes, on a scale of WIDEST bits with a mark for each limit."""
     bits = min(WIDEST, math.log2(max(2, reach)))
     marks = [
         tag("line", tag("title", f"{name}: 2^{bit}"), x1=bit, x2=bit, y1=0, y2=10, class_="limit")

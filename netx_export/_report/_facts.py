@@ -28,7 +28,7 @@ MOST_CLASSES = 24
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values lie in each of some intervals of equal width from `low` to `high`, both included."""
+    """Counts of values in each of some intervals of equal width from `low` to `high`, both included."""
 
     low: int
     high: int
@@ -42,7 +42,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Raster:
-    """What some neurons of a population put out at each step of a sample, int, a row a neuron."""
+    """The outputs of some neurons of a population at each step of a sample, int, a row a neuron."""
 
     neurons: int  # of the population
     steps: int  # of the sample
@@ -68,7 +68,7 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network answers: sums over time, and, where labels are known, how many are right.
+    """The network's answers: sums over time, and, where labels are known, how many are right.
 
     Args:
         sums: of the outputs over time, of the sample that is drawn; empty if there are many outputs.
@@ -158,7 +158,7 @@ def histogram(values: NDArray[np.integer[Any]], low: int | None = None, high: in
 
 
 def raster(sample: NDArray[np.integer[Any]]) -> Raster:
-    """What a population puts out in one sample, (*shape, T): of a large one neurons at equal distances."""
+    """The outputs of a population in one sample, (*shape, T): of a large one neurons at equal distances."""
     rows = sample.reshape(-1, sample.shape[-1])
     shown = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).astype(int))
     kept = rows[shown, :MOST_STEPS]

@@ -87,7 +87,7 @@ def _box(place: int, left: float, name: str, text: str, look: str, rate: float |
 
 
 def _meter(x: float, y: float, rate: float) -> list[Element]:
-    """How active a layer was, as a bar and in percent."""
+    """The activity of a layer, as a bar and in percent."""
     return [
         tag("text", f"{rate:.0%}", x=x + 58, y=y - 11, class_="rate"),
         tag("rect", x=x, y=y, width=58, height=5, rx=2.5, class_="scale"),
@@ -100,7 +100,7 @@ def _top(place: int) -> float:
 
 
 def _straight(report: NetworkReport, places: Mapping[str, int], left: float) -> Iterable[Element]:
-    """What comes from the layer just before, as an arrow with its synapse beside it."""
+    """The connection from the layer just before, as an arrow with its synapse beside it."""
     x = left + BOX_WIDTH / 2
     for layer in report.layers:
         place = places[layer.summary.name]
@@ -118,7 +118,7 @@ def _edge_text(synapse: str, delay: int) -> str:
 
 
 def _arcs(report: NetworkReport, places: Mapping[str, int]) -> tuple[list[Arc], list[Arc]]:
-    """What skips layers, and what goes back, each in lanes in which no two meet."""
+    """The connections that skip layers and those that go back, each in lanes in which no two meet."""
     found: tuple[list[Arc], list[Arc]] = ([], [])
     edges = [
         (places[source], places[layer.summary.name], _edge_text(synapse, delay))

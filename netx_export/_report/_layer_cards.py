@@ -62,7 +62,7 @@ def _card(layer: LayerFacts) -> Element:
 
 
 def _weights(layer: LayerFacts) -> str:
-    """How many weights are below 0, and how many are 0, in words."""
+    """The numbers of weights that are below 0 and that are 0, in words."""
     summary = layer.summary
     zeros = f", {summary.zero_weights / summary.weights:.0%} are 0" if summary.zero_weights else ""
     return f"{layer.negative_weights / summary.weights:.0%} are negative{zeros}."

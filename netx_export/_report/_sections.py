@@ -60,7 +60,7 @@ def _figures(report: NetworkReport) -> Iterable[tuple[str, str]]:
 
 
 def findings(report: NetworkReport) -> Element | None:
-    """What was found, the worst first; nothing if that is nothing."""
+    """The findings, the worst first; nothing if there are none."""
     if not report.check.findings:
         return None
     cards = [
@@ -99,7 +99,7 @@ def _backends(report: NetworkReport) -> Element:
 
 
 def _compared(report: NetworkReport, backend: str) -> str:
-    """What a comparison with the reference came to, if there was one."""
+    """The result of a comparison with the reference, if there was one."""
     comparison = report.check.comparison
     if backend == "reference":
         return "the judge of all others"
@@ -193,7 +193,7 @@ def _cell(many: int, strength: float, right: bool) -> Element:
 
 
 def footer(report: NetworkReport, version: str) -> Element:
-    """Where the page comes from."""
+    """The origin of the page."""
     inspection = report.inspection
     name = inspection.file.path if inspection.file is not None else "a network in memory"
     return tag(

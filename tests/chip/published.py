@@ -1,4 +1,4 @@
-"""What compilers of Loihi printed in public notebooks, as rows of shapes, bits and cores; no weights."""
+"""Results that compilers of Loihi printed in public notebooks, as rows of shapes, bits and cores; no weights."""
 
 from __future__ import annotations
 

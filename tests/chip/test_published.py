@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import netx_export
+from lava_qsnn.integer import (
+    CUBA,
+    INPUT,
+    Connection,
+    Conv,
+    Dense,
+    Input,
+    IntegerNetwork,
+    Layer,
+    OneToOne,
+    Synapse,
+)
 from netx_export import LayerLayout
 from tests.chip import published
 from tests.chip.published import Row
@@ -82,3 +95,36 @@ def test_the_tight_packing_bounds_the_compilers_from_below(network: object, chip
     assert found.tight_chips <= found.chips
     if network is not published.MNIST:
         assert found.tight_cores < found.cores
+
+
+def cuba(channels: int) -> CUBA:
+    zero = np.zeros(channels, np.int64)
+    return CUBA(zero + 1024, zero + 128, zero + 64, zero)
+
+
+def pilotnet_lif() -> IntegerNetwork:
+    """PilotNet of CUBA neurons, its pixels biases of the first ones, with weights of the bits that its file has."""
+    random = np.random.default_rng(0)
+    pixels = Connection(INPUT, OneToOne(np.ones(3, np.int64)), port=1)
+    layers, source = [Layer("pixels", (pixels,), cuba(3))], "pixels"
+    shape: tuple[int, ...] = (3, 66, 200)
+    for population in published.PILOTNET_LIF[1:]:
+        (projection,) = population.projections
+        low, high = -(2 ** (projection.bits - 1)), 2 ** (projection.bits - 1) - 1
+        if projection.kind == "conv":
+            weight = random.integers(low, high + 1, (population.shape[0], shape[0], 3, 3))
+            synapse: Synapse = Conv(weight, projection.stride, projection.padding)
+        else:
+            weight = random.integers(low, high + 1, (population.shape[0], int(np.prod(shape))))
+            weight[0, :2] = low, high
+            synapse = Dense(weight)
+        layers.append(Layer(population.name, (Connection(source, synapse),), cuba(population.shape[0])))
+        source, shape = population.name, population.shape
+    return IntegerNetwork(Input((3, 66, 200), 255), 16, tuple(layers))
+
+
+def test_a_deployed_network_takes_the_same_cores_as_its_shapes() -> None:
+    shapes, deployed = (netx_export.layout(each, "loihi2-2022") for each in (published.PILOTNET_LIF, pilotnet_lif()))
+    assert cores(deployed.layers) == cores(shapes.layers)
+    assert [each.synmem_words for each in deployed.layers] == [each.synmem_words for each in shapes.layers]
+    assert deployed.findings == ()

@@ -1,4 +1,6 @@
-"""The networks of the files beside this one, which commit 3f14d1f wrote in version 1 of the format, by running this:
+"""The networks of the files beside this one, which commit 3f14d1f wrote in version 1 of the format.
+
+It ran this:
 
 python -m tests.data.version_1 tests/data
 """
@@ -43,7 +45,7 @@ def all_kinds() -> integer.IntegerNetwork:
 
 
 def exact_chain() -> integer.IntegerNetwork:
-    """What stock NetX computes exactly: weights are shifted, and shared with its part of the file."""
+    """A chain that stock NetX computes exactly: weights are shifted, and shared with its part of the file."""
     taps = integer.shift_taps(4)
     layers = (
         layer(
@@ -56,7 +58,7 @@ def exact_chain() -> integer.IntegerNetwork:
 
 
 def other_chain() -> integer.IntegerNetwork:
-    """What it computes nearly: a stored potential, and taps that are no powers of two."""
+    """A chain that it computes nearly: a stored potential, and taps that are no powers of two."""
     lif = integer.QuantizedLIF(4, 3, "hard", [0] * 9, range(9), range(-4, 5), range(10, 190, 20))
     layers = (
         layer("stored", lif, ("input", integer.Dense(some(9, 12)))),

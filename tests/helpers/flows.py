@@ -1,4 +1,4 @@
-"""What the tests of networks that take messages share: a network, inputs, and faults."""
+"""Shared parts of the tests of networks that take messages: a network, inputs, and faults."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def samples(count: int, timesteps: int = 5) -> np.ndarray:
 
 
 def items(x: np.ndarray, grain: str) -> Iterator[np.ndarray]:
-    """What to put in: samples, or their frames."""
+    """The items to put in: samples, or their frames."""
     return iter(x) if grain == "sample" else (sample[..., t] for sample in x for t in range(x.shape[-1]))
 
 

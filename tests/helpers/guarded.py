@@ -1,4 +1,4 @@
-"""What tests of guarded runs share: a source that may fail, whole programs, and a look at what is left behind."""
+"""Shared parts of tests of guarded runs: a source that may fail, whole programs, and a look at what is left behind."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def actors_of(child: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def all_end(processes: list[psutil.Process]) -> bool:
-    """Whether all end soon; a zombie has ended, and only waits for its foster parent."""
+    """True if all end soon; a zombie has ended, and only waits for its foster parent."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and any(map(is_alive, processes)):
         time.sleep(0.01)

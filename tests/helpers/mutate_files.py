@@ -131,14 +131,13 @@ def _redirect(content: bytearray, place: int, subject: Subject, random: np.rando
 
 
 def subjects(folder: Path) -> list[Subject]:
-    """Files of every kind: chains and skips, dense and convolutional, poolings and delays, both neurons, metadata, few
-    and many members of groups."""
+    """Files of every kind: chains and skips, poolings and delays, both neurons, metadata, few and many members."""
     networks = (_conv(), _deep(), _lif(), _residual(), _wide(), _pooled())
     return [subject(network, folder) for network in networks]
 
 
 def verdict(subject: Subject, content: bytes, path: Path) -> str:
-    """What `load` says of a mutant: "refused", "equal", or what is wrong."""
+    """The verdict of `load` on a mutant: "refused", "equal", or what is wrong."""
     path.write_bytes(content)
     try:
         loaded = netx_export.load(path)

@@ -27,10 +27,10 @@ class Graph:
         self.busy: set[str] = set()
 
     def outputs(self, name: str) -> NDArray[np.float64]:
-        """What a node puts out, (N, *shape, T)."""
+        """The outputs of a node, (N, *shape, T)."""
         steps = self.x.shape[-1]
         for t in range(steps):
-            for neuron in self.nodes:
+            for neuron in (each for each, node in self.nodes.items() if type(node) in NEURONS):
                 self.value(neuron, t)
         return torch.stack([self.value(name, t) for t in range(steps)], -1).numpy()
 

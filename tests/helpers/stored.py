@@ -34,7 +34,7 @@ def network(**more: Any) -> integer.IntegerNetwork:
 
 
 def newer() -> integer.IntegerNetwork:
-    """What version 1 could not say: negative inputs, delays, poolings, metadata."""
+    """A network that version 1 could not say: negative inputs, delays, poolings, metadata."""
     pools = integer.SumPool((2, 1), (1, 2), (1, 0), (1, 3)), integer.SumPool((1, 2), (2, 1))
     first = integer.Connection("input", integer.Conv(np.arange(1, 5).reshape(2, 2, 1, 1)), 3, 0, pools)
     size = int(np.prod(first.output_shape((2, 5, 7))))

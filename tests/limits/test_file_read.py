@@ -250,7 +250,7 @@ class TestWhatIsRead:
     def test_other_releases_may_put_obstacles_into_other_words(
         self, tmp_path: Path, timesteps: int, words: str
     ) -> None:
-        """Whether there are any counts: stock NetX computes 4 steps exactly, and 8 not."""
+        """Only that there are some counts: stock NetX computes 4 steps exactly, and 8 not."""
         expected = small(timesteps=timesteps)
         assert bool(expected.stock_obstacles) == (timesteps == 8)
         found = loaded(tmp_path, expected, attribute("stock_obstacles", np.bytes_(words)))

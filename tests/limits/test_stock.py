@@ -1,4 +1,4 @@
-"""What stock NetX is told of a layer, number by number, and where it stops being exact, each limit from both sides."""
+"""Numbers that stock NetX is told of a layer, and the limits at which it stops being exact, each from both sides."""
 
 from __future__ import annotations
 

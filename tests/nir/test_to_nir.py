@@ -80,7 +80,7 @@ def samples(network: integer.IntegerNetwork, count: int = 4, seed: int = 1) -> N
 
 
 def in_steps(make: Callable[[], Any], x: NDArray[np.int64], batched: bool = True) -> NDArray[np.float64]:
-    """What an imported module puts out, (N, *shape, T), one step after the other."""
+    """The outputs of an imported module, (N, *shape, T), one step after the other."""
     answers = []
     for sample in torch.tensor(x, dtype=torch.float32):
         module, state, steps = make(), None, []

@@ -151,7 +151,7 @@ def test_wrong_keys_types_and_numbers_are_named(content: Any, text: str) -> None
 
 
 def told(entry: Field[Any], annotation: Any) -> str:
-    """What the documentation says of a parameter: its default, and what may be chosen."""
+    """The documentation of a parameter: its default, and what may be chosen."""
     default = "" if entry.default is MISSING else f"{plain(entry.default)}: ".replace("None", "null")
     kinds = [each for each in (get_args(annotation) or (annotation,)) if each not in (int, float, type(None))]
     named = [choice for kind in kinds for choice in (get_args(kind) if get_origin(kind) is Literal else [])]

@@ -129,7 +129,7 @@ def test_every_epoch_has_its_own_order_and_seeds_repeat_it() -> None:
 
 
 class Place:
-    """What a data module asks a trainer."""
+    """The part of a trainer that a data module asks."""
 
     def __init__(self, world_size: int, global_rank: int) -> None:
         self.world_size, self.global_rank = world_size, global_rank

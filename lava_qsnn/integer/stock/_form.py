@@ -109,7 +109,7 @@ def _begins(first: Layer) -> str:
 
 
 def _check_messages(layer: Layer, before: Layer | None, bits: int) -> None:
-    """What a recurrent layer sends itself has as many bits as what comes in."""
+    """Refuse a recurrent layer that sends itself other bits than come in."""
     recurrent = any(each.source == layer.name for each in layer.connections)
     graded = isinstance(before.neuron, SigmaDelta) if before is not None else bits > 0
     if recurrent and not graded and not layer.neuron.spikes and not isinstance(layer.neuron, CUBAReadout):

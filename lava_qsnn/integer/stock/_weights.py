@@ -1,4 +1,4 @@
-"""What unmodified NetX makes of the weights of dense layers, bit for bit, and which weights make what is wanted.
+"""Weights of dense layers as unmodified NetX makes them, bit for bit, and those that make what is wanted.
 
 NetX shifts a layer's weights up until they use 8 bits, 9 with a sign. Lava's fixed-point Dense clips them, cuts off the
 bits below `num_weight_bits`, and shifts sums down again: I[t] = floor(sum_j W_ij s_j[t] / 2^k). Mostly this is
@@ -67,7 +67,7 @@ def _factors_of_two(parts: Sequence[NDArray[Any]]) -> int:
 
 
 def _kept(weight: Integers, cut: int) -> Integers:
-    """What Lava clips and cuts off, by the signs that it finds itself: `cut` bits, one more of mixed signs."""
+    """Weights as Lava clips and cuts them, by the signs that it finds itself: `cut` bits, one more of mixed signs."""
     limit = 2**WEIGHT_BITS - 1
     if weight.min() < 0 < weight.max():
         return weight.clip(-limit - 1, limit) >> cut + 1 << cut + 1

@@ -177,8 +177,10 @@ class NetworkModel(AbstractSubProcessModel):
 
 
 class FusedNetworkProcess(NetworkProcess):
-    """A NetworkProcess of one process. It is never made: where Lava's own run configurations look for models of a
-    NetworkProcess, they should find but one, which all of them choose; `fused()` alone chooses the model below.
+    """A NetworkProcess of one process, which is never made.
+
+    Where Lava's own run configurations look for models of a NetworkProcess, they should find but one, which all of them
+    choose; `fused()` alone chooses the model below.
     """
 
 

@@ -131,6 +131,7 @@ class SampleData(LightningDataModule):
     """
 
     classes: ClassVar[int] = 10
+    names: ClassVar[tuple[str, ...]] = ()  # of the classes; none where their numbers say it all
     most_bits: ClassVar[int] = 8
     still: ClassVar[bool] = True
     contents: ClassVar[str] = "files"  # of the folder, for error messages
@@ -165,6 +166,11 @@ class SampleData(LightningDataModule):
         """Known without reading any file."""
         shape = (math.prod(self.shape),) if self.data.flatten else self.shape
         return Properties(shape, self.data.input_bits, self.data.timesteps, self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class."""
+        return self.names or tuple(map(str, range(self.classes)))
 
     def read(self) -> tuple[Arrays, Arrays]:
         """Training and test samples, as each data set reads them.

@@ -185,6 +185,10 @@ class DVSGesture(EventData):
     source, title, contents = "DVSGesture", "DVS128 Gesture", "folders ibmGestureTrain and ibmGestureTest"
     layout = ("ibmGestureTrain", "ibmGestureTest")
     sensor, default_size, classes = 128, 64, 11
+    names = (
+        *("hand clapping", "right hand wave", "left hand wave", "right arm clockwise", "right arm counter-clockwise"),
+        *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other gestures"),
+    )
 
 
 class CIFAR10DVS(EventData):
@@ -194,7 +198,7 @@ class CIFAR10DVS(EventData):
     """
 
     source, title, contents = "CIFAR10DVS", "CIFAR10-DVS", "ten folders of .aedat4 files"
-    layout = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    layout = names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     sensor, default_size = 128, 48
     test_fraction = 0.1
 

@@ -102,6 +102,7 @@ class FashionMNIST(MNIST):
     """Fashion-MNIST: ten kinds of clothes in MNIST's own format."""
 
     source = datasets.FashionMNIST
+    names = tuple(datasets.FashionMNIST.classes)
 
 
 class CIFAR10(SampleData):
@@ -112,6 +113,7 @@ class CIFAR10(SampleData):
 
     shape = (3, 32, 32)
     contents = "binary or Python version"
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     binary: ClassVar[str] = "cifar-10-batches-bin"
     files: ClassVar[tuple[tuple[str, ...], ...]] = (
         tuple(f"data_batch_{number}.bin" for number in range(1, 6)),

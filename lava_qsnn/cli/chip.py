@@ -1,0 +1,177 @@
+"""Verbs about the chip: where a network lies, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from lava_qsnn.cli.inputs import chosen_changes
+from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder
+from lava_qsnn.cli.tables import COLORS, shape_text
+from lava_qsnn.cli.terminal import console
+from lava_qsnn.cli.tools import Samples, chosen_samples
+from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.extras import require
+
+if TYPE_CHECKING:
+    from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, Traffic
+
+Network = Annotated[
+    Path, typer.Argument(help="A NetX file, or a YAML file of shapes, bits and strides alone.", metavar="FILE")
+]
+ChipName = Annotated[str, typer.Option("--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.")]
+MappingName = Annotated[str, typer.Option("--mapping", help="Of memory-free neurons: word, delayed or stock.")]
+
+
+#: Columns of the table of cores.
+COLUMNS = ("layer", "shape", "bits", "cores", "neurons", "axons in", "out", "SynMem", "state", "all", "nearest limit")
+
+
+def layout(
+    file: Network,
+    chip: ChipName = "loihi2",
+    mapping: MappingName = "word",
+    data: Data = None,
+    array: Array = None,
+    random: Annotated[bool, typer.Option("--random", help="Count what moves for random inputs.")] = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 8,
+    as_json: AsJson = False,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the chips to a PNG or SVG file.")] = None,
+) -> None:
+    """Show where a network lies on Loihi: cores, memories, design rules; with samples, what moves."""
+    import netx_export
+
+    if picture is not None:
+        require("plot", "matplotlib")
+    wanted = data is not None or array is not None or random
+    x = _samples(file, data, array, random, chosen_changes(settings, folder, download), samples) if wanted else None
+    found = netx_export.layout(file, chip, mapping, activity=x)
+    if picture is not None:
+        netx_export.plot_layout(found, picture)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    show_layout(found, file.name)
+    if picture is not None:
+        console.print(f"drew the chips to {picture}", highlight=False)
+
+
+def _samples(
+    file: Path, data: str | None, array: Path | None, random: bool, changes: dict[str, object], samples: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.integer]]:
+    import netx_export
+
+    if file.suffix in (".yaml", ".yml"):
+        raise ConfigurationError("shapes alone have no activity", remedy="give a network's file, or no data")
+    return chosen_samples(netx_export.load(file), file, data, array, random, changes, samples)[0]
+
+
+def show_layout(found: Layout, name: str) -> None:
+    """Print a layout's tables."""
+    console.print(core_table(found, name))
+    console.print(sum_table(found))
+    if found.traffic is not None:
+        console.print(traffic_table(found.traffic))
+    if found.findings:
+        console.print(rule_table(found))
+
+
+def core_table(found: Layout, name: str) -> Table:
+    """The layers of a network on their cores."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=f"{name} on {found.chip.name}, mapping {found.mapping}")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("layer", "nearest limit") else "right")
+    for part in found.parts:
+        table.add_row(*_core_row(found, part))
+    return table
+
+
+def _core_row(found: Layout, part: LayerLayout) -> tuple[str, ...]:
+    cores = str(part.cores) if part.tight_cores == part.cores else f"{part.tight_cores}..{part.cores}"
+    shares = {
+        "synmem_words": part.synmem_words,
+        "state_words": part.state_words,
+        "total_words": part.total_words,
+    }
+    memories = (f"{words:,} {words / getattr(found.chip, name):.0%}" for name, words in shares.items())
+    return (
+        escape(part.name),
+        shape_text(part.shape),
+        " ".join(map(str, part.stored_bits)),
+        cores,
+        f"{part.neurons_per_core:,}",
+        f"{part.axons_in:,}",
+        f"{part.axons_out:,}",
+        *memories,
+        part.binding.replace("_", " "),
+    )
+
+
+def sum_table(found: Layout) -> Table:
+    """Cores and chips of the whole network; numbers are ranges, from a lower bound to the compiler's rules."""
+    table = Table(show_header=False, box=box.SIMPLE)
+    table.add_row("cores", f"{found.tight_cores:,} at the least, {found.cores:,} by the compiler's rules")
+    table.add_row("chips", f"{found.tight_chips:,} at the least, {found.chips:,} by the compiler's rules")
+    board = found.board or ("none that is known" if found.chip.boards else "no boards are known")
+    table.add_row("smallest board", board)
+    table.add_row("columns", "neurons, axons and words of 64 bits are those of a layer's fullest core")
+    table.add_row("profile", escape(found.chip.source))
+    return table
+
+
+def traffic_table(traffic: Traffic) -> Table:
+    """What moves, the mean of a sample and its spread."""
+    from lava_qsnn.integer import INPUT
+    from netx_export import spread
+
+    table = Table(
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        title=f"for a sample: mean of {traffic.samples} ± standard deviation, {traffic.timesteps} time steps",
+    )
+    columns = ("layer", "messages", "payload bits", "SynOps", "dense", "words read", "updates", "idle")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "layer" else "right")
+
+    def shown(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
+        numbers = spread(counts if counts.ndim == 1 else counts.sum(1))
+        return f"{numbers['mean']:,.0f} ± {numbers['deviation']:,.0f}"
+
+    rows: list[tuple[str, LayerTraffic | Traffic]] = [*traffic.layers.items(), ("all of it", traffic)]
+    for name, each in rows:
+        sent = (shown(each.messages), shown(each.payload_bits))
+        done = (shown(each.synops), f"{each.dense_synops:,}", shown(each.words_read))
+        neurons = (f"{each.updates:,}", shown(each.idle_updates))
+        table.add_row(escape(name), *sent, *(("",) * 5 if name == INPUT else (*done, *neurons)))
+    return table
+
+
+def rule_table(found: Layout) -> Table:
+    """What the design rules found, the same of several layers once."""
+    colors = {**COLORS, "unknown": "magenta"}
+    table = Table("", "rule", "layer", "what was found, what to do, and the origin of the limit", box=box.SIMPLE)
+    layers: dict[RuleFinding, list[str]] = {}
+    for finding in found.findings:
+        layers.setdefault(replace(finding, layer=None), []).append(finding.layer or "")
+    for finding, names in layers.items():
+        color = colors[finding.severity]
+        advice = f"\n[dim]{escape(finding.remedy)}[/dim]" if finding.remedy else ""
+        text = f"{escape(finding.problem)}{advice}\n[dim]{escape(finding.source)}[/dim]"
+        shown = ", ".join(names) if len(names) < 4 else f"{names[0]} .. {names[-1]}, {len(names)} layers"
+        table.add_row(f"[{color}]{finding.severity}[/{color}]", finding.rule, escape(shown), text)
+    return table
+
+
+#: The verbs of this module, in the order of the command's help.
+VERBS = (layout,)
