@@ -6,6 +6,7 @@ depth d, counted in synapses, sees the first time step of each sample at steps d
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -170,10 +171,14 @@ class RestingDelayDense(DelayDense):
         )
 
 
-class _Resting:
+class _Resting(PyLoihiProcessModel):
     """The common part of models that know when a sample begins. Those of Lava below it may have another process."""
 
     implements_process = None
+    bias_mant: np.ndarray
+    real: np.ndarray
+    imag: np.ndarray
+    a_buff: np.ndarray
 
     def is_first(self) -> bool:
         depth, timesteps = self.proc_params["depth"], self.proc_params["timesteps"]
