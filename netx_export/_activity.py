@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.integer import IntegerNetwork
+from netx_export._open import sample_steps
 
 #: Of random samples, the fraction of numbers that are not 0: in one half of the samples, and in the other.
 DENSE, SPARSE = 0.9, 0.2
 
 #: Time steps of random samples for networks that have no longest one.
 STEPS = 32
+
+#: Magnitude of the largest random number.
+LARGEST = 255
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,14 @@ class Activity:
 
 
 def random_samples(network: IntegerNetwork, samples: int, seed: int = 0) -> NDArray[np.int64]:
-    """Random inputs of a network's range, int64 (samples, *input shape, T), by turns dense and sparse."""
+    """Random inputs of a network's range, int64 (samples, *input shape, T), by turns dense and sparse.
+
+    Of a wide range, such as the 16 bits of an input block, numbers up to LARGEST are taken.
+    """
     random = np.random.default_rng(seed)
-    shape = (samples, *network.input.shape, STEPS if network.is_endless else network.timesteps)
-    x = random.integers(network.input.minimum, network.input.maximum + 1, shape)
+    shape = (samples, *network.input.shape, sample_steps(network, STEPS))
+    low, high = max(network.input.minimum, -LARGEST), min(network.input.maximum, LARGEST)
+    x = random.integers(low, high + 1, shape)
     x[::2] *= random.random(x[::2].shape) < DENSE
     x[1::2] *= random.random(x[1::2].shape) < SPARSE
     return x

@@ -15,7 +15,9 @@ from lava_qsnn.integer import (
     Shape,
     Synapse,
 )
+from netx_export._file_weights import file_weights
 from netx_export._hdf5 import read_contents
+from netx_export._open import is_stock
 from netx_export._schema import GROUP
 from netx_export._words import neuron_words
 
@@ -89,6 +91,8 @@ def weight_bits(synapse: Synapse) -> int:
 
 def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[str, int]:
     """Bytes that the weights alone take in a network's file: by layer. Errors as `load`."""
+    if is_stock(network):
+        return {each.layer: each.stored for each in file_weights(network, path)}
     stored = read_contents(path).stored
     return {
         layer.name: sum(

@@ -30,6 +30,7 @@ from lava_qsnn.integer import (
 )
 from lava_qsnn.integer import Input as IntegerInput
 from netx_export._fold_slayer import slayer_layer
+from netx_export._netx import Note
 from netx_export._slayer import form, refuse_late_mixtures, refuse_unknown
 
 Block = nn.Module
@@ -143,7 +144,7 @@ class _Graph:
     layers: list[Layer] = field(default_factory=list)
     poolings: tuple[SumPool, ...] = ()
     flat: bool = False
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def add(self, block: Block, shortcut: _Place | None = None) -> None:
         """Add a block; `shortcut` is where its skip connection starts, if it has one."""

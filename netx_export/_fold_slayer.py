@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import CUBA, CUBAReadout, Input, Layer, Shape
 from netx_export._hdf5 import Contents
-from netx_export._netx import Block, Reading, input_block, synaptic_block
+from netx_export._netx import Block, Note, Reading, input_block, synaptic_block
 from netx_export._netx import Group as StockGroup
 from netx_export._slayer import exported, family, form, refuse_unknown
 
@@ -23,7 +23,7 @@ MOST_GROUPS = 127
 
 
 def slayer_layer(
-    block: Any, name: str, before: Layer | None, start: Input, shape: Shape, flat: bool, notes: list[str]
+    block: Any, name: str, before: Layer | None, start: Input, shape: Shape, flat: bool, notes: list[Note]
 ) -> Layer:
     """The layer that NetX makes of a slayer block.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lava_qsnn.integer import INPUT, IntegerNetwork, Shape
+from lava_qsnn.integer import ENDLESS, INPUT, IntegerNetwork, Shape
 from netx_export._check import check_numbers
 from netx_export._describe import LayerSummary, describe, state_bits, weight_bytes
+from netx_export._file_weights import FileWeights, file_weights
 from netx_export._findings import Finding
-from netx_export._read import load
+from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import BACKENDS
 from netx_export._stock import StockUse, stock_use
+from netx_export._stock_call import feeding, stock_call
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Inspection:
     Args:
         file: None for a network that was not read from one.
         timesteps: the longest sample.
-        stock: how unmodified lava-dl opens, runs and reads the file; None without a file.
+        weights_on_file: of a stock file, its weights beside those that NetX computes with; else empty.
+        stock: how unmodified lava-dl opens, runs and reads a file of this project; None for others.
+        opening: the same in sentences, for stock files, too.
         findings: of the checks that look at the numbers alone, the worst first.
     """
 
@@ -61,8 +65,15 @@ class Inspection:
     timesteps: int
     layers: tuple[LayerSummary, ...]
     backends: tuple[BackendFacts, ...]
+    weights_on_file: tuple[FileWeights, ...]
     stock: StockUse | None
+    opening: tuple[str, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def is_endless(self) -> bool:
+        """True if samples may have any number of time steps."""
+        return self.timesteps >= ENDLESS
 
     @property
     def neurons(self) -> int:
@@ -75,30 +86,55 @@ class Inspection:
         return sum(layer.weights for layer in self.layers)
 
 
-def inspect(network: IntegerNetwork | str | os.PathLike[str]) -> Inspection:
+def inspect(network: NetworkOrPath, **options: Any) -> Inspection:
     """Describe a network without running it.
 
     Args:
         network: a deployed network, or the path of its file.
+        options: of `load`, for stock files.
 
     Raises:
-        FileFormatError, FileNotFoundError: as `load`.
+        FileFormatError, FileNotFoundError, ConfigurationError: as `load`.
     """
-    file, stock = None, None
-    if not isinstance(network, IntegerNetwork):
-        path, network = Path(network), load(network)
-        file = FileFacts(str(path), path.stat().st_size, weight_bytes(network, path))
-        stock = stock_use(path)
-    given = network.input
+    return inspected(opened(network, **options), None if isinstance(network, IntegerNetwork) else Path(network))
+
+
+def inspected(loaded: IntegerNetwork, path: Path | None) -> Inspection:
+    """Describe a network, and the file that it was read from, if there is one."""
+    stock = None if path is None or is_stock(loaded) else stock_use(path)
+    given = loaded.input
     return Inspection(
-        file,
-        InputFacts(given.shape, given.minimum, given.maximum, given.bits, state_bits(network, INPUT)),
-        network.timesteps,
-        tuple(describe(network)),
+        None if path is None else FileFacts(str(path), path.stat().st_size, weight_bytes(loaded, path)),
+        InputFacts(given.shape, given.minimum, given.maximum, given.bits, state_bits(loaded, INPUT)),
+        loaded.timesteps,
+        tuple(describe(loaded)),
         tuple(
-            BackendFacts(name, backend.summary, backend.refusal(network), backend.absence())
+            BackendFacts(name, backend.summary, backend.refusal(loaded), backend.absence())
             for name, backend in BACKENDS.items()
         ),
+        file_weights(loaded, path) if path is not None and is_stock(loaded) else (),
         stock,
-        check_numbers(network),
+        _opening(loaded, stock),
+        check_numbers(loaded),
     )
+
+
+def _opening(network: IntegerNetwork, stock: StockUse | None) -> tuple[str, ...]:
+    """Sentences on how unmodified lava-dl opens and feeds a file; none for a network without one."""
+    if stock is not None:
+        return stock.lines
+    if not is_stock(network):
+        return ()
+    call = stock_call(network)
+    neuron = network.output.neuron
+    place = (
+        "spikes of stock.out"
+        if neuron.spikes
+        else "messages of stock.out"
+        if neuron.feeds
+        else "voltages of stock.layers[-1].neuron.v"
+    )
+    lines = (f"stock = {call}", feeding(network), f"the answer is the {place}")
+    if call.reset_interval is None:
+        return (*lines, "reset_interval is the time steps of a sample, which the file does not say")
+    return lines

@@ -54,7 +54,8 @@ def load(
     """Read a network from a file that `export` wrote, or from any NetX file, as unmodified NetX computes it.
 
     A file of this project says all by itself. What else NetX must be told about a stock file, the options say; what
-    NetX does silently to such a file stands in the network's metadata, `network.metadata["netx"]["notes"]`.
+    NetX does silently to such a file stands in the network's metadata, `network.metadata["netx"]["notes"]`, and is told
+    by `check`.
     The HDF5 library, which some files can end or stall, never sees either; see `netx_export._hdf5`.
 
     Args:

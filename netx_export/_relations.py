@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lava_qsnn.integer import Connection
 
 Weights = NDArray[np.integer[Any]]
 
@@ -50,6 +53,20 @@ def _is_scaled(meant: Weights, found: Weights) -> bool:
 
 def _same(one: Weights, other: Weights) -> bool:
     return one.shape == other.shape and bool((one == other).all())
+
+
+def aligned(meant: Connection, found: Connection) -> tuple[Connection, Connection]:
+    """Two connections with weights in one scale, where their sums are shifted down by different bits."""
+    shift = max(meant.sum_shift, found.sum_shift)
+    return _shifted(meant, shift), _shifted(found, shift)
+
+
+def _shifted(connection: Connection, shift: int) -> Connection:
+    by = shift - connection.sum_shift
+    if not by:
+        return connection
+    synapse = replace(connection.synapse, weight=connection.synapse.weight.astype(np.int64) << by)  # type: ignore
+    return replace(connection, synapse=synapse, sum_shift=shift)
 
 
 #: The relations of weights that were meant to those that are found, in the order in which they are looked for.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import input_message_bits
+from netx_export._open import is_stock
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,31 @@ class StockCall:
         )
 
 
-def stock_call(network: IntegerNetwork) -> StockCall:
-    """The call that a network needs: NetX resets each sample's states, and takes its input's numbers as they are."""
-    return StockCall(input_message_bits(network), network.timesteps, 1)
+def stock_call(network: IntegerNetwork, steps: int | None = None) -> StockCall:
+    """The call that a network needs: NetX resets each sample's states, and takes its input's numbers as they are.
+
+    Args:
+        network: a deployed network, or one of a stock file, whose samples have so many steps.
+        steps: of a sample; the network's longest one by default.
+    """
+    told = network.metadata["netx"]["input_message_bits"] if is_stock(network) else input_message_bits(network)
+    longest = None if network.is_endless else network.timesteps
+    return StockCall(int(told), steps or longest, 0 if has_input_block(network) else 1)
+
+
+def has_input_block(network: IntegerNetwork) -> bool:
+    """True if data are written into the neurons of a first layer, as into the Input block of a stock file."""
+    first = network.layers[0]
+    return first.connections[0].synapse.kind == "one_to_one" and first.neuron.wraps
+
+
+def feeding(network: IntegerNetwork) -> str:
+    """The place where unmodified NetX takes a network's input, in words."""
+    if not has_input_block(network):
+        return "connect the data to stock.inp"
+    first = network.layers[0]
+    port = "neuron.a_in" if first.neuron.kind == "sigma_delta" else "neuron.bias_mant"
+    told = network.metadata.get("netx", {}).get("transform")
+    hint = "" if told is None else f"; the file hints at {told['weight']} x + {told['bias']} of data x from 0 to 1"
+    verb = "connect the data to" if port == "neuron.a_in" else "write the data at each step into"
+    return f"{verb} stock.layers[0].{port}, for stock.inp is connected to nothing{hint}"

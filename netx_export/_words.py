@@ -27,6 +27,23 @@ LISTED_TAPS = 8
 DECAY_BITS = 12
 
 
+#: Kinds whose names are not simply written out.
+NAMES = {
+    "cuba": "CUBA",
+    "cuba_readout": "CUBA readout",
+    "memory_free": "memory-free",
+    "quantized_lif": "quantized LIF",
+    "rf": "RF",
+    "rf_iz": "RF_IZ",
+    "sigma_delta": "sigma-delta",
+}
+
+
+def kind_words(kind: str) -> str:
+    """The name of a kind of neuron or synapse as it is written."""
+    return NAMES.get(kind, kind.replace("_", " "))
+
+
 @singledispatch
 def neuron_words(neuron: Neuron) -> tuple[str, ...]:
     """The meaning of a neuron's numbers, one clause each: a kind without a row of its own lists them by their names."""
@@ -68,7 +85,6 @@ def _(neuron: CUBA) -> tuple[str, ...]:
         f"keeps {_share(neuron.current_decay)} of its current and {_share(neuron.voltage_decay)} of its voltage",
         *((f"has a bias, {spread(neuron.bias)}",) if neuron.bias.any() else ()),
         fires,
-        "current and voltage have 24 bits, 6 of them below the unit of thresholds",
     )
 
 

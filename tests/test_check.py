@@ -289,6 +289,7 @@ def test_the_command_tells_by_its_status_what_it_found(tmp_path: Path, capsys, m
 @pytest.mark.lava
 def test_the_command_takes_the_call_of_netx(tmp_path: Path, capsys, monkeypatch) -> None:
     netx_export.write(some_network(), tmp_path / "some.net")
-    status, out, _ = call(capsys, monkeypatch, "check", tmp_path / "some.net", "--reset-interval", 0, "--samples", 2)
+    options = ("--netx-reset-interval", 0, "--samples", 2)
+    status, out, _ = call(capsys, monkeypatch, "check", tmp_path / "some.net", *options)
     assert status == 4
     assert "reset_interval=None runs samples of 4 steps into each other" in out

@@ -60,7 +60,7 @@ def test_numbers_that_change_no_output_are_told_apart_from_those_that_do() -> No
 
 
 @settings(max_examples=20, deadline=None)
-@given(index=st.integers(0, 2), by=st.sampled_from([-25, -9, 6, 15, 40]), seed=st.integers(0, 99))
+@given(index=st.integers(0, 2), by=st.sampled_from([-40, -20, -8, 20, 60]), seed=st.integers(0, 99))
 def test_the_first_difference_is_the_first_there_is(index: int, by: int, seed: int) -> None:
     """Judged by comparing the outputs of both by hand."""
     one, other = chain(seed=seed), raised(chain(seed=seed), index, by)
@@ -84,7 +84,7 @@ def test_the_first_difference_is_the_first_there_is(index: int, by: int, seed: i
 
 
 def test_overlays_show_the_sample_in_which_the_networks_part() -> None:
-    one, other = chain(), raised(chain(), 0, 15)
+    one, other = chain(), raised(chain(), 0, -20)
     x = netx_export.random_samples(one, 6)
     first = netx_export.diff(one, other, x).first
     assert first is not None
@@ -94,7 +94,7 @@ def test_overlays_show_the_sample_in_which_the_networks_part() -> None:
     assert ((codes == 1) == ((mine == its) & (mine != 0))).all()
     assert ((codes == 2) == (mine > its)).all()
     assert ((codes == 3) == (mine < its)).all()
-    assert (codes == 2).any()
+    assert (codes == 3).any()
 
 
 def test_words_name_the_relation_of_weights() -> None:

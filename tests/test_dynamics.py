@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn.engines import _fast
+from lava_qsnn.engines._dense_circle import DenseCircle
 from lava_qsnn.engines.layerwise import NetworkEngine
 from lava_qsnn.errors import ConfigurationError, DeploymentError, RangeError
 from netx_export._schema import digest
@@ -94,6 +96,28 @@ def test_shorter_samples_and_still_inputs() -> None:
     assert not any(mismatches(judged(CIRCLES, x), netx_export.simulate_layers(CIRCLES, x, "fast")).values())
     still = np.broadcast_to(batch(CIRCLES, 3)[..., :1], batch(CIRCLES, 3).shape)
     assert not any(mismatches(judged(CIRCLES, still), netx_export.simulate_layers(CIRCLES, still, "fast")).values())
+
+
+@pytest.mark.parametrize("neurons", [3, 90])
+def test_a_population_that_feeds_itself_has_a_loop_of_its_own(neurons: int) -> None:
+    random = np.random.default_rng(neurons)
+    shape = (neurons, neurons)
+    slow = integer.DelayedDense(random.integers(-30, 31, shape), random.integers(0, 40, shape))
+    links = (
+        integer.Connection("input", integer.Dense(random.integers(-40, 60, (neurons, 4))), sum_bits=32),
+        integer.Connection("input", integer.Dense(random.integers(-9, 9, (neurons, 4))), port=1, delay=2),
+        integer.Connection("n", integer.Dense(random.integers(-9, 10, shape)), 3),
+        integer.Connection("n", slow, 1, sum_bits=32, sum_shift=0),
+    )
+    made = neuron(random, "cuba", (neurons,))
+    of = integer.IntegerNetwork(integer.Input((4,)), 60, (integer.Layer("n", links, made),))
+    (stage,) = _fast._plan(of, 60, ["n"])
+    assert isinstance(stage, _fast._Circle)
+    assert isinstance(stage.circle, DenseCircle)
+    x = batch(of, 4)
+    expected = integer.run_reference(of, x)
+    assert 0.1 < expected["n"].mean() < 0.9
+    assert not any(mismatches(expected, netx_export.simulate_layers(of, x, "fast")).values())
 
 
 @settings(max_examples=30)

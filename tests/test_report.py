@@ -96,7 +96,7 @@ def test_a_page_has_a_card_a_raster_and_a_box_for_each_layer(file: Path, tmp_pat
     assert len(page.classed("layer")) == 3
     assert len(page.classed("raster")) == 4
     assert len(page.classed("box")) == 4
-    for words in ("conv1", "dense2", "memory free", "-20 to 19", "6 of 6", "reset_interval=4", "random numbers"):
+    for words in ("conv1", "dense2", "memory-free", "-20 to 19", "6 of 6", "reset_interval=4", "random numbers"):
         assert words in page.text
     assert "mismatches in" in page.text
 

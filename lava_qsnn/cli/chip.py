@@ -17,7 +17,7 @@ from lava_qsnn.cli.inputs import chosen_changes
 from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder
 from lava_qsnn.cli.tables import COLORS, shape_text
 from lava_qsnn.cli.terminal import console
-from lava_qsnn.cli.tools import Samples, chosen_samples
+from lava_qsnn.cli.tools import RandomInput, Samples, chosen_samples
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import require
 
@@ -41,7 +41,7 @@ def layout(
     mapping: MappingName = "word",
     data: Data = None,
     array: Array = None,
-    random: Annotated[bool, typer.Option("--random", help="Count what moves for random inputs.")] = False,
+    random: RandomInput = False,
     settings: DataSettings = None,
     folder: Folder = None,
     download: Download = False,

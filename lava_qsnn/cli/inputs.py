@@ -90,6 +90,18 @@ def _beside(file: Path) -> DataPart | None:
         ) from None
 
 
+def reading(input_shape: str | None, timesteps: int | None, message_bits: int | None) -> dict[str, Any]:
+    """Options of `netx_export.load`, from what the command line says about a stock file."""
+    try:
+        shape = None if input_shape is None else tuple(int(part) for part in input_shape.split(","))
+    except ValueError:
+        raise ConfigurationError(
+            f"'{input_shape}' is no shape", remedy="write for example --input-shape 2,34,34"
+        ) from None
+    told = {"input_shape": shape, "timesteps": timesteps, "input_message_bits": message_bits}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
     """The data as a network takes them, with changes by key.
 
@@ -99,6 +111,10 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
     from lava_qsnn.train.config import Config, override
     from lava_qsnn.train.provenance import other_data, recorded_data, refuse_other_encoding
 
+    if network.is_endless:
+        raise ConfigurationError(
+            "the file does not say how many time steps a sample has", remedy="say it with --timesteps"
+        )
     for key in changes:
         if not key.startswith("data."):
             raise ConfigurationError(

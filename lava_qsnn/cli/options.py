@@ -33,3 +33,14 @@ Array = Annotated[
     typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+InputShape = Annotated[
+    str | None,
+    typer.Option("--input-shape", metavar="C,H,W", help="Of a stock file that does not say it: C or C,H,W."),
+]
+Timesteps = Annotated[
+    int | None, typer.Option("--timesteps", min=1, help="Of a stock file: time steps of a sample, which none says.")
+]
+MessageBits = Annotated[
+    int | None,
+    typer.Option("--input-message-bits", min=0, max=30, help="Of a stock file: bits of the input; 0 for spikes."),
+]

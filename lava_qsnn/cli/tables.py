@@ -45,8 +45,9 @@ def layer_table(inspection: Inspection) -> Table:
 
     given, file = inspection.input, inspection.file
     name = "a network" if file is None else Path(file.path).name
-    inputs = f"{shape_text(given.shape)} of {given.bits} bits"
-    title = f"{name}: {inspection.timesteps} time steps, input {inputs}"
+    inputs = f"{shape_text(given.shape)} of {given.bits} bit{'s' if given.bits > 1 else ''}"
+    steps = "any number of" if inspection.is_endless else f"{inspection.timesteps}"
+    title = f"{name}: {steps} time steps, input {inputs}"
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=title)
     for column in ("layer", "shape", "weights", "bits", "on disk", "memory", "thresholds", "reach", "state bits"):
         table.add_column(column, justify="left" if column == "layer" else "right")
@@ -68,11 +69,24 @@ def layer_table(inspection: Inspection) -> Table:
 
 def word_table(inspection: Inspection) -> Table:
     """The layers of a network in plain words: what each takes, and what its neurons do with it."""
+    import netx_export
+
     table = Table("layer", "takes", "its neurons", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for layer in inspection.layers:
         low, high = layer.weight_range
         weights = f"{layer.kind} from {', '.join(layer.sources)}, weights {low} to {high}"
-        table.add_row(layer.name, weights, f"{layer.neuron.replace('_', ' ')}: {'; '.join(layer.words)}")
+        table.add_row(layer.name, weights, f"{netx_export.kind_words(layer.neuron)}: {'; '.join(layer.words)}")
+    return table
+
+
+def file_table(inspection: Inspection) -> Table:
+    """The weights that a stock file holds, beside those that NetX computes with."""
+    table = Table(box=box.SIMPLE, title="weights on file, and as NetX computes with them")
+    for column in ("layer", "on file", "type", "bytes", "in NetX", "sums shifted by"):
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for each in inspection.weights_on_file:
+        on_file = f"{each.file_low:g}..{each.file_high:g}" if each.dtype else "none"
+        table.add_row(each.layer, on_file, each.dtype, f"{each.stored:,}", f"{each.low}..{each.high}", str(each.shift))
     return table
 
 
@@ -87,7 +101,7 @@ def cost_table(inspection: Inspection) -> Table:
     if inspection.file is not None:
         packed = sum(inspection.file.weights.values())
         table.add_row("file", f"{inspection.file.size:,} bytes, {packed:,} of them weights")
-    table.add_row(f"state of {neurons:,} spiking neurons", f"{kept:,} bits, {kept / max(1, neurons):.1f} each")
+    table.add_row(f"state of {neurons:,} neurons", f"{kept:,} bits, {kept / max(1, neurons):.1f} each")
     inputs, kept_each = int(np.prod(inspection.input.shape)), inspection.input.state_bits
     table.add_row(f"state of {inputs:,} inputs", f"{inputs * kept_each:,} bits, {kept_each} each")
     table.add_row(

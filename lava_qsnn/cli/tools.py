@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, test_samples
-from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, NetworkFile
+from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, reading, test_samples
+from lava_qsnn.cli.options import (
+    Array,
+    AsJson,
+    Data,
+    DataSettings,
+    Download,
+    Folder,
+    InputShape,
+    MessageBits,
+    NetworkFile,
+    Timesteps,
+)
 from lava_qsnn.cli.tables import (
     backend_table,
     change_table,
     cost_table,
+    file_table,
     finding_table,
     layer_table,
     part_table,
@@ -31,11 +43,17 @@ RandomInput = Annotated[bool, typer.Option("--random", help="Random inputs, what
 Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of samples.")]
 
 
-def inspect(file: NetworkFile, as_json: AsJson = False) -> None:
+def inspect(
+    file: NetworkFile,
+    input_shape: InputShape = None,
+    timesteps: Timesteps = None,
+    input_message_bits: MessageBits = None,
+    as_json: AsJson = False,
+) -> None:
     """Show a network file: layers, numbers in plain words, bits, state, size, where it is exact, what it warns of."""
     import netx_export
 
-    inspection = netx_export.inspect(file)
+    inspection = netx_export.inspect(file, **reading(input_shape, timesteps, input_message_bits))
     if as_json:
         print_json(inspection)
     else:
@@ -48,8 +66,10 @@ def show_network(inspection: Inspection) -> None:
     console.print(word_table(inspection))
     console.print(cost_table(inspection))
     console.print(backend_table(inspection))
-    if inspection.stock is not None:
-        console.print("in stock lava-dl:", *(f"  {line}" for line in inspection.stock.lines), sep="\n", **AS_IT_IS)
+    if inspection.weights_on_file:
+        console.print(file_table(inspection))
+    if inspection.opening:
+        console.print("in stock lava-dl:", *(f"  {line}" for line in inspection.opening), sep="\n", **AS_IT_IS)
     if inspection.findings:
         console.print(finding_table(inspection.findings))
 
@@ -63,12 +83,18 @@ def check(
         Path | None, typer.Option("--original", help="Compare with the network of this file, which was meant.")
     ] = None,
     message_bits: Annotated[
-        int | None, typer.Option("--message-bits", min=0, help="input_message_bits of your call of NetX.")
+        int | None, typer.Option("--netx-message-bits", min=0, help="input_message_bits of your call of NetX.")
     ] = None,
     reset_interval: Annotated[
-        int | None, typer.Option("--reset-interval", min=0, help="reset_interval of your call; 0 for none.")
+        int | None,
+        typer.Option("--netx-reset-interval", min=0, help="reset_interval of your call of NetX; 0 for none."),
     ] = None,
-    reset_offset: Annotated[int | None, typer.Option("--reset-offset", help="reset_offset of your call.")] = None,
+    reset_offset: Annotated[
+        int | None, typer.Option("--netx-reset-offset", help="reset_offset of your call of NetX.")
+    ] = None,
+    input_shape: InputShape = None,
+    timesteps: Timesteps = None,
+    input_message_bits: MessageBits = None,
     data: Data = None,
     array: Array = None,
     random: RandomInput = False,
@@ -84,7 +110,8 @@ def check(
     """
     import netx_export
 
-    network = netx_export.load(file)
+    told = reading(input_shape, timesteps, input_message_bits)
+    network = read_network(file, array, told)
     net = None
     if checkpoint is not None:
         from lava_qsnn.train.module import restore
@@ -94,7 +121,7 @@ def check(
     x, _, source = chosen_samples(
         network, file, data, array, random, chosen_changes(settings, folder, download), samples, checkpoint
     )
-    found = netx_export.check(network, x, net=net, original=original, call=_call(network, given))
+    found = netx_export.check(network, x, net=net, original=original, call=_call(network, x, given), file=file)
     if as_json:
         print_json(found)
     else:
@@ -110,6 +137,9 @@ def report(
         list[str] | None, typer.Option("--backend", help="Backend to compare; repeatable. fast by default.")
     ] = None,
     title: Annotated[str | None, typer.Option("--title", help="Of the page; the file's name by default.")] = None,
+    input_shape: InputShape = None,
+    timesteps: Timesteps = None,
+    input_message_bits: MessageBits = None,
     data: Data = None,
     array: Array = None,
     random: RandomInput = False,
@@ -124,10 +154,10 @@ def report(
     """
     import netx_export
 
-    network = netx_export.load(file)
+    network = read_network(file, array, reading(input_shape, timesteps, input_message_bits))
     changes = chosen_changes(settings, folder, download)
     x, labels, source = chosen_samples(network, file, data, array, random, changes, samples)
-    netx_export.report(file, output, x, labels, source=source, title=title, backends=backend or ["fast"])
+    netx_export.report(network, output, x, labels, source=source, title=title, backends=backend or ["fast"], file=file)
     console.print(f"wrote {output}", highlight=False, soft_wrap=True)
 
 
@@ -150,7 +180,7 @@ def diff(
     """
     import netx_export
 
-    first, second = netx_export.load(one), netx_export.load(other)
+    first, second = (read_network(each, array, {}) for each in (one, other))
     x = None
     if array is not None or data is not None or (not random and (one.parent / "config.yaml").is_file()):
         x, _, _ = chosen_samples(first, one, data, array, random, chosen_changes(settings, folder, download), samples)
@@ -188,7 +218,16 @@ def show_check(found: CheckReport, source: str) -> None:
         console.print("[green]nothing found[/green]")
 
 
-def _call(network: IntegerNetwork, given: dict[str, int | None]) -> StockCall | None:
+def read_network(file: Path, array: Path | None, told: dict[str, Any]) -> IntegerNetwork:
+    """The network of a file; of a stock file what the command line says, or else what the array of samples tells."""
+    import netx_export
+
+    if told or array is None:
+        return netx_export.load(file, **told)
+    return netx_export.opened(file, read_array(array))
+
+
+def _call(network: IntegerNetwork, x: np.ndarray[Any, Any], given: dict[str, int | None]) -> StockCall | None:
     """The call of NetX that was described, by the network's own where it was not; None if nothing was said."""
     import netx_export
 
@@ -197,7 +236,7 @@ def _call(network: IntegerNetwork, given: dict[str, int | None]) -> StockCall | 
         return None
     if said.get("reset_interval") == 0:
         said["reset_interval"] = None
-    return replace(netx_export.stock_call(network), **said)
+    return replace(netx_export.stock_call(network, x.shape[-1]), **said)
 
 
 def chosen_samples(

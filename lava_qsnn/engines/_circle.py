@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines._forms import Currents
 from lava_qsnn.engines._kernels import Kernel, kernel
-from lava_qsnn.engines._wires import Steps, Wire, pooled, wire
+from lava_qsnn.engines._wires import Graded, Steps, Wire, pooled, wire
 from lava_qsnn.integer import Component, Connection, IntegerNetwork, Layer, Shape, State, integer_dtype
 from lava_qsnn.integer.layouts import empty_channels_last, from_steps
 
@@ -58,7 +58,7 @@ class _Member:
     layer: Layer
     shape: Shape
     dtype: np.dtype[Any]  # of its outputs
-    wires: tuple[tuple[int, Wire | _Inner], ...]  # with their ports
+    wires: tuple[tuple[int, Wire | Graded | _Inner], ...]  # with their ports
 
     def unset(self, steps: int, samples: int) -> Steps:
         """An array for its outputs."""
@@ -66,7 +66,7 @@ class _Member:
 
 
 def _member(network: IntegerNetwork, layer: Layer, inside: set[str]) -> _Member:
-    wires: list[tuple[int, Wire | _Inner]] = []
+    wires: list[tuple[int, Wire | Graded | _Inner]] = []
     for connection in layer.connections:
         is_inner = connection.source in inside
         made = _inner(network, layer, connection) if is_inner else wire(network, layer, connection)
@@ -94,7 +94,10 @@ class _Running:
         self.neuron, self.outputs = of.layer.neuron, known[of.layer.name]
         shape = (samples, *of.shape)
         found = [
-            (port, made.product(known, steps) if isinstance(made, Wire) else Live(made, known[made.connection.source]))
+            (
+                port,
+                Live(made, known[made.connection.source]) if isinstance(made, _Inner) else made.product(known, steps),
+            )
             for port, made in of.wires
         ]
         self.ports = [

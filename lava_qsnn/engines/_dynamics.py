@@ -206,3 +206,71 @@ def resonate(real: Any, imaginary: Any, numbers: Any, resets: Any, state: Any, s
                     _cross(new_re, new_im, im, threshold, spikes[t, i, a:b])
                 re[:] = new_re
                 im[:] = new_im
+
+
+@numba.njit(cache=True)
+def delayed(source: Any, weight: Any, delays: Any, current: Any) -> None:
+    """Add up the currents of a dense synapse whose weights have delays, from the sources that are not 0.
+
+    Args:
+        source: integers (T, n, in).
+        weight: (in, out), of the type of the currents.
+        delays: int32 (in, out), time steps from 0.
+        current: integers (T, n, out), written.
+    """
+    steps, samples, sources = source.shape
+    longest = delays.max()
+    total = np.empty((steps + longest, weight.shape[1]), weight.dtype)
+    for i in range(samples):
+        total[:] = 0
+        for t in range(steps):
+            for j in range(sources):
+                number = source[t, i, j]
+                if number != 0:
+                    for o in range(weight.shape[1]):
+                        total[t + delays[j, o], o] += number * weight[j, o]
+        current[:, i] = total[:steps]
+
+
+@numba.njit(cache=True)
+def _receive(row: Any, weight: Any) -> None:
+    for p in range(len(row)):
+        row[p] = np.int32(row[p] + weight[p])
+
+
+@numba.njit(cache=True)
+def cuba_circle(
+    current: Any, extra: Any, numbers: Any, weight: Any, delays: Any, one_delay: Any, u: Any, v: Any, spikes: Any
+) -> None:
+    """Compute CUBA neurons that feed back to themselves: what a spike causes is added where it arrives.
+
+    Args:
+        current, extra, numbers, u, v, spikes: as `cuba`'s, the current that of connections from elsewhere.
+        weight: int32 (E, P, P), of E dense connections, from one neuron to another.
+        delays: int32 (E, P, P), of the same, at least 1.
+        one_delay: int32 (E,), the delay of all of a connection's weights; 0 if they have several.
+    """
+    steps, samples, neurons = spikes.shape
+    coming = np.empty((delays.max() + 1, neurons), np.int32)
+    raised = np.empty(neurons, np.int32)
+    for i in range(samples):
+        coming[:] = 0
+        for t in range(steps):
+            now = coming[t % len(coming)]
+            _add(current[t, i], now)
+            bias = numbers[2]
+            if len(extra):
+                _raise(bias, extra[t, i], raised)
+                bias = raised
+            _drive(now, numbers[0], u[i])
+            _integrate(u[i], numbers[1], bias, v[i])
+            _fire(numbers[3], v[i], spikes[t, i])
+            now[:] = 0
+            for j in range(neurons):
+                if spikes[t, i, j]:
+                    for e in range(len(weight)):
+                        if one_delay[e]:
+                            _receive(coming[(t + one_delay[e]) % len(coming)], weight[e, j])
+                        else:
+                            for p in range(neurons):
+                                coming[(t + delays[e, j, p]) % len(coming), p] += weight[e, j, p]

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.engines._circle import Circle
+from lava_qsnn.engines._dense_circle import DenseCircle, is_dense_circle
 from lava_qsnn.engines._forms import Currents, Form, form
 from lava_qsnn.engines._tiled import Tiled, tiled
-from lava_qsnn.engines._wires import Steps, Wire, wire
+from lava_qsnn.engines._wires import Graded, Steps, Wire, wire
 from lava_qsnn.integer import (
     INPUT,
     Component,
@@ -84,7 +85,7 @@ class _Stage:
 
     layer: Layer
     shape: Shape
-    wires: tuple[tuple[Wire, ...], ...]  # of each port
+    wires: tuple[tuple[Wire | Graded, ...], ...]  # of each port
     dtype: np.dtype[Any]  # of its currents
     form: Form | None
     tiled: Tiled | None  # computes it all, without wires and form
@@ -133,7 +134,8 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> Plan:
 
 def _prepare(network: IntegerNetwork, component: Component, done: tuple[str, ...]) -> _Stage | _Circle:
     if component.feeds_back:
-        return _Circle(Circle(network, component), done)
+        dense = is_dense_circle(network, component)
+        return _Circle(DenseCircle(network, component) if dense else Circle(network, component), done)
     return _stage(network, component.layers[0], done)
 
 
@@ -141,7 +143,7 @@ def _prepare(network: IntegerNetwork, component: Component, done: tuple[str, ...
 class _Circle:
     """Layers that feed each other back, made ready, and the sources that no later layer needs."""
 
-    circle: Circle
+    circle: Circle | DenseCircle
     done: tuple[str, ...]
 
     def outputs(self, known: dict[str, Steps], steps: int) -> dict[str, Steps]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines._kernels import Kernel, exact_dtype, kernel
 from lava_qsnn.engines._packed import packed_kernel
+from lava_qsnn.engines._wrapping import compiled
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
+from lava_qsnn.integer import Connection, DelayedDense, IntegerNetwork, Layer, Shape, SumPool, Synapse, integer_dtype
 from lava_qsnn.integer.layouts import channels_first, channels_last, from_frames, from_steps, to_frames, to_steps
 
 Steps = NDArray[Any]
@@ -95,21 +97,53 @@ class Product:
         return [(tap, frame) for tap, frame in terms if tap]
 
 
-def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire:
-    """Make a connection ready: the one place where a kernel is chosen.
+class Graded:
+    """A connection from numbers that are mostly far smaller than they could be: made ready for those that come.
+
+    The messages of sigma-delta neurons wrap at 2^25, and are rarely beyond a thousand. For each range that is met,
+    by powers of two, there is a wire, whose kernel computes in the narrowest numbers, and without wrapping if it can.
+    """
+
+    is_counted = False
+
+    def __init__(self, network: IntegerNetwork, layer: Layer, connection: Connection) -> None:
+        self._make = partial(_wire, network, layer, connection)
+        self._source = connection.source
+        self._wires: dict[int, Wire] = {}
+
+    def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
+        """The currents of all steps, from the sources' outputs."""
+        source = outputs[self._source]
+        bits = max(-int(source.min()), int(source.max())).bit_length()
+        if bits not in self._wires:
+            self._wires[bits] = self._make(-(2**bits), 2**bits)
+        return self._wires[bits].product(outputs, steps)
+
+
+def wire(network: IntegerNetwork, layer: Layer, connection: Connection) -> Wire | Graded:
+    """Make a connection ready, for the numbers that its source can put out."""
+    low, high = network.output_ranges[connection.source]
+    made = _wire(network, layer, connection, low, high)
+    wide = made.kernel is not None and made.kernel.dtype not in (np.float32, np.int16, np.int32)
+    return Graded(network, layer, connection) if wide or not made.connection.is_linear else made
+
+
+def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, least: int, greatest: int) -> Wire:
+    """Make a connection ready for numbers of its source in a range: the one place where a kernel is chosen.
 
     Bits are counted where that pays, for 1-bit weights and binary spikes; poolings before it are merged, since sums
     over windows are not binary. Everything else is a product of matrices, or the synapse's own form.
     """
     source, shape = connection.source, network.shapes[connection.source]
     taps = layer.taps(connection)[: network.timesteps]
+    connection = connection.simplified(shape, min(least, 0) * sum(taps), max(greatest, 0) * sum(taps))
     must_filter = not connection.is_linear and sum(taps) > 1  # what is no sum of the parts that traces have
-    low, high = network.trace_range(source, (connection.amplification,))
+    low, high = min(least, 0) * connection.amplification, max(greatest, 0) * connection.amplification
     traces = integer_dtype(low * sum(taps), high * sum(taps))
     if connection.synapse.delay:
         filtered = traces if must_filter else None
         return Wire(source, connection.poolings, np.dtype(np.int64), None, connection, taps, filtered)
-    binary = network.output_ranges[source] == (0, 1) and not must_filter
+    binary = (least, greatest) == (0, 1) and not must_filter
     if binary and (counted := _counted(connection, shape)) is not None:
         return Wire(source, (), np.dtype(bool), counted, connection, taps, None)
     largest, trace = max(-low, high), max(-low, high) * sum(taps)
@@ -161,6 +195,12 @@ def _filtered(source: Steps, taps: tuple[int, ...], dtype: np.dtype[Any]) -> Ste
 
 
 def _over_time(synapse: Synapse, source: Steps, steps: int) -> Steps:
-    """The currents of a synapse that looks back in time by itself, by its own form."""
+    """The currents of a synapse that looks back in time by itself: compiled for a dense one, or by its own form."""
     every = np.broadcast_to(source, (steps, *source.shape[1:]))
+    if isinstance(synapse, DelayedDense) and (loops := compiled()) is not None:
+        flat = np.ascontiguousarray(every.reshape(*every.shape[:2], -1), np.int64)
+        current = np.empty((*flat.shape[:2], len(synapse.weight)), np.int64)
+        delays = np.broadcast_to(synapse.delays, synapse.weight.shape)
+        loops.delayed(flat, synapse.weight.T.astype(np.int64), delays.T.astype(np.int32), current)
+        return current
     return to_steps(synapse.current(from_steps(every).astype(np.int64)))

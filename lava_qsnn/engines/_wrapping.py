@@ -63,7 +63,7 @@ class Loop:
                 self._side_by_side = {samples: np.tile(numbers, samples)}
             numbers, samples, neurons = self._side_by_side[samples], 1, samples * neurons
         inner = (steps, samples, neurons)
-        fed = [None if current is None else _in_int32(current).reshape(inner) for current in currents]
+        fed = [None if current is None else in_int32(current).reshape(inner) for current in currents]
         return self._compute(fed, numbers, state.reshape(-1, samples, neurons), inner).reshape(shape)
 
 
@@ -77,8 +77,6 @@ def loop(neuron: Neuron, spread: Spread) -> Loop | None:
 def _(neuron: CUBA, spread: Spread) -> Loop | None:
     if (loops := compiled()) is None:
         return None
-    kept = [4096 - spread(name) for name in ("current_decay", "voltage_decay")]
-    numbers = [*kept, spread("bias") << 6, spread("threshold") << 6]
 
     def compute(currents: Sequence[Numbers | None], numbers: Numbers, state: State, shape: tuple[int, ...]) -> Numbers:
         current, extra = currents
@@ -89,7 +87,7 @@ def _(neuron: CUBA, spread: Spread) -> Loop | None:
         loops.cuba(current, extra, numbers, state[0], state[1], spikes, voltages)
         return spikes if neuron.spikes else voltages
 
-    return Loop(numbers, 2, compute)
+    return Loop(cuba_numbers(neuron, spread), 2, compute)
 
 
 @loop.register
@@ -123,7 +121,13 @@ def _(neuron: RF, spread: Spread) -> Loop | None:
     return Loop(numbers, 2, compute)
 
 
-def _in_int32(current: Numbers) -> Numbers:
+def cuba_numbers(neuron: Neuron, spread: Spread) -> list[NDArray[np.int64]]:
+    """The parameters of CUBA neurons as the loops take them."""
+    kept = [4096 - spread(name) for name in ("current_decay", "voltage_decay")]
+    return [*kept, spread("bias") << 6, spread("threshold") << 6]
+
+
+def in_int32(current: Numbers) -> Numbers:
     """Currents as numbers that int32 holds: what is wider may exceed it, and wraps."""
     if current.dtype in (np.float32, np.int32):
         return current

@@ -10,6 +10,7 @@ from netx_export._activity import measure
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
 from netx_export._silence import silent_channels
+from netx_export._stock_call import has_input_block
 
 
 @named("warning", "x")
@@ -25,7 +26,7 @@ def input_scaled_down(subject: Subject) -> Iterator[Problem]:
     """The samples use a small part of the input's range: they may have been scaled once too often."""
     assert subject.x is not None
     used, given = int(np.abs(subject.x).max()), max(subject.network.input.maximum, -subject.network.input.minimum)
-    if 0 < used < given / 8:
+    if 0 < used < given / 8 and not subject.random and not has_input_block(subject.network):
         yield Problem(
             None,
             f"its samples reach {used:,} of {given:,}, what its input was made for",

@@ -27,7 +27,8 @@ def message_bits(subject: Subject) -> Iterator[Problem]:
 def reset(subject: Subject) -> Iterator[Problem]:
     """NetX does not reset its states where a sample begins, so that samples run into each other."""
     assert subject.call is not None
-    call, wanted = subject.call, stock_call(subject.network)
+    steps = None if subject.x is None else subject.x.shape[-1]
+    call, wanted = subject.call, stock_call(subject.network, steps)
     if call.reset_interval != wanted.reset_interval:
         yield Problem(
             None,

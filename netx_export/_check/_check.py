@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
-from netx_export._check import _activity, _call, _network, _original, _runs
+from netx_export._check import _activity, _call, _dynamics, _network, _netx, _original, _runs
+from netx_export._check._runs import Others, compare_runs
 from netx_export._check._subject import Check, Subject
 from netx_export._findings import Finding, exit_status, of_severity, ranked
-from netx_export._read import load
+from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
 from netx_export._verify import GROUND_TRUTH, Report
@@ -24,9 +26,12 @@ from netx_export._verify import GROUND_TRUTH, Report
 if TYPE_CHECKING:
     from torch import nn
 
+#: Checks that look at the network alone, some of them at samples, too.
+OF_NUMBERS: tuple[Check, ...] = (*_network.CHECKS, *_dynamics.CHECKS, *_netx.CHECKS)
+
 #: Every check, by what it looks at: the network's numbers, the call of NetX, what was meant, samples, other engines.
 CHECKS: tuple[Check, ...] = (
-    *_network.CHECKS,
+    *OF_NUMBERS,
     *_call.CHECKS,
     *_original.CHECKS,
     *_activity.CHECKS,
@@ -68,14 +73,17 @@ class CheckReport:
 
 
 def check(
-    network: IntegerNetwork | str | os.PathLike[str],
+    network: NetworkOrPath,
     x: NDArray[np.integer[Any]] | None = None,
     *,
     net: nn.Module | None = None,
-    original: IntegerNetwork | str | os.PathLike[str] | None = None,
+    original: NetworkOrPath | None = None,
     call: StockCall | None = None,
     samples: int = 8,
+    compared: int | None = None,
     backends: Iterable[str] = ("fast", "netx"),
+    file: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
 
@@ -89,7 +97,10 @@ def check(
         original: the deployed network that was meant, or its file; of `net`, if that is given, by default.
         call: how you call unmodified NetX; by default as the network needs it.
         samples: how many random ones; 0 runs nothing.
+        compared: on how many samples backends are compared with the reference; on all by default.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
+        file: the file that a network was read from, if NetX is to open that very one.
+        options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
@@ -97,22 +108,24 @@ def check(
         InputError: x does not fit the network.
         RunError: a Lava run failed.
     """
-    network, original = _loaded(network), None if original is None else _loaded(original)
+    given, network = network, opened(network, x, **options)
+    original = None if original is None else opened(original, x)
     if net is not None and original is None:
         original = _folded(net, network)
-    subject = Subject(network, call=call, original=original)
     random = x is None
+    subject = Subject(network, call=call, original=original, random=random)
     if x is None and samples:
         x = random_samples(network, samples)
     if x is not None:
-        subject = _run(replace(subject, x=check_input(network, x)), net, backends)
+        others = Others(tuple(backends), call, _stock_file(network, file or given), original, net)
+        subject = _run(replace(subject, x=check_input(network, x)), others, compared or len(x))
     findings, names = _look(CHECKS, subject)
     return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
 
 
 def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
     """The findings that a network's numbers give by themselves, without running it."""
-    return _look(_network.CHECKS, Subject(network))[0]
+    return _look(OF_NUMBERS, Subject(network))[0]
 
 
 def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -121,19 +134,22 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
     return found, tuple(each.name for each in applying)
 
 
-def _run(subject: Subject, net: nn.Module | None, backends: Iterable[str]) -> Subject:
+def _run(subject: Subject, others: Others, compared: int) -> Subject:
+    """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
-    outputs = simulate_layers(subject.network, subject.x, GROUND_TRUTH)
-    comparison = _runs.compare_runs(subject.network, subject.x, outputs, backends, subject.call, subject.original, net)
-    return replace(subject, outputs=outputs, comparison=comparison)
+    first = subject.x[:compared]
+    expected = simulate_layers(subject.network, first, GROUND_TRUTH)
+    outputs = simulate_layers(subject.network, subject.x, "fast")
+    return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
 
 
-def _loaded(network: IntegerNetwork | str | os.PathLike[str]) -> IntegerNetwork:
-    return network if isinstance(network, IntegerNetwork) else load(network)
+def _stock_file(network: IntegerNetwork, file: NetworkOrPath) -> Path | None:
+    """The path of a stock file; None for files of this project, whose stock part is that of their network."""
+    return Path(file) if is_stock(network) and not isinstance(file, IntegerNetwork) else None
 
 
 def _folded(net: nn.Module, network: IntegerNetwork) -> IntegerNetwork:
     with extra("train"):  # torch is only needed where there is a network
         from netx_export._fold import fold
 
-    return fold(net, network.input.shape, network.timesteps, network.input.bits)
+    return fold(net, network.input.shape, network.timesteps, min(24, network.input.bits))

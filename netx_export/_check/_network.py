@@ -8,6 +8,7 @@ from lava_qsnn.integer import Connection, IntegerNetwork, Layer
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
 from netx_export._silence import REMEDY, constant_channels, silent_channels
+from netx_export._simulate import BACKENDS
 
 
 @named("error")
@@ -102,12 +103,10 @@ def dead_end(subject: Subject) -> Iterator[Problem]:
 @named("note")
 def not_exact_in_netx(subject: Subject) -> Iterator[Problem]:
     """Unmodified NetX would not compute this network exactly."""
-    obstacles = subject.network.stock_obstacles
-    if obstacles:
-        more = f" (and {len(obstacles) - 1} more reasons)" if len(obstacles) > 1 else ""
-        yield Problem(
-            None, f"unmodified NetX does not compute it exactly: {obstacles[0]}{more}", "run it on another backend"
-        )
+    refusal = BACKENDS["netx"].refusal(subject.network)
+    if refusal is not None:
+        problem, _, remedy = refusal.partition(". Remedy: ")
+        yield Problem(None, problem, remedy or "run it on another backend")
 
 
 def _connections(network: IntegerNetwork) -> Iterator[tuple[Layer, Connection]]:

@@ -9,7 +9,7 @@ import numpy as np
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer, roles
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
-from netx_export._relations import RELATIONS, relation
+from netx_export._relations import RELATIONS, aligned, relation
 
 EXPORT_AGAIN = "export it again, from the checkpoint that was meant"
 
@@ -101,7 +101,7 @@ def _layers(subject: Subject) -> Iterator[tuple[Layer, Layer]]:
 
 def _connections(subject: Subject) -> Iterator[tuple[str, Connection, Connection]]:
     for meant, found in _layers(subject):
-        yield from ((found.name, one, other) for one, other in zip(meant.connections, found.connections))
+        yield from ((found.name, *aligned(one, other)) for one, other in zip(meant.connections, found.connections))
 
 
 def _alike(one: IntegerNetwork, other: IntegerNetwork) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +13,13 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import QsnnError
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer.stock import has_stock_neurons
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
 from netx_export._options import Options
 from netx_export._simulate import BACKENDS, simulate_layers
 from netx_export._stock_call import StockCall
-from netx_export._verify import GROUND_TRUTH, Outputs, Report, Row, compare_outputs, compare_torch
+from netx_export._verify import Outputs, Report, Row, compare_outputs, compare_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,56 +27,69 @@ if TYPE_CHECKING:
 Samples = NDArray[np.integer[Any]]
 
 
-def compare_runs(
-    network: IntegerNetwork,
-    x: Samples,
-    expected: Outputs,
-    backends: Iterable[str],
-    call: StockCall | None = None,
-    original: IntegerNetwork | None = None,
-    net: nn.Module | None = None,
-) -> Report:
+@dataclass(frozen=True, eq=False)
+class Others:
+    """The other ways to compute a network that it is compared with.
+
+    Args:
+        backends: their names.
+        call: of NetX; None for the one that the network needs.
+        file: the stock file that NetX is to open; None for one that is written for it.
+        original: the network that was meant.
+        net: the torch network that it was exported from.
+    """
+
+    backends: tuple[str, ...]
+    call: StockCall | None = None
+    file: Path | None = None
+    original: IntegerNetwork | None = None
+    net: nn.Module | None = None
+
+
+def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others: Others) -> Report:
     """Compare what the reference computed with some backends, the original and its torch network.
 
     What cannot be compared is in `refused`, with the reason.
     """
     rows: list[Row] = []
     refused: dict[str, str] = {}
-    for name, run in _runs(network, x, backends, call, original).items():
+    for name, run in _runs(network, x, others).items():
         try:
             rows += compare_outputs(name, network, expected, run())
         except QsnnError as error:
             refused[name] = str(error)
-    if net is not None:
+    if others.net is not None:
         try:
-            rows += compare_torch(network, net, x, expected).rows
+            rows += compare_torch(network, others.net, x, expected).rows
         except QsnnError as error:
             refused["torch"] = str(error)
     return Report(tuple(rows), refused)
 
 
-def _runs(
-    network: IntegerNetwork,
-    x: Samples,
-    backends: Iterable[str],
-    call: StockCall | None,
-    original: IntegerNetwork | None,
-) -> dict[str, Callable[[], Outputs]]:
-    runs: dict[str, Callable[[], Outputs]] = {name: partial(simulate_layers, network, x, name) for name in backends}
-    if "netx" in runs and call is not None:
-        runs["netx"] = lambda: _run_netx(network, x, call)
-    if original is not None and list(original) == list(network):
-        runs["original"] = lambda: simulate_layers(original, x, GROUND_TRUTH)
+def _runs(network: IntegerNetwork, x: Samples, others: Others) -> dict[str, Callable[[], Outputs]]:
+    runs: dict[str, Callable[[], Outputs]] = {
+        name: partial(simulate_layers, network, x, name) for name in others.backends
+    }
+    if "netx" in runs and (others.call is not None or others.file is not None):
+        runs["netx"] = partial(_run_netx, network, x, others.call, others.file)
+    original = others.original
+    if original is not None and list(original.shapes.values()) == list(network.shapes.values()):
+        runs["original"] = lambda: dict(zip(network, simulate_layers(original, x, "fast").values()))
     return runs
 
 
-def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall) -> Outputs:
-    """Every layer's outputs in unmodified NetX, called as said."""
+def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall | None, file: Path | None) -> Outputs:
+    """Every layer's outputs in unmodified NetX, called as said, on the very file that is given."""
     BACKENDS["netx"].check(network)
     BACKENDS["netx"].require()
-    from netx_export import _lava  # Lava is only imported where it runs
+    options = Options(every_layer=True)
+    if has_stock_neurons(network):
+        from netx_export._netx import _run  # Lava is only imported where it runs
 
-    return _lava.run_netx(network, x, Options(every_layer=True), call)
+        return _run.run_called(network, x, options, call, file) if call else _run.run_stock(network, x, options, file)
+    from netx_export import _lava
+
+    return _lava.run_netx(network, x, options, call)
 
 
 @named("error", "comparison")

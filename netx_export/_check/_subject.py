@@ -14,9 +14,6 @@ from netx_export._findings import Finding, Problem
 from netx_export._stock_call import StockCall
 from netx_export._verify import Report
 
-#: One layer of a file's stock part: its arrays by their paths below the layer's group, such as "neuron/vThMant".
-StockArrays = Mapping[str, NDArray[Any]]
-
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -24,21 +21,21 @@ class Subject:
 
     Args:
         network: as it is deployed.
-        stock: the layers of the stock part of its file, by name of the network's layer where it has one.
         call: how unmodified NetX is called with the file.
         original: the network that was meant.
         x: samples, int (N, *input shape, T).
         outputs: of every layer for these, int64 (N, *shape, T).
         comparison: of backends, torch and the original with the reference on these.
+        random: True if the samples are random numbers.
     """
 
     network: IntegerNetwork
-    stock: Mapping[str, StockArrays] | None = None
     call: StockCall | None = None
     original: IntegerNetwork | None = None
     x: NDArray[np.integer[Any]] | None = None
     outputs: Mapping[str, NDArray[np.int64]] | None = None
     comparison: Report | None = None
+    random: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,40 @@ rules, `traffic` what moves, `assemble` the function that does it all, `picture`
 """
 
 from netx_export._chip.assemble import layout
+from netx_export._chip.energy import Bill, Energy, energy
 from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import MAPPINGS
 from netx_export._chip.picture import plot_layout
 from netx_export._chip.populations import Population, Projection, chain
+from netx_export._chip.prices import ANCHORS, BASES, OPERATIONS, Basis, Price, read_basis
 from netx_export._chip.profiles import CHIPS, Chip, find_chip
 from netx_export._chip.rules import RULES, RuleFinding
 from netx_export._chip.traffic import LayerTraffic, Traffic, spread
 
 __all__ = [
+    "ANCHORS",
+    "BASES",
     "CHIPS",
     "MAPPINGS",
+    "OPERATIONS",
     "RULES",
+    "Basis",
+    "Bill",
     "Chip",
+    "Energy",
     "LayerLayout",
     "LayerTraffic",
     "Layout",
     "Population",
+    "Price",
     "Projection",
     "RuleFinding",
     "Traffic",
     "chain",
+    "energy",
     "find_chip",
     "layout",
     "plot_layout",
+    "read_basis",
     "spread",
 ]

@@ -34,10 +34,12 @@ class LayerTraffic:
     """The traffic of one layer for N samples.
 
     Args:
+        spikes: outputs that are not 0, (N,); none of a readout, which sends nothing.
         messages: that it sends, (N,): one for each core that a neuron's output, or trace, goes to.
         payload_bits: of these, (N,); 0 for spikes without payload.
         synops: effective synaptic operations in each of its cores, (N, cores).
         multiplications: of them, those whose input can be other than -1, 0 and 1 on these samples, (N,).
+        conv_synops, sparse_synops: of them, those of convolutions and of one-to-one synapses, (N,).
         dense_synops: what they would be if no input and no weight were 0, for a sample.
         words_read: words of synaptic memory that the messages into each of its cores read, (N, cores).
         received: messages that arrive in each of its cores, (N, cores).
@@ -47,10 +49,13 @@ class LayerTraffic:
     """
 
     name: str
+    spikes: Counts
     messages: Counts
     payload_bits: Counts
     synops: Counts
     multiplications: Counts
+    conv_synops: Counts
+    sparse_synops: Counts
     dense_synops: int
     words_read: Counts
     received: Counts
@@ -147,6 +152,7 @@ def _numbers(of: Traffic | LayerTraffic) -> dict[str, Any]:
 
 def _per_core(layer: LayerTraffic) -> dict[str, Any]:
     return {
+        "spikes": spread(layer.spikes),
         "multiplications": spread(layer.multiplications),
         "synops_per_core_mean": layer.synops.mean(0).tolist(),
         "messages_per_core_mean": layer.received.mean(0).tolist(),
@@ -194,10 +200,13 @@ def _joined(parts: list[LayerTraffic]) -> LayerTraffic:
 class _Tally:
     """The counts of one layer as they grow."""
 
+    spikes: Counts
     messages: Counts
     payload_bits: Counts
     synops: Counts
     multiplications: Counts
+    conv_synops: Counts
+    sparse_synops: Counts
     words_read: Counts
     received: Counts
     dense_synops: int = 0
@@ -220,6 +229,10 @@ class _Part:
         self.chip_pairs = np.zeros((len(self.x), chips, chips), np.int64)
         cores = {INPUT: 1} | {layer.name: layer.cores for layer in self.layout.parts}
         self.tallies = {name: self._tally(number) for name, number in cores.items()}
+        for name, tally in self.tallies.items():
+            if name != INPUT and not self.network.layer(name).neuron.feeds:
+                continue  # what it puts out is read, not sent
+            tally.spikes += np.count_nonzero(self.outputs[name].reshape(len(self.x), -1), axis=1)
         for message in self.mapped.messages:
             self._send(message)
         for layer in self.network.layers:
@@ -229,7 +242,7 @@ class _Part:
 
     def _tally(self, cores: int) -> _Tally:
         samples = len(self.x)
-        of_all = ("messages", "payload_bits", "multiplications")
+        of_all = ("spikes", "messages", "payload_bits", "multiplications", "conv_synops", "sparse_synops")
         of_cores = ("synops", "words_read", "received")
         shapes = dict.fromkeys(of_all, (samples,)) | dict.fromkeys(of_cores, (samples, cores))
         arrays: dict[str, Any] = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
@@ -271,6 +284,9 @@ class _Part:
         else:
             synops = np.asarray(sum(counting.any_synapse(each != 0, synapse, target.cut) for each in carried))
         tally.synops += synops
+        if isinstance(synapse, (Conv, OneToOne)):
+            of_kind = tally.conv_synops if isinstance(synapse, Conv) else tally.sparse_synops
+            of_kind += synops.sum(1)
         if any(int(np.abs(each).max(initial=0)) > 1 for each in carried):
             tally.multiplications += synops.sum(1)
         tally.dense_synops += _dense_synops(self.network, layer, connection) * self.x.shape[-1] * len(carried)

@@ -10,7 +10,7 @@ import numpy as np
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer, Value, roles
 from netx_export._diff._facts import Change
 from netx_export._diff._pairs import Pair
-from netx_export._relations import RELATIONS, relation
+from netx_export._relations import RELATIONS, aligned, relation
 
 
 def changes(one: IntegerNetwork, other: IntegerNetwork, found: list[Pair]) -> Iterator[Change]:
@@ -44,6 +44,7 @@ def _layer(mine: Layer, its: Layer) -> Iterator[Change]:
 
 def _connection(layer: str, one: Connection, other: Connection) -> Iterator[Change]:
     place = f"from '{one.source}'"
+    one, other = aligned(one, other)
     if one.source != other.source:
         yield Change(layer, "source", f"'{one.source}' and '{other.source}'")
     yield from _values(layer, place, one, other)

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork, check_input
+from lava_qsnn.integer import check_input
 from netx_export._diff._changes import changes
 from netx_export._diff._facts import NetworkDiff
 from netx_export._diff._page import page
 from netx_export._diff._pairs import pairs
 from netx_export._diff._runs import common_samples, layer_diffs
-from netx_export._read import load
+from netx_export._open import NetworkOrPath, opened, title_of
 
 
 def diff(
-    one: IntegerNetwork | str | os.PathLike[str],
-    other: IntegerNetwork | str | os.PathLike[str],
+    one: NetworkOrPath,
+    other: NetworkOrPath,
     x: NDArray[np.integer[Any]] | None = None,
     *,
     samples: int = 16,
@@ -32,7 +32,7 @@ def diff(
     Layers belong together by their names, or by kind and shape where the networks share no name.
 
     Args:
-        one, other: deployed networks, or the paths of their files.
+        one, other: deployed networks, or the paths of their files; stock files with options of their own by `load`.
         x: samples, int (N, *input shape, T), that fit both; random ones if None.
         samples: how many random ones; 0 runs nothing.
         path: an HTML page to write, replaced if it exists, that shows it all with a picture; None writes none.
@@ -43,8 +43,8 @@ def diff(
         InputError: x does not fit both networks.
         OSError: the page cannot be written.
     """
-    titles = titles or (_title(one, "first"), _title(other, "second"))
-    first, second = (each if isinstance(each, IntegerNetwork) else load(each) for each in (one, other))
+    titles = titles or (title_of(one, "the first network"), title_of(other, "the second network"))
+    first, second = opened(one, x), opened(other, x)
     found, random = pairs(first, second), x is None
     if x is None and samples:
         x = common_samples(first, second, samples)
@@ -55,7 +55,3 @@ def diff(
     if path is not None:
         Path(path).write_text(page(shown), "utf-8")
     return shown
-
-
-def _title(network: IntegerNetwork | str | os.PathLike[str], place: str) -> str:
-    return f"the {place} network" if isinstance(network, IntegerNetwork) else Path(network).name

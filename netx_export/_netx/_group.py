@@ -12,6 +12,9 @@ from netx_export._hdf5 import Contents
 
 Integers = NDArray[np.int64]
 
+#: What NetX does silently: the name of the check that tells it, the layer, and the problem in words.
+Note = dict[str, str]
+
 #: Numbers from here on are no exact integers in float64.
 LARGEST = 2**53
 
@@ -28,7 +31,7 @@ class Group:
         notes: to which `note` adds.
     """
 
-    def __init__(self, contents: Contents, path: str, layer: str, notes: list[str]) -> None:
+    def __init__(self, contents: Contents, path: str, layer: str, notes: list[Note]) -> None:
         self.contents, self.path, self.layer, self.notes = contents, path, layer, notes
 
     def __contains__(self, name: str) -> bool:
@@ -38,9 +41,9 @@ class Group:
     def refusal(self, problem: str, remedy: str | None = None) -> FileFormatError:
         return FileFormatError(problem, layer=self.layer, remedy=remedy)
 
-    def note(self, text: str) -> None:
-        """Keep what NetX does with this layer and does not say."""
-        self.notes.append(f"layer '{self.layer}': {text}")
+    def note(self, name: str, problem: str) -> None:
+        """Keep what NetX does with this layer and does not say, under a name."""
+        self.notes.append({"check": name, "layer": self.layer, "problem": problem})
 
     def below(self, name: str) -> Group:
         """A group of this group."""
@@ -82,7 +85,7 @@ class Group:
             raise self.refusal(f"its '{name}' holds numbers beyond 2^53, which NetX takes for others")
         whole = array.astype(np.int64)
         if array.dtype.kind == "f" and (whole != array).any():
-            self.note(f"NetX cuts off what '{name}' has behind the decimal point")
+            self.note("numbers_not_whole", f"NetX cuts off what '{name}' has behind the decimal point")
         return whole
 
     def numbers(self, name: str, low: int, high: int) -> Integers:

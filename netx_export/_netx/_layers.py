@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer import Connection, Conv, DelayedDense, Dense, Shape
-from lava_qsnn.integer.stock import netx_weights
+from lava_qsnn.integer.stock import MIXED_RANGE, netx_weights
 from netx_export._netx._group import Group
 
 Integers = NDArray[np.int64]
@@ -41,7 +41,9 @@ def dense(group: Group, source: str, recurrent: bool) -> tuple[Connection, ...]:
     elif recurrent:  # NetX gives these synapses no exponent, so that sums are not shifted
         if weights[0].shape[1] != len(weights[0]):
             raise group.refusal("it is recurrent and has delays, which NetX reads of as many inputs as neurons only")
-        group.note("NetX does not scale the weights of a recurrent layer with delays back")
+        group.note(
+            "recurrent_sums_not_shifted", "NetX does not scale the weights of a recurrent layer with delays back"
+        )
         found = [Connection(source, DelayedDense(each, delays), sum_bits=DENSE_BITS) for each in weights]
     else:
         found = [Connection(source, DelayedDense(_scaled(group, weights[0], shift), delays), sum_bits=DENSE_BITS)]
@@ -49,7 +51,7 @@ def dense(group: Group, source: str, recurrent: bool) -> tuple[Connection, ...]:
         own = found[1]
         found[1] = Connection(group.layer, own.synapse, 1, sum_bits=own.sum_bits, sum_shift=own.sum_shift)
         if "delay_rec" in group:
-            group.note("NetX passes over delay_rec")
+            group.note("recurrent_delays_dropped", "NetX passes over delay_rec")
     return tuple(found)
 
 
@@ -57,7 +59,7 @@ def complex_dense(group: Group, source: str) -> tuple[Connection, ...]:
     """The two connections of a layer with complex weights, into the real and the imaginary current."""
     for name in ("bias", "delay", "weight_rec"):
         if name in group:
-            group.note(f"NetX passes over the {name} of a layer with complex weights")
+            group.note("complex_parts_dropped", f"NetX passes over the {name} of a layer with complex weights")
     found = []
     for port, part in enumerate(("real", "imag")):
         (weight,), shift = _weights(group, _matrix(group, f"weight/{part}"))
@@ -87,7 +89,7 @@ def convolution(group: Group, source: str, shape: Shape | None) -> tuple[Shape, 
     if groups.ndim or max(weight.shape[2:]) > GEOMETRY:
         raise group.refusal(f"its groups are no single number, or its kernel is larger than {GEOMETRY}")
     if "delay" in group:
-        group.note("NetX passes over the delays of convolutions")
+        group.note("conv_delays_dropped", "NetX passes over the delays of convolutions")
     if weight.shape[0] % int(groups):
         raise group.refusal(f"its {weight.shape[0]} channels do not divide into {groups} groups")
     synapse = Conv(weight, stride, padding, dilation, int(groups))
@@ -119,9 +121,23 @@ def _weights(group: Group, *parts: Integers) -> tuple[Sequence[Integers], int]:
         found, shift = netx_weights(*parts)
     except DeploymentError as error:
         raise group.refusal(error.problem, remedy=error.remedy) from None
-    if any((made != part << shift).any() for made, part in zip(found, parts)):
-        group.note("NetX clips or cuts off some weights, and computes with others than the file has")
+    _note_changes(group, parts, found, shift)
     return found, shift
+
+
+def _note_changes(group: Group, parts: Sequence[Integers], found: Sequence[Integers], shift: int) -> None:
+    """Note the weights with which NetX computes other sums than those of the file, by what happens to them."""
+    changed = sum(int((made != part << shift).sum()) for made, part in zip(found, parts))
+    if not changed:
+        return
+    low, high = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
+    told = f"NetX computes with other weights than the file's in {changed:,} of {sum(map(np.size, parts)):,} places: "
+    if high <= 0:
+        group.note("dense_without_positive_weights", f"{told}none is positive, and it loses bits of them")
+    elif low < MIXED_RANGE[0] or high > MIXED_RANGE[1]:
+        group.note("weights_clipped_by_netx", f"{told}they reach from {low:,} to {high:,}, and it clips them")
+    else:
+        group.note("weights_truncated_by_netx", f"{told}they reach from {low:,} to {high:,}, and it cuts bits off")
 
 
 def check_products(group: Group, connections: Sequence[Connection], reach: int) -> None:
@@ -154,7 +170,7 @@ def _delays(group: Group, weight: Integers) -> Integers | None:
         return None
     delays = group.truncated("delay")
     if int(delays.max()) > LONGEST_DELAY:
-        group.note(f"NetX clips delays of up to {delays.max()} steps to {LONGEST_DELAY}")
+        group.note("delays_clipped", f"NetX clips delays of up to {delays.max()} steps to {LONGEST_DELAY}")
         delays = delays.clip(0, LONGEST_DELAY)
     if int(delays.min()) < 0:
         raise group.refusal(f"its delays go down to {delays.min()}, and NetX ends with negative ones")

@@ -10,7 +10,7 @@ from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.integer import CUBA, CUBAReadout, IntegerNetwork, Layer, OneToOne
 from netx_export._hdf5 import Contents
 from netx_export._netx._blocks import Block, input_block, synaptic_block
-from netx_export._netx._group import Group
+from netx_export._netx._group import Group, Note
 from netx_export._netx._neurons import READ_OUT_THRESHOLD
 from netx_export._netx._reading import Reading
 
@@ -27,7 +27,7 @@ def stock_network(contents: Contents, reading: Reading) -> IntegerNetwork:
             layer, the limit and the remedy.
         ConfigurationError: the reading does not fit the file.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     blocks = _blocks(_groups(contents, reading, notes), reading)
     if not blocks:
         raise FileFormatError("it has no layers", remedy="skip fewer layers, or give another file")
@@ -39,7 +39,7 @@ def stock_network(contents: Contents, reading: Reading) -> IntegerNetwork:
     return IntegerNetwork(blocks[0].input, reading.steps, tuple(layers), metadata)
 
 
-def _groups(contents: Contents, reading: Reading, notes: list[str]) -> list[tuple[str, Group]]:
+def _groups(contents: Contents, reading: Reading, notes: list[Note]) -> list[tuple[str, Group]]:
     """The groups that NetX reads, in order, each with its type."""
     paths = [*contents.attributes, *contents.arrays, *contents.refused]
     members = {path.split("/")[1] for path in paths if path.startswith("layer/")}
@@ -119,7 +119,7 @@ def _late(layer: Layer) -> Layer:
     )
 
 
-def _metadata(contents: Contents, reading: Reading, first: Block, notes: list[str]) -> Mapping[str, Any]:
+def _metadata(contents: Contents, reading: Reading, first: Block, notes: list[Note]) -> Mapping[str, Any]:
     told: dict[str, Any] = {"timing": reading.timing, "notes": notes, "input_message_bits": first.input_bits}
     if first.transform:
         told["transform"] = first.transform

@@ -33,11 +33,11 @@ SPIKE_BITS, SIGMA_DELTA_BITS = 0, 16
 #: From here on a threshold is meant never to be reached, and the answer is the voltage.
 READ_OUT_THRESHOLD = 2**16
 
-#: What NetX never reads, and what it would have meant.
+#: What NetX never reads: the check that tells it, what it would have meant, and the value that means nothing.
 DROPPED = {
-    "refDelay": ("refractory delays", 1),
-    "wgtExp": ("the weights' exponent", 0),
-    "weight_exp": ("the exponent of the batch norm", 0),
+    "refDelay": ("refractory_delay_dropped", "refractory delays", 1),
+    "wgtExp": ("weight_exponent_dropped", "the weights' exponent", 0),
+    "weight_exp": ("weight_exponent_dropped", "the exponent of the batch norm", 0),
 }
 
 
@@ -58,7 +58,7 @@ def message_bits(group: Group, kind: str) -> int:
     if "neuron/messageBits" in group:
         if not kind.startswith("rf"):
             raise group.refusal("it has 'neuron/messageBits', with which NetX ends", remedy="delete it from the file")
-        group.note("NetX passes over its messageBits")
+        group.note("message_bits_dropped", "NetX passes over its messageBits")
     return SIGMA_DELTA_BITS if kind == "sdnn" else SPIKE_BITS
 
 
@@ -69,9 +69,9 @@ def cuba(group: Group, shape: Shape, biased: bool = True) -> CUBA:
         zero = np.zeros(shape[0], np.int64)
         return CUBA(zero, zero + DECAYS[1], zero + NO_THRESHOLD, biases)
     neuron = group.below("neuron")
-    for name, (meant, nothing) in DROPPED.items():
+    for name, (check, meant, nothing) in DROPPED.items():
         if name in neuron and (neuron.array(name) != nothing).any():
-            group.note(f"NetX passes over {meant} ({name})")
+            group.note(check, f"NetX passes over {meant} ({name})")
     decay, fall = (placed(neuron, name, shape, *DECAYS) for name in ("iDecay", "vDecay"))
     return CUBA(decay, fall, placed(neuron, "vThMant", shape, *THRESHOLDS), biases)
 
@@ -93,7 +93,7 @@ def resonate(group: Group, shape: Shape, kind: str) -> RF:
     """Resonate-and-fire neurons for a population, with the coefficients that Lava makes of those in the file."""
     neuron = group.below("neuron")
     if "ADRF" in neuron.text("type"):
-        group.note("NetX passes over the adaptation of ADRF and runs it as RF")
+        group.note("adaptation_dropped", "NetX passes over the adaptation of ADRF and runs it as RF")
     given = (in_place(group, name, neuron.reals(name, *COEFFICIENTS), shape) for name in ("sinDecay", "cosDecay"))
     found = netx_coefficients(*given)
     if found is None:
@@ -111,7 +111,7 @@ def bias(group: Group, shape: Shape, bits: int) -> Integers:
     if int(values.min()) < -half or int(values.max()) >= half:
         if bits != BIAS_BITS:
             raise group.refusal(f"its bias leaves {bits} bits, which Lava would wrap", remedy="use smaller biases")
-        group.note("biases beyond 16 bits wrap in Lava")
+        group.note("bias_wraps", f"its biases from {values.min():,} to {values.max():,} wrap to 16 bits in Lava")
         values = ((values + half) & (2 * half - 1)) - half
     if len(shape) == 3 and (values.ndim == 0 or values.shape == (1,) != shape[:1]):
         raise group.refusal(f"its bias of shape {values.shape} is none that NetX can spread over {shape}")

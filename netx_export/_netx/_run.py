@@ -8,6 +8,7 @@ writes zeros into these Vars of its processes, through Lava's own reference port
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from lava_qsnn.integer.stock import NetxForm, netx_form, write_arrays
 from lava_qsnn.process.configurations import fixed_point
 from lava_qsnn.process.loihi.recording import Drive, Feed, Probe, Record, Rest, shared_array
 from netx_export._options import Options
+from netx_export._stock_call import StockCall
 
 Integers = NDArray[np.int64]
 
@@ -31,15 +33,45 @@ NEURON_STATE = ("u", "v", "sigma", "act", "residue", "real", "imag")
 BUFFERS = ("a_buff", "a_buf")
 
 
-def run_stock(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
-    """Run a batch in unmodified NetX from a file written for it; outputs by layer, (N, *shape, T)."""
-    form = netx_form(network)
-    stock, steps = _opened(form), x.shape[-1]
+def run_stock(
+    network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options, path: Path | None = None
+) -> dict[str, Integers]:
+    """Run a batch in unmodified NetX; outputs by layer, (N, *shape, T).
+
+    Args:
+        network: of stock neurons.
+        x: samples.
+        options: of the run.
+        path: the stock file that the network was read from; by default a file is written for it.
+    """
+    form, steps = netx_form(network), x.shape[-1]
+    stock = _opened(form, path, {"input_message_bits": form.input_message_bits})
+    for depth, block in zip(_starts(form, len(network)), stock.layers):
+        _bring_to_rest(block, depth, steps + 1, form.is_late)
     pause = np.zeros((*x.shape[:-1], 1), x.dtype)
-    feed, frames, clock = _fed(stock, form, np.concatenate([x, pause], -1))
+    outputs = _run(network, form, stock, np.concatenate([x, pause], -1), options)
+    return {name: values[..., :steps] for name, values in outputs.items()}
+
+
+def run_called(
+    network: IntegerNetwork,
+    x: NDArray[np.integer[Any]],
+    options: Options,
+    call: StockCall,
+    path: Path | None = None,
+) -> dict[str, Integers]:
+    """The same as a user runs NetX, called as said: samples back to back, nothing brought to rest from outside."""
+    form = netx_form(network)
+    return _run(network, form, _opened(form, path, asdict(call)), x, options)
+
+
+def _run(
+    network: IntegerNetwork, form: NetxForm, stock: Any, x: NDArray[np.integer[Any]], options: Options
+) -> dict[str, Integers]:
+    """Feed samples back to back and record every layer wanted, in the network's own time."""
+    feed, frames, clock = _fed(stock, form, x)
     stores = {}
     for depth, layer, block in zip(_starts(form, len(network)), network.layers, stock.layers):
-        _bring_to_rest(block, depth, steps + 1, form.is_late)
         if layer.name in options.chosen(network):
             stores[layer.name] = shared_array((frames, *block.out.shape))
             _observe(stores[layer.name], layer, block, depth - 1)
@@ -47,7 +79,7 @@ def run_stock(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
     report = options.progress
     progress = None if report is None else lambda _: report(min(1.0, int(clock[0]) / total))
     run(feed, total, fixed_point(), time_limit=options.limit(network, total), progress=progress)
-    return {name: from_lava_frames(store, steps + 1)[..., :steps] for name, store in stores.items()}
+    return {name: from_lava_frames(store, x.shape[-1]) for name, store in stores.items()}
 
 
 def write_form(form: NetxForm, path: Path) -> None:
@@ -57,15 +89,16 @@ def write_form(form: NetxForm, path: Path) -> None:
             write_arrays(file.require_group(f"layer/{index}"), arrays)
 
 
-def _opened(form: NetxForm) -> Any:
+def _opened(form: NetxForm, path: Path | None, arguments: dict[str, Any]) -> Any:
     with extra("lava"):
         from lava_qsnn import _slayer  # noqa: F401  netx imports slayer, this way without its notes
         from lava.lib.dl.netx.hdf5 import Network as StockNetwork  # isort: skip  its import takes seconds
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.net"
-        write_form(form, path)
-        stock = StockNetwork(str(path), input_message_bits=form.input_message_bits, spike_exp=form.spike_exp)
+        if path is None:
+            path = Path(folder) / "network.net"
+            write_form(form, path)
+        stock = StockNetwork(str(path), spike_exp=form.spike_exp, **arguments)
         stock.net_config.f.close()  # it would stay open, and its file undeletable on some systems
     return stock
 

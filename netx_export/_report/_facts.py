@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer
 from netx_export._activity import Activity, measure
 from netx_export._check import CheckReport
+from netx_export._chip import Layout
 from netx_export._describe import LayerSummary
 from netx_export._inspect import Inspection
-from netx_export._report._text import extents, kind
+from netx_export._report._text import extents
+from netx_export._words import kind_words
 
 #: Bars of a histogram at most, where there are more values.
 MOST_BARS = 41
@@ -98,6 +100,7 @@ class NetworkReport:
         layers: in the network's order.
         input: the sample that is drawn.
         answers: of the last layer.
+        layout: on Loihi 2, with what moved on the samples; or the reason why there is none.
     """
 
     title: str
@@ -108,6 +111,7 @@ class NetworkReport:
     layers: tuple[LayerFacts, ...]
     input: Raster
     answers: Answers
+    layout: Layout | str
 
 
 def layer_facts(
@@ -142,7 +146,7 @@ def _layer(
 
 
 def _synapse(connection: Connection) -> str:
-    weight, name = connection.synapse.weight, kind(connection.synapse.kind)
+    weight, name = connection.synapse.weight, kind_words(connection.synapse.kind)
     size = f" {extents(weight.shape[2:])}" if weight.ndim == 4 else ""
     pooled = "".join(f"pool {extents(pooling.kernel)}, " for pooling in connection.poolings)
     return f"{pooled}{name}{size}"

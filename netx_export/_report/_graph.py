@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport
-from netx_export._report._text import count, extents, kind
+from netx_export._report._text import count, extents
+from netx_export._words import kind_words
 
 #: Of a box, of the room between two boxes, and of the lane of an arc; in pixels.
 BOX_WIDTH, BOX_HEIGHT, GAP, LANE = 268, 50, 40, 16
@@ -62,7 +63,7 @@ def _boxes(report: NetworkReport, left: float) -> Iterable[Element]:
     worst = _severities(report)
     for place, layer in enumerate(report.layers, 1):
         summary = layer.summary
-        text = f"{extents(summary.shape)} {kind(summary.neuron)}"
+        text = f"{extents(summary.shape)} {kind_words(summary.neuron)}"
         yield _box(place, left, summary.name, text, worst.get(summary.name, "fine"), layer.activity.rate)
 
 

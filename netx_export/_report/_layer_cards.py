@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from netx_export._file_weights import FileWeights
 from netx_export._report import _charts as charts
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import LayerFacts, NetworkReport
 from netx_export._report._parts import captioned, ends, section
-from netx_export._report._text import count, extents, kind
+from netx_export._report._text import count, extents
+from netx_export._words import kind_words
 
 #: Bits that sums and potentials may take, and what has so many.
 LIMITS = {"Loihi": 17, "float32": 24, "int32": 31}
@@ -14,65 +16,65 @@ LIMITS = {"Loihi": 17, "float32": 24, "int32": 31}
 
 def layers(report: NetworkReport) -> Element:
     """A card for each layer: in words, its weights, thresholds, activity and bounds."""
-    return section("Layer by layer", [_card(layer) for layer in report.layers])
+    on_file = {each.layer: each for each in report.inspection.weights_on_file}
+    return section("Layer by layer", [_card(layer, on_file.get(layer.summary.name)) for layer in report.layers])
 
 
-def _card(layer: LayerFacts) -> Element:
-    summary, activity = layer.summary, layer.activity
+def _card(layer: LayerFacts, on_file: FileWeights | None) -> Element:
+    summary = layer.summary
+    population = f"{extents(summary.shape)} {kind_words(summary.neuron)}"
+    drawn = [_weights(layer), _thresholds(layer), _activity(layer), _neurons(layer), _bound(layer)]
+    return tag(
+        "article",
+        tag("h3", summary.name, tag("span", population, class_="quiet")),
+        tag("p", _words(layer, on_file)),
+        tag("div", drawn, class_="charts"),
+        class_="layer",
+    )
+
+
+def _words(layer: LayerFacts, on_file: FileWeights | None) -> str:
+    """Say what the layer takes and what its neurons do; of a stock file, what NetX makes of its weights, too."""
+    summary = layer.summary
     said = (
         f"{summary.kind[0].upper()}{summary.kind[1:]} from {', '.join(summary.sources)}, "
         f"{count(summary.weights, 'weight')} of {count(summary.weight_bits, 'bit')}. "
-        f"Each {kind(summary.neuron)} neuron {'; '.join(summary.words)}."
+        f"Each {kind_words(summary.neuron)} neuron {'; '.join(summary.words)}."
     )
-    drawn = [
-        captioned(
-            "Weights",
-            charts.bars(layer.weights, f"weights of {summary.name}"),
-            ends(layer.weights),
-            _weights(layer),
-        )
-    ]
-    if layer.thresholds is not None:
-        text = "Channels by their threshold."
-        drawn.append(
-            captioned(
-                "Thresholds",
-                charts.bars(layer.thresholds, f"thresholds of {summary.name}"),
-                ends(layer.thresholds),
-                text,
-            )
-        )
-    drawn.append(_activity(layer))
-    quiet = f"{count(activity.silent, 'neuron')} never active"
-    drawn.append(
-        captioned(
-            "Neurons by activity",
-            charts.bars(layer.rates, f"activity of the neurons of {summary.name}"),
-            ("0 %", "100 %"),
-            f"{quiet}, {activity.constant:,} constant.",
-        )
+    if on_file is None or not on_file.dtype:
+        return said
+    shifted = f", and shifts sums down by {count(on_file.shift, 'bit')}" if on_file.shift else ""
+    return (
+        f"{said} The file has weights from {on_file.file_low:g} to {on_file.file_high:g} ({on_file.dtype}); NetX "
+        f"computes with {on_file.low} to {on_file.high}{shifted}."
     )
-    drawn.append(_bound(layer))
-    head = tag(
-        "h3",
-        summary.name,
-        tag("span", f"{extents(summary.shape)} {kind(summary.neuron)}", class_="quiet"),
-    )
-    return tag("article", head, tag("p", said), tag("div", drawn, class_="charts"), class_="layer")
 
 
-def _weights(layer: LayerFacts) -> str:
-    """The numbers of weights that are below 0 and that are 0, in words."""
+def _weights(layer: LayerFacts) -> Element:
     summary = layer.summary
     zeros = f", {summary.zero_weights / summary.weights:.0%} are 0" if summary.zero_weights else ""
-    return f"{layer.negative_weights / summary.weights:.0%} are negative{zeros}."
+    text = f"{layer.negative_weights / summary.weights:.0%} are negative{zeros}."
+    return captioned("Weights", charts.bars(layer.weights, f"weights of {summary.name}"), ends(layer.weights), text)
+
+
+def _thresholds(layer: LayerFacts) -> Element | None:
+    if layer.thresholds is None:
+        return None
+    picture = charts.bars(layer.thresholds, f"thresholds of {layer.summary.name}")
+    return captioned("Thresholds", picture, ends(layer.thresholds), "Channels by their threshold.")
+
+
+def _neurons(layer: LayerFacts) -> Element:
+    picture = charts.bars(layer.rates, f"activity of the neurons of {layer.summary.name}")
+    text = f"{count(layer.activity.silent, 'neuron')} never active, {layer.activity.constant:,} constant."
+    return captioned("Neurons by activity", picture, ("0 %", "100 %"), text)
 
 
 def _activity(layer: LayerFacts) -> Element:
     activity = layer.activity
     picture = charts.steps(activity.per_step, f"activity of {activity.layer} by time step")
-    ends = ("step 0", f"step {len(activity.per_step) - 1}")
-    return captioned("Activity over time", picture, ends, f"{activity.rate:.1%} of all values are not 0.")
+    last = f"step {len(activity.per_step) - 1}"
+    return captioned("Activity over time", picture, ("step 0", last), f"{activity.rate:.1%} of all values are not 0.")
 
 
 def _bound(layer: LayerFacts) -> Element:

@@ -7,6 +7,7 @@ from string import Template
 
 from lava_qsnn import __version__
 from netx_export._report import _sections as sections
+from netx_export._report._chip_section import chip
 from netx_export._report._elements import Element, tag, text_of
 from netx_export._report._facts import NetworkReport
 from netx_export._report._layer_cards import layers
@@ -41,6 +42,7 @@ def page(report: NetworkReport) -> str:
         sections.network(report),
         sections.sample(report),
         layers(report),
+        chip(report),
         sections.footer(report, __version__),
     ]
     return assembled(report.title, [part for part in parts if part is not None])

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import InputError
+from lava_qsnn.errors import InputError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
 from netx_export._check import check
-from netx_export._inspect import inspect
-from netx_export._read import load
+from netx_export._chip import Layout, layout
+from netx_export._inspect import inspected
+from netx_export._open import NetworkOrPath, opened
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
 from netx_export._report._page import page
 from netx_export._simulate import simulate_layers
@@ -23,9 +24,15 @@ from netx_export._simulate import simulate_layers
 #: Samples of random numbers, where none are given.
 SAMPLES = 16
 
+#: Samples at most on which backends are compared with the reference, which takes its time.
+COMPARED = 8
+
+#: Samples at most whose traffic on a chip is counted.
+MOVED = 32
+
 
 def report(
-    network: IntegerNetwork | str | os.PathLike[str],
+    network: NetworkOrPath,
     path: str | os.PathLike[str] | None = None,
     x: NDArray[np.integer[Any]] | None = None,
     labels: NDArray[np.integer[Any]] | None = None,
@@ -33,6 +40,8 @@ def report(
     source: str = "samples that were given",
     title: str | None = None,
     backends: Iterable[str] = ("fast",),
+    file: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> NetworkReport:
     """Gather what there is to say about a network, and write it as one HTML page that needs nothing else.
 
@@ -44,16 +53,18 @@ def report(
         source: what the samples are, in words, for the page.
         title: of the page; by default the file's name.
         backends: that are compared with the reference, names from BACKENDS.
+        file: the file that a network was read from.
+        options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
         InputError: x does not fit the network, or the labels do not fit x.
         OSError: the page cannot be written.
     """
-    inspection = inspect(network)
-    if title is None:
-        title = "A network" if inspection.file is None else Path(inspection.file.path).name
-    loaded = network if isinstance(network, IntegerNetwork) else load(network)
+    loaded = opened(network, x, **options)
+    origin = file if isinstance(network, IntegerNetwork) else network
+    inspection = inspected(loaded, None if origin is None else Path(origin))
+    title = title or ("A network" if origin is None else Path(origin).name)
     if x is None:
         x, source = random_samples(loaded, SAMPLES), "random numbers"
     x = check_input(loaded, x)
@@ -63,13 +74,22 @@ def report(
     found = NetworkReport(
         title,
         inspection,
-        check(loaded, x, backends=backends),
+        check(loaded, x, compared=COMPARED, backends=backends),
         source,
         len(x),
         layer_facts(loaded, {each.name: each for each in inspection.layers}, outputs),
         raster(x[0]),
         answers(outputs[loaded.output.name], labels),
+        _layout(loaded, x),
     )
     if path is not None:
         Path(path).write_text(page(found), "utf-8")
     return found
+
+
+def _layout(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> Layout | str:
+    """Lay the network out on Loihi 2 and count what moves for the samples; or give the reason why that cannot be."""
+    try:
+        return layout(network, activity=x[:MOVED])
+    except QsnnError as error:
+        return str(error)

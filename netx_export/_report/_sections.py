@@ -18,9 +18,10 @@ SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
 def header(report: NetworkReport) -> Element:
     """The name, a sentence, the verdict, and the figures that one asks for first."""
     inspection = report.inspection
+    steps = "any length" if inspection.is_endless else count(inspection.timesteps, "time step")
     lede = (
         f"{count(len(report.layers), 'layer')} of {count(inspection.neurons, 'neuron')} and "
-        f"{count(inspection.weights, 'weight')}, for samples of {count(inspection.timesteps, 'time step')}. "
+        f"{count(inspection.weights, 'weight')}, for samples of {steps}. "
         f"What follows was measured on {count(report.samples, 'sample')} of {report.source}."
     )
     return tag(
@@ -110,11 +111,11 @@ def _compared(report: NetworkReport, backend: str) -> str:
 
 
 def _stock(report: NetworkReport) -> list[Element]:
-    stock = report.inspection.stock
-    if stock is None:
+    """Say how unmodified lava-dl opens and reads the file."""
+    if not report.inspection.opening:
         return []
-    first, *rest = stock.lines
-    shown = tag("pre", tag("code", first)) if not stock.obstacles else tag("p", first)
+    first, *rest = report.inspection.opening
+    shown = tag("pre", tag("code", first)) if first.startswith("stock =") else tag("p", first)
     return [tag("h3", "In stock lava-dl"), shown, tag("ul", [tag("li", line) for line in rest])]
 
 

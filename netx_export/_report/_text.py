@@ -22,8 +22,3 @@ def file_size(size: float) -> str:
     if size < 1000:
         return f"{size:,} bytes"
     return f"{size / 1e3:,.1f} kB" if size < 1e6 else f"{size / 1e6:,.1f} MB"
-
-
-def kind(name: str) -> str:
-    """The name of a kind as words."""
-    return name.replace("_", " ")

@@ -27,10 +27,11 @@ from lava_qsnn.integer.stock._lowering import (
     stock_obstacles,
 )
 from lava_qsnn.integer.stock._resonator import file_coefficients, netx_coefficients
-from lava_qsnn.integer.stock._weights import file_weights, netx_weights
+from lava_qsnn.integer.stock._weights import MIXED_RANGE, file_weights, netx_weights
 
 __all__ = [
     "FORMS",
+    "MIXED_RANGE",
     "SPIKES",
     "SUM",
     "VOLTAGE",
