@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from netx_export._findings import Finding, grouped
 from netx_export._report import _charts as charts
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport, Raster
 from netx_export._report._graph import graph
 from netx_export._report._parts import captioned, section
 from netx_export._report._text import count, file_size
+
+#: Layers that are listed for one check.
+MOST_PLACES = 4
 
 #: How a severity is said.
 SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
@@ -64,19 +68,23 @@ def findings(report: NetworkReport) -> Element | None:
     """The findings, the worst first; nothing if there are none."""
     if not report.check.findings:
         return None
-    cards = [
-        tag(
-            "li",
-            tag(
-                "p", tag("span", SEVERITY_WORDS[each.severity], class_="badge"), tag("code", each.check), class_="head"
-            ),
-            tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}."),
-            tag("p", f"Remedy: {each.remedy}.", class_="quiet"),
-            class_=f"finding {each.severity}",
-        )
-        for each in report.check.findings
-    ]
-    return section("What was found", tag("ul", cards, class_="findings"))
+    return section("What was found", tag("ul", map(_found, grouped(report.check.findings)), class_="findings"))
+
+
+def _found(findings: tuple[Finding, ...]) -> Element:
+    """The findings of one check as a card."""
+    first = findings[0]
+    places = [tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}.") for each in findings[:MOST_PLACES]]
+    more = len(findings) - len(places)
+    remedies = dict.fromkeys(each.remedy for each in findings)
+    return tag(
+        "li",
+        tag("p", tag("span", SEVERITY_WORDS[first.severity], class_="badge"), tag("code", first.check), class_="head"),
+        places,
+        tag("p", f"And {count(more, 'layer')} more.") if more else None,
+        [tag("p", f"Remedy: {remedy}.", class_="quiet") for remedy in remedies],
+        class_=f"finding {first.severity}",
+    )
 
 
 def network(report: NetworkReport) -> Element:
