@@ -45,6 +45,14 @@ def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
+def grouped(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], ...]:
+    """Findings of one check beside each other, in the order of the first of each."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.check, []).append(finding)
+    return tuple(map(tuple, groups.values()))
+
+
 def of_severity(findings: Iterable[Finding], severity: str) -> Iterator[Finding]:
     """The findings of one severity."""
     return (finding for finding in findings if finding.severity == severity)

@@ -66,6 +66,11 @@ def refuse_unknown(block: nn.Module) -> None:
         raise DeploymentError(f"slayer's {type(block).__name__} cannot be deployed", remedy=remedy)
     if neurons not in KNOWN and kind != "flatten":
         raise DeploymentError(f"NetX has no neuron for slayer's {neurons or type(block).__name__}", remedy=TRAINED_BY)
+    if "rf" in neurons and kind not in ("dense", *SHAPES):
+        raise DeploymentError(
+            f"NetX has resonate-and-fire neurons behind dense weights only, no {neurons}.{type(block).__name__}",
+            remedy="use a Dense, or slayer.block.cuba",
+        )
 
 
 def is_late(block: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -293,3 +294,40 @@ def test_the_command_takes_the_call_of_netx(tmp_path: Path, capsys, monkeypatch)
     status, out, _ = call(capsys, monkeypatch, "check", tmp_path / "some.net", *options)
     assert status == 4
     assert "reset_interval=None runs samples of 4 steps into each other" in out
+
+
+def test_a_silent_layer_is_named_and_not_those_that_hear_it_alone() -> None:
+    """The second of four layers is silent; the last two have no chance."""
+    zero, dense = np.zeros(3, np.int64), integer.Dense(np.ones((3, 3), int) * [[1], [2], [3]])
+    layers, source = [], "input"
+    for name, threshold in (("a", 1), ("b", 9), ("c", 1), ("d", 1)):
+        neuron = integer.MemoryFree((1,), np.array([3, 6, 9]) if name == "b" else zero + threshold)
+        layers.append(integer.Layer(name, (integer.Connection(source, dense),), neuron))
+        source = name
+    x = np.zeros((2, 3, 4), int)
+    x[0, 0, 0] = 1
+    first = replace(layers[0], connections=(integer.Connection("input", integer.Dense(np.eye(3, dtype=int))),))
+    found = netx_export.check(integer.IntegerNetwork(integer.Input((3,)), 4, (first, *layers[1:])), x)
+    silent = [finding for finding in found.findings if finding.check == "layer_is_silent"]
+    assert [finding.layer for finding in silent] == ["b"]
+    assert "so are 2 layers after it" in silent[0].problem
+
+
+def test_the_how_to_names_checks_that_there_are() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "how-to" / "check-a-network.md").read_text("utf-8")
+    table = page.partition("## All checks")[2].partition("## Files of others")[0]
+    told = set(
+        re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if line[:2] == "| "))
+    )
+    assert len(told) > 15
+    assert told <= set(NAMES)
+
+
+def test_the_how_to_s_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits.net", "meant.net"):
+        netx_export.write(meant(), tmp_path / name)
+    page = (Path(__file__).parent.parent / "docs" / "how-to" / "check-a-network.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(example, "check-a-network.md", "exec"), {"x": netx_export.random_samples(meant(), 2)})
+    assert "note not_exact_in_netx" in capsys.readouterr().out

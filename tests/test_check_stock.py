@@ -10,9 +10,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import netx_export
 from lava_qsnn import integer
+from lava_qsnn._slayer import slayer
 from lava_qsnn.errors import ConfigurationError, InputError
 from netx_export._findings import SEVERITIES
 from tests.helpers.command import call
@@ -309,3 +312,34 @@ def test_netx_called_wrongly_differs_and_the_reason_is_named(
     assert names(netx_export.check(path, x, call=netx_export.StockCall(*change))) == {name, "netx_differs"}
     right = netx_export.stock_call(netx_export.opened(path, x))
     assert names(netx_export.check(path, x, call=right)) == set()
+
+
+def exported(net: nn.Sequential, path: Path, turned: bool) -> Path:
+    """The file that lava-dl's own export writes, its first kernels transposed or not."""
+    with h5py.File(path, "w") as file:
+        file["layer/0/type"], file["layer/0/shape"] = text("input"), np.array([2, 6, 6])
+        for index, each in enumerate(net, 1):
+            each.export_hdf5(file.create_group(f"layer/{index}"))  # type: ignore[operator]
+        if turned:
+            weight = file["layer/1/weight"]
+            weight[...] = weight[()].swapaxes(2, 3)
+    return path
+
+
+@pytest.mark.skipif(slayer is None, reason="lava-dl is not installed")
+def test_a_slayer_network_is_compared_with_the_file_that_it_wrote(tmp_path: Path) -> None:
+    cuba_blocks, parameters = slayer.block.cuba, {"threshold": 1.0, "current_decay": 0.3, "voltage_decay": 0.1}
+    torch.manual_seed(0)
+    conv = cuba_blocks.Conv(dict(parameters), 2, 6, 3, padding=1, weight_scale=3, delay_shift=False)
+    dense = cuba_blocks.Dense(dict(parameters), 6 * 36, 5, weight_scale=3, delay_shift=False)
+    net = nn.Sequential(conv, cuba_blocks.Flatten(), dense).eval()
+    x = np.random.default_rng(0).integers(0, 2, (3, 2, 6, 6, STEPS))
+    net(torch.tensor(x).float())
+    right = netx_export.check(exported(net, tmp_path / "right.net", False), x, net=net, backends=["fast"])
+    assert names(right) == set()
+    assert right.comparison is not None
+    assert {row.backend for row in right.comparison.rows} == {"fast", "original", "torch"}
+    assert all(row.mismatches == 0 < row.spikes for row in right.comparison.rows)
+    wrong = netx_export.check(exported(net, tmp_path / "wrong.net", True), x, net=net, backends=["fast"])
+    assert names(wrong) == {"kernel_transposed", "original_differs", "torch_differs"}
+    assert {each.layer for each in wrong.findings} >= {"conv1"}

@@ -204,8 +204,15 @@ print(netx_export.verify(network, x, ["fast"]).exact)
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [(("--help",), "verify"), (("inspect", "{file}"), "hidden"), (("run", "{file}", "--input", "{array}"), "classes")],
-    ids=["help", "inspect", "run"],
+    [
+        (("--help",), "verify"),
+        (("inspect", "{file}"), "hidden"),
+        (("run", "{file}", "--input", "{array}"), "classes"),
+        (("check", "{file}", "--input", "{array}"), "nothing found"),
+        (("diff", "{file}", "{file}", "-o", "{file}.html"), "the networks are equal"),
+        (("report", "{file}", "-o", "{file}.html"), "wrote"),
+    ],
+    ids=["help", "inspect", "run", "check", "diff", "report"],
 )
 def test_a_base_install_has_the_command(arguments: tuple[str, ...], text: str, file: Path, array: Path) -> None:
     filled = [argument.format(file=file, array=array) for argument in arguments]

@@ -36,7 +36,8 @@ def normed(parameters: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def plain(**options: Any) -> list[nn.Module]:
     cuba = slayer.block.cuba
-    return [cuba.Dense(dict(CUBA), 20, 16, 3, **options), cuba.Dense(dict(CUBA), 16, 10, 3, **options)]
+    dense = [cuba.Dense(dict(CUBA), *sizes, 3, **options) for sizes in ((20, 16), (16, 10))]
+    return [cuba.Input(**ON_TIME), *dense]
 
 
 def with_norms() -> list[nn.Module]:
@@ -78,6 +79,16 @@ def sigma_delta(parameters: dict[str, Any]) -> list[nn.Module]:
     ]
 
 
+def images_of_changes() -> list[nn.Module]:
+    blocks = slayer.block.sigma_delta
+    return [
+        blocks.Input(dict(SIGMA_DELTA)),
+        blocks.Conv(dict(SIGMA_DELTA), 2, 4, 3, stride=2, weight_scale=2),
+        blocks.Flatten(),
+        blocks.Dense(dict(SIGMA_DELTA), 16, 5, 2),
+    ]
+
+
 #: What a slayer network may have, and the shape of its input.
 FEATURES: dict[str, tuple[Callable[[], list[nn.Module]], tuple[int, ...], int]] = {
     "delay_shift": (plain, (20,), 1),
@@ -90,6 +101,7 @@ FEATURES: dict[str, tuple[Callable[[], list[nn.Module]], tuple[int, ...], int]] 
     "resonate and fire": (lambda: resonating("rf_iz"), (20,), 1),
     "sigma-delta": (lambda: sigma_delta(dict(SIGMA_DELTA)), (20,), 7),
     "sigma-delta with a norm": (lambda: sigma_delta(normed(SIGMA_DELTA)), (20,), 7),
+    "sigma-delta convolutions": (images_of_changes, (2, 6, 6), 7),
     "affine": (lambda: [*plain(), slayer.block.cuba.Affine(dict(CUBA), 10, 4)], (20,), 1),
     "affine without dynamics": (
         lambda: [*plain(), slayer.block.cuba.Affine(dict(CUBA), 10, 4, dynamics=False)],
@@ -156,9 +168,8 @@ def test_unmodified_netx_computes_the_same_from_slayers_file(name: str, tmp_path
     export_as_lava_dl_does(net, tmp_path / "a.net")
     options = {"reset_interval": 64, "reset_offset": 0 if bits > 4 else 1}
     late = range(bits <= 4, len(network) + (bits <= 4))
-    truth = run_netx(
-        tmp_path / "a.net", x[0], STEPS + len(network), input_message_bits=bits if bits > 1 else 0, **options
-    )
+    sample = np.pad(x[0], [(0, 0)] * len(shape) + [(0, len(network))])
+    truth = run_netx(tmp_path / "a.net", sample, input_message_bits=bits if bits > 1 else 0, **options)
     for steps, found, (layer, expected) in zip(late, truth, run_reference(network, x).items(), strict=True):
         assert expected.any(), layer
         np.testing.assert_array_equal(found[..., steps : steps + STEPS], expected[0], layer)
@@ -206,16 +217,17 @@ def test_blocks_of_both_kinds_mix(tmp_path: Path) -> None:
 def test_the_network_stays_as_it_is() -> None:
     """slayer's own export takes weight norms away; and recurrent blocks keep what they had."""
     net = trained([*plain(weight_norm=True), slayer.block.cuba.Recurrent(dict(CUBA), 10, 6, 3)], (20,))
-    state = net[2].neuron.voltage_state
-    names, before = list(net.state_dict()), net(torch.from_numpy(data((20,), seed=3)).float())
+    names, answer = list(net.state_dict()), net(torch.from_numpy(data((20,), seed=3)).float())
+    state = net[3].neuron.voltage_state
     network = netx_export.export(net, None, (20,), STEPS)
-    assert net.training
-    assert list(net.state_dict()) == names
-    assert net[2].neuron.voltage_state is not state or state.any()
     for _ in range(2):
         assert netx_export.verify(network, data((20,), seed=3), ["reference"], net).exact
-    assert before.any()
-    assert net[0].synapse.weight_norm_enabled
+    assert net.training
+    assert list(net.state_dict()) == names
+    assert net[1].synapse.weight_norm_enabled
+    assert net[3].neuron.voltage_state is state
+    assert answer.any()
+    assert state.any()
     net(torch.from_numpy(data((20,), seed=3)).float()).sum().backward()
 
 
@@ -282,7 +294,7 @@ def test_unequal_networks_are_no_departures() -> None:
         netx_export.verify(network, data((20,)), ["reference"], other)
 
 
-REFUSED = """unpool, convT, average, decimation, kwta, alif, after an affine, input in between, odd images,
+REFUSED = """unpool, convT, average, decimation, kwta, alif, rf conv, after an affine, input in between, odd images,
 overlapping windows, dense images, float weights, sums before, spikes of numbers, own thresholds""".replace(
     "\n", " "
 ).split(", ")
@@ -302,6 +314,7 @@ def refused(name: str) -> tuple[list[nn.Module], tuple[int, ...], str]:
             (20,),
             "no neuron for slayer's alif",
         ),
+        "rf conv": ([slayer.block.rf.Conv(dict(RF), 2, 3, 3)], (2, 4, 4), "behind dense weights only"),
         "after an affine": ([cuba.Affine(dict(CUBA), 20, 20), first], (20,), "nothing can follow"),
         "input in between": ([first, cuba.Input(dict(CUBA))], (20,), "can only be the first"),
         "overlapping windows": ([cuba.Pool(dict(CUBA), 2, stride=1)], (2, 4, 4), "mixes neighbouring channels"),

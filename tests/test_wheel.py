@@ -55,6 +55,7 @@ def test_only_the_two_packages_are_installed(wheel: dict[str, bytes]) -> None:
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"lava_qsnn", "netx_export"}
     assert "lava_qsnn/py.typed" in wheel
     assert "netx_export/py.typed" in wheel
+    assert wheel["netx_export/_report/style.css"] == (ROOT / "netx_export/_report/style.css").read_bytes()
 
 
 def test_every_module_is_in_the_wheel(wheel: dict[str, bytes]) -> None:

@@ -1,9 +1,10 @@
-"""Slayer-style blocks, to be trained: one module per family of neurons."""
+"""Slayer-style blocks, to be trained: one module per family of neurons, and the factory that makes them."""
 
 from lava_qsnn.extras import extra
 
 with extra("train"):
     from lava_qsnn.block import lif, memory_free, quantized_lif, tanh_lif
+    from lava_qsnn.block._family import Family, family
     from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
 
-__all__ = ["IntegerParameters", "Synaptic", "lif", "memory_free", "quantized_lif", "tanh_lif"]
+__all__ = ["Family", "IntegerParameters", "Synaptic", "family", "lif", "memory_free", "quantized_lif", "tanh_lif"]

@@ -23,7 +23,11 @@ def family(module: str, neuron: Callable[..., TorchNeuron]) -> Family:
 
     Args:
         module: name of the module that they are to be found in, `__name__` there.
-        neuron: its class; `neuron_params` are the arguments of its constructor.
+        neuron: its class, which keeps lava_qsnn.neuron.contract; `neuron_params` are the arguments of its constructor,
+            and `channels`, which dense and convolutional blocks fill in.
+
+    Returns:
+        Dense, Conv, Pool and Input, to be assigned to these names.
     """
     return Family(
         *(_block(module, each, neuron) for each in (_blocks.Dense, _blocks.Conv, _blocks.Pool, _blocks.Input))

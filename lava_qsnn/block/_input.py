@@ -32,8 +32,8 @@ def take(x: Tensor, block: str, training: bool) -> Tensor:
         raise InputError(
             "a block computes with integers, and the input holds others",
             layer=block,
-            remedy="scale and round the input before the network, as the data modules of `training` do; in place of "
-            "dropout on the input, multiply it by a mask of 0 and 1",
+            remedy="scale and round the input before the network, as the data modules of lava_qsnn.train do; in "
+            "place of dropout on the input, multiply it by a mask of 0 and 1",
         )
     return x.to(torch.promote_types(x.dtype, torch.float32))
 

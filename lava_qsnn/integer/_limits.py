@@ -6,6 +6,7 @@ and refuses a network before anything runs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from lava_qsnn.errors import DeploymentError, RangeError
 from lava_qsnn.integer._dtypes import FLOAT32_LIMIT, INT32_LIMIT
 from lava_qsnn.integer.neurons import Bounds, Neuron
-from lava_qsnn.integer.synapses import Conv, Dense, Synapse
+from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, Synapse
 
 if TYPE_CHECKING:
+    from lava_qsnn.integer._layers import Connection
     from lava_qsnn.integer._network import IntegerNetwork
 
 FLOAT32 = "2^24, the largest exact integer range of float32"
@@ -28,6 +30,13 @@ LOIHI_LIMIT = 2**17
 
 #: Lava's fixed-point Dense keeps even weights of magnitude up to 254; ours are doubled for it.
 DENSE_WEIGHT_LIMIT = 127
+
+#: What Lava's own Dense holds without cutting anything off, for neurons that wrap.
+DENSE_WEIGHT_RANGE = (-256, 255)
+
+#: Bits to which Lava's Dense and Conv wrap their sums; messages of its delayed synapses, times weights of 8 bits and a
+#: sign, keep below the former.
+DENSE_BITS, CONV_BITS, DELAYED_REACH = 32, 24, 2**23
 
 #: Lava's Conv holds kernel size, stride, padding, dilation and groups as int8.
 CONV_GEOMETRY_LIMIT = 127
@@ -68,8 +77,8 @@ def potentials_fit_int32(network: IntegerNetwork) -> Iterator[Violation]:
 
 
 def traces_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
-    """Traces within the messages that Lava's synapses take: 24 bits, signed."""
-    for layer in network.layers:
+    """Traces within the messages that Lava's synapses take: 24 bits, signed; neurons that wrap take what wraps."""
+    for layer in (each for each in network.layers if not each.neuron.wraps):
         for connection in layer.connections:
             low, high = network.trace_range(connection.source, layer.taps(connection)[: network.timesteps])
             if (trace := max(-low, high)) > MESSAGE_LIMIT:
@@ -84,19 +93,30 @@ def outputs_fit_lava_messages(network: IntegerNetwork) -> Iterator[Violation]:
     """Outputs that are no spikes within int32, the type of Lava's ports."""
     for layer in network.layers:
         low, high = network.output_ranges[layer.name]
-        if max(-low, high) > INT32_LIMIT:
+        if not -INT32_LIMIT - 1 <= low <= high <= INT32_LIMIT:
             yield Violation(layer.name, f"its outputs from {low:,} to {high:,} leave int32", "use another backend")
 
 
 def weights_fit_lava_dense(network: IntegerNetwork) -> Iterator[Violation]:
-    """Dense weights within -127 to 127, which Lava's fixed-point Dense neither clips nor truncates."""
-    for layer, synapse in _synapses(network):
-        largest = max(-int(synapse.weight.min()), int(synapse.weight.max()))
-        if isinstance(synapse, Dense) and largest > DENSE_WEIGHT_LIMIT:
+    """Dense weights within -127 to 127, which Lava's fixed-point Dense neither clips nor truncates.
+
+    For neurons that wrap, -256 to 255: their synapses are told to keep all bits, as NetX tells them.
+    """
+    for layer, synapse in _synapses(network.simplified):
+        low, high = int(synapse.weight.min()), int(synapse.weight.max())
+        wraps, largest = network.layer(layer).neuron.wraps, max(-low, high)
+        if not wraps and isinstance(synapse, Dense) and largest > DENSE_WEIGHT_LIMIT:
             yield Violation(
                 layer,
                 f"dense weights up to {largest} exceed {DENSE_WEIGHT_LIMIT}, the range of Lava's Dense",
                 "use fewer weight_bits, or no overlapping pooling before this layer",
+            )
+        least, greatest = DENSE_WEIGHT_RANGE
+        if wraps and isinstance(synapse, (Dense, DelayedDense)) and not least <= low <= high <= greatest:
+            yield Violation(
+                layer,
+                f"dense weights from {low} to {high} leave {least} to {greatest}, the range of Lava's Dense",
+                "use weights of 8 bits and a sign",
             )
 
 
@@ -123,10 +143,13 @@ def poolings_merge(network: IntegerNetwork) -> Iterator[Violation]:
 
 
 def nothing_feeds_back(network: IntegerNetwork) -> Iterator[Violation]:
-    """Layers one after the other, for backends that lead spikes forward only."""
+    """Layers one after the other, for backends that lead spikes forward only, or to themselves by Lava's own Dense."""
     for layer in network.layers:
         for connection in layer.connections:
-            if not network.is_forward(layer, connection):
+            own = connection.source == layer.name and connection.delay == 1 and layer.neuron.wraps
+            if not (own and isinstance(connection.synapse, (Dense, DelayedDense))) and not network.is_forward(
+                layer, connection
+            ):
                 yield Violation(
                     layer.name,
                     f"{connection.described} leads back to it",
@@ -134,23 +157,53 @@ def nothing_feeds_back(network: IntegerNetwork) -> Iterator[Violation]:
                 )
 
 
-def sums_neither_wrap_nor_shift(network: IntegerNetwork) -> Iterator[Violation]:
-    """Weighted sums as they are, for backends whose synapses only add up."""
+def sums_are_lavas(network: IntegerNetwork) -> Iterator[Violation]:
+    """Weighted sums as they are, or wrapped and shifted as Lava's own synapses do it, for neurons that wrap, too."""
     for layer in network.simplified.layers:
         for connection in layer.connections:
-            if not connection.is_linear:
+            if not connection.is_linear and not (layer.neuron.wraps and _is_lavas(connection)):
                 yield Violation(
                     layer.name,
                     f"the sums of {connection.described} wrap to {connection.sum_bits} bits or are shifted by "
                     f"{connection.sum_shift}",
                     "use the backend 'fast' or 'lava-fused'",
                 )
+            elif layer.neuron.wraps and (reach := _reach(network, connection)) >= _reach_limit(connection):
+                yield Violation(
+                    layer.name,
+                    f"{connection.described} may reach {reach:,}, which Lava's synapses wrap in another way",
+                    "use the backend 'fast' or 'lava-fused'",
+                )
+
+
+def _is_lavas(connection: Connection) -> bool:
+    bits, shift = connection.sum_bits, connection.sum_shift
+    if isinstance(connection.synapse, Conv):
+        return bits in (0, CONV_BITS) and not shift
+    return bits in (0, DENSE_BITS) and (isinstance(connection.synapse, Dense) or not shift)
+
+
+def _reach_limit(connection: Connection) -> float:
+    """The sums, or of delayed synapses the messages, from which on Lava does not wrap as the connection says."""
+    if isinstance(connection.synapse, DelayedDense):
+        return DELAYED_REACH
+    if isinstance(connection.synapse, Conv) and not connection.sum_bits:
+        return 2 ** (CONV_BITS - 1)
+    return math.inf if connection.sum_bits or not connection.sum_shift else 2 ** (DENSE_BITS - 1)
+
+
+def _reach(network: IntegerNetwork, connection: Connection) -> int:
+    low, high = network.trace_range(connection.source, (1,))
+    if isinstance(connection.synapse, DelayedDense):
+        return max(-low, high)
+    least, greatest = connection.sum_range(network.shapes[connection.source], low, high)
+    return max(-int(least.min()), int(greatest.max()))
 
 
 #: What must hold for Lava's fixed-point processes to be exact.
 LAVA_RULES: tuple[Rule, ...] = (
     nothing_feeds_back,
-    sums_neither_wrap_nor_shift,
+    sums_are_lavas,
     poolings_merge,
     currents_fit_loihi,
     traces_fit_lava_messages,

@@ -1,8 +1,9 @@
 """The contract between blocks, their neurons, and deployment.
 
 A block computes the currents of its synapses and hands them to its neuron: in training to `integrate`, in evaluation,
-as integers, to `evaluate`, with what `deploy` made of the neuron. A neuron that has no integer form trains alike, and
-says why it has none; it has neither `deploy` nor `evaluate`.
+as integers, to `evaluate`, with what `deploy` made of the neuron. A neuron that has no integer form trains alike; it
+has neither `deploy` nor `evaluate`, and may say why in `not_deployed`. Neurons are torch modules; block.family makes
+the blocks of a kind.
 """
 
 from __future__ import annotations
@@ -95,10 +96,7 @@ def is_deployable(neuron: TorchNeuron | None) -> TypeGuard[DeployableNeuron]:
 
 
 def deployable(neuron: TorchNeuron | None) -> DeployableNeuron:
-    """Return a neuron that has an integer form; DeploymentError, with the reason that it gives, for one that has none.
-
-    A neuron without one may say why in its attribute `not_deployed`.
-    """
+    """Return a neuron that has an integer form; DeploymentError, with its own reason, for one that has none."""
     if is_deployable(neuron):
         return neuron
     reason = getattr(neuron, "not_deployed", f"a neuron of type {type(neuron).__name__} has no integer form")

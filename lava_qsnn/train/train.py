@@ -35,6 +35,7 @@ _NO_NEWS = (
     r".*exists and is not empty.*",  # resuming goes on in its folder
     r"The number of training batches .* is smaller than the logging interval",  # logs are per epoch
     r"The dirpath has changed from .*",  # resuming in another folder starts the search for the best anew
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 says it of itself, on torch 2.13
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lava_qsnn.integer import IntegerNetwork
 from netx_export._activity import measure
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
@@ -36,16 +37,31 @@ def input_scaled_down(subject: Subject) -> Iterator[Problem]:
 
 @named("error", "outputs")
 def layer_is_silent(subject: Subject) -> Iterator[Problem]:
-    """A layer put out nothing but 0 on all samples, though it could."""
-    assert subject.outputs is not None
-    never = {name for name, channels in silent_channels(subject.network).items() if channels.all()}
-    for name, values in subject.outputs.items():
-        if name not in never and not values.any():
+    """A layer put out nothing but 0 on all samples, though it could, and though something came in."""
+    network, outputs = subject.network, subject.outputs or {}
+    never = {name for name, channels in silent_channels(network).items() if channels.all()}
+    silent = {name for name, values in outputs.items() if not values.any()}
+    for name in network:
+        told = set(network.sources(name)) - {name} <= silent
+        if name in silent - never and not told:
+            values = outputs[name]
+            after = _followers(network, name, silent)
+            also = f"; so are {after} layers after it" if after else ""
             yield Problem(
                 name,
-                f"every one of its {values.size:,} values on {len(values):,} samples is 0",
+                f"every one of its {values.size:,} values on {len(values):,} samples is 0{also}",
                 "look at its thresholds, at the layer before it, and at the scale of the input",
             )
+
+
+def _followers(network: IntegerNetwork, name: str, silent: set[str]) -> int:
+    """Count the silent layers that hear only of silent ones, of them this one."""
+    reached = {name}
+    for other in network:
+        sources = set(network.sources(other))
+        if other in silent and sources <= silent and sources & reached:
+            reached.add(other)
+    return len(reached) - 1
 
 
 @named("warning", "outputs")

@@ -102,7 +102,7 @@ def synaptic_block(
         neuron = resonate(group, out, neurons)
     low, high = _range(bits)
     layer = Layer(group.layer, connections, neuron)
-    check_products(group, connections, high if before is None else MOST_SENT[before.layer.neuron.kind])
+    check_products(group, connections, high if before is None else MOST_SENT.get(before.layer.neuron.kind, 1))
     return Block(layer, out, message_bits(group, neurons), Input(shape, high, low), bits)
 
 

@@ -117,8 +117,6 @@ def _matrix(group: Group, name: str) -> Integers:
 
 
 def _weights(group: Group, *parts: Integers) -> tuple[Sequence[Integers], int]:
-    if len({len(part) for part in parts}) > 1:
-        raise group.refusal("its recurrent weights are of another number of neurons")
     try:
         found, shift = netx_weights(*parts)
     except DeploymentError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netx_export._chip import Layout
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport
@@ -20,9 +22,9 @@ def chip(report: NetworkReport) -> Element:
     if isinstance(found, str):
         return section("On a chip", tag("p", f"It was not laid out: {found}.", class_="quiet"))
     cores, chips = count(found.cores, "core"), count(found.chips, "chip")
-    board = f", a {found.board} board" if found.board else ""
+    board = f", which the board {found.board} has" if found.board else ""
     said = f"{cores} of {found.chip.name} on {chips}{board}; at least {count(found.tight_cores, 'core')}."
-    rules = [tag("li", f"{each.severity}: {each}") for each in found.findings]
+    rules = [tag("li", text) for text in _rules(found)]
     return section(
         "On a chip",
         tag("p", said),
@@ -46,7 +48,7 @@ def _body(found: Layout) -> Element:
             tag("td", f"{layer.cores:,} ({layer.tight_cores:,})"),
             tag("td", f"{layer.neurons_per_core:,}"),
             tag("td", f"{layer.synmem_words:,} words"),
-            tag("td", f"{layer.share:.0%} of {layer.binding.replace('_', ' ')}"),
+            tag("td", f"{layer.share:.0%} of {_named(layer.binding)}"),
         )
         for layer in found.layers
     ]
@@ -62,3 +64,17 @@ def _moved(found: Layout) -> str:
         f"{traffic.synops.mean():,.0f} synaptic operations",
     ]
     return f"A sample moves {' and makes '.join(parts)}, in the mean of {count(traffic.samples, 'sample')}."
+
+
+def _rules(found: Layout) -> Iterator[str]:
+    """The findings of the design rules, those of several layers once."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in found.findings:
+        groups.setdefault((each.rule, each.severity), []).append(str(each))
+    for (_, severity), texts in groups.items():
+        more = f" And {count(len(texts) - 1, 'layer')} more." if len(texts) > 1 else ""
+        yield f"{severity[0].upper()}{severity[1:]}: {texts[0]}.{more}"
+
+
+def _named(limit: str) -> str:
+    return limit.replace("synmem", "synaptic memory").replace("_", " ")

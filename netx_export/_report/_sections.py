@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from netx_export._findings import Finding, grouped
 from netx_export._report import _charts as charts
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport, Raster
 from netx_export._report._graph import graph
 from netx_export._report._parts import captioned, section
 from netx_export._report._text import count, file_size
+
+#: Layers that are listed for one check.
+MOST_PLACES = 4
 
 #: How a severity is said.
 SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "note": "Note"}
@@ -64,19 +68,23 @@ def findings(report: NetworkReport) -> Element | None:
     """The findings, the worst first; nothing if there are none."""
     if not report.check.findings:
         return None
-    cards = [
-        tag(
-            "li",
-            tag(
-                "p", tag("span", SEVERITY_WORDS[each.severity], class_="badge"), tag("code", each.check), class_="head"
-            ),
-            tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}."),
-            tag("p", f"Remedy: {each.remedy}.", class_="quiet"),
-            class_=f"finding {each.severity}",
-        )
-        for each in report.check.findings
-    ]
-    return section("What was found", tag("ul", cards, class_="findings"))
+    return section("What was found", tag("ul", map(_found, grouped(report.check.findings)), class_="findings"))
+
+
+def _found(findings: tuple[Finding, ...]) -> Element:
+    """The findings of one check as a card."""
+    first = findings[0]
+    places = [tag("p", f"{each.place[0].upper()}{each.place[1:]}: {each.problem}.") for each in findings[:MOST_PLACES]]
+    more = len(findings) - len(places)
+    remedies = dict.fromkeys(each.remedy for each in findings)
+    return tag(
+        "li",
+        tag("p", tag("span", SEVERITY_WORDS[first.severity], class_="badge"), tag("code", first.check), class_="head"),
+        places,
+        tag("p", f"And {count(more, 'layer')} more.") if more else None,
+        [tag("p", f"Remedy: {remedy}.", class_="quiet") for remedy in remedies],
+        class_=f"finding {first.severity}",
+    )
 
 
 def network(report: NetworkReport) -> Element:
@@ -103,7 +111,7 @@ def _compared(report: NetworkReport, backend: str) -> str:
     """The result of a comparison with the reference, if there was one."""
     comparison = report.check.comparison
     if backend == "reference":
-        return "the judge of all others"
+        return "what all others are compared with"
     rows = [row for row in comparison.rows if row.backend == backend] if comparison is not None else []
     if not rows:
         return "not run for this page"
@@ -146,7 +154,9 @@ def _raster_row(name: str, raster: Raster) -> Element:
 
 
 def _raster_note(report: NetworkReport) -> str:
-    whole = "Time runs to the right, a row is a neuron; darker is a larger value."
+    whole = (
+        "Time runs to the right, a row is a neuron; the stronger its colour, the larger a value, and orange is below 0."
+    )
     larger = any(len(each.rows) < each.neurons for each in (report.input, *(layer.raster for layer in report.layers)))
     return f"{whole} Of large layers neurons at equal distances are shown." if larger else whole
 
@@ -162,7 +172,9 @@ def _answer(report: NetworkReport) -> Element | None:
         return None
     chosen = max(range(len(answers.sums)), key=answers.sums.__getitem__)
     said = f"output {chosen} has the largest sum, {answers.sums[chosen]:,}"
-    if answers.label is not None:
+    if len(answers.sums) == 1:
+        said = f"it ends at {answers.sums[0]:,}"
+    elif answers.label is not None:
         said += ", and is right" if chosen == answers.label else f"; right would be {answers.label}"
     picture = charts.lines(answers.traces, "running sums of the outputs", chosen)
     return captioned("The answer", picture, ("step 0", f"step {len(answers.traces[0]) - 1}"), f"Running sums: {said}.")

@@ -74,7 +74,7 @@ def sample(random: np.random.Generator, stock: Stock, network: IntegerNetwork, s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "stock_many.jsonl")
     options = parser.parse_args()
     verdicts = _kept(options.results)

@@ -56,6 +56,7 @@ class _Maker:
     def __init__(self, random: np.random.Generator) -> None:
         self.random = random
         self.kind = self.pick(KINDS)
+        self.most = self.pick([20, 60, 300])  # neurons of a dense layer
 
     def pick(self, values: Any) -> Any:
         return values[int(self.random.integers(len(values)))]
@@ -68,9 +69,10 @@ class _Maker:
 
     def stock(self) -> Stock:
         spatial = self.kind != "rf" and self.chance(0.6)
-        shape: tuple[int, ...] = (self.between(1, 60),)
+        shape: tuple[int, ...] = (self.between(1, self.most),)
         if spatial:
-            shape = (self.between(1, 4), self.between(3, 10), self.between(3, 10))
+            high = 18 if self.most > 60 else 9
+            shape = (self.between(1, 4), self.between(3, high), self.between(3, high))
         begins = self.pick(["cuba", "sdnn"]) if self.kind in ("cuba", "sdnn") and self.chance(0.4) else ""
         begins = self.kind if begins else ""
         bits = 0 if begins or self.chance(0.6 if self.kind != "sdnn" else 0.2) else self.pick([1, 4, 8, 16])
@@ -133,16 +135,16 @@ class _Maker:
         return group, shape
 
     def dense(self, inputs: int, family: str, graded: bool) -> tuple[Group, tuple[int, ...]]:
-        out = self.between(1, 60)
+        out = self.between(1, self.most)
         if family == "rf":
             real, imaginary = self.weights((out, inputs)), self.weights((out, inputs))
             named = {"weight/real": real, "weight/imag": imaginary}
             return {"type": text("dense"), "shape": np.array([out]), **named, **self.neuron(family, (out,))}, (out,)
         recurrent = self.chance(0.3) and (family == "cuba" or graded)
-        delayed = self.chance(0.35) and not graded
+        delayed = self.chance(0.35) and not graded and inputs <= 80
         if recurrent and delayed:
-            out = inputs if inputs <= 80 else out
-            delayed = out == inputs
+            out = inputs
+        out = min(out, 80) if delayed else out
         weight = self.weights((out, inputs))
         neuron = self.neuron(family, (out,)) if family != "cuba" or self.chance(0.9) else {}
         group = {"type": text("dense"), "shape": np.array(self.pick([[out], [out, 1, 1]])), "weight": weight, **neuron}

@@ -86,10 +86,10 @@ class TestRules:
             )
 
         assert problems(2**31 - 1) == []
-        doubled = chain(layer("a", [[sign]], integer.Readout((1, 1))), maximum=2**30, timesteps=2)
+        doubled = chain(layer("a", [[sign]], integer.Readout((1, 1))), maximum=2**30 + 1, timesteps=2)
         (problem,) = self.problems(doubled, _limits.outputs_fit_lava_messages)
         assert "leave int32" in problem
-        assert "2,147,483,648" in problem
+        assert "2,147,483,650" in problem
 
     def test_poolings_that_merge_and_such_that_do_not(self) -> None:
         def pooled(extent: int, weight: int = 1) -> integer.IntegerNetwork:

@@ -206,6 +206,15 @@ def test_a_number_without_a_decimal_point_is_a_number(tmp_path: Path) -> None:
     assert load_config(path).optimizer.learning_rate == 1e-3
 
 
+def test_a_text_that_reads_like_a_number_stays_a_text(tmp_path: Path) -> None:
+    config = from_dict({"data": {"folder": "1e5"}, "trainer": {"options": {"0E0": "2e-3", "x": 2e-3}}})
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+    assert load_config(path) == config
+    path.write_text("trainer: {options: {x: 2e-3, y: -.5E2, z: 1e, u: 1_0}}")
+    assert load_config(path).trainer.options == {"x": 2e-3, "y": -50.0, "z": "1e", "u": 10}
+
+
 @pytest.mark.parametrize("text", ["a: [", "\t- :", "!!python/object/apply:os.system [exit]", "a: &a [*a]"])
 def test_files_that_are_no_configuration_are_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"

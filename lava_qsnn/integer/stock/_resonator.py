@@ -21,7 +21,7 @@ def netx_coefficients(sine: NDArray[Any], cosine: NDArray[Any]) -> tuple[Integer
     point. Sources: `neuron_params` of slayer's `neuron/rf.py`, and `lava.proc.rf.process`.
     """
     imaginary, real = sine / UNIT, cosine / UNIT
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         decay = 1 - np.sqrt(imaginary**2 + real**2)
         period = 1 / (np.arctan2(imaginary, real) / 2 / np.pi)
         angle = np.pi * 2 * 1 / period

@@ -21,8 +21,8 @@ from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer.layouts import from_lava, lava_shape, to_lava
 from lava_qsnn.process.configurations import fixed_point, fused
 from lava_qsnn.process.loihi.memory_free import Delay, History, MemoryFree
-from lava_qsnn.process.loihi.neurons import Population, entry, neurons
-from lava_qsnn.process.loihi.synapses import synapse
+from lava_qsnn.process.loihi.neurons import Population, entry, neurons, output
+from lava_qsnn.process.loihi.synapses import Path, synapse
 
 __all__ = ["NetworkProcess", "fixed_point", "fused"]
 
@@ -110,13 +110,19 @@ class NetworkProcess(AbstractProcess):
             self._traces[layer.name, taps] = neuron.h_out
         self._add(layer.name, neuron)
         self.neurons[layer.name] = neuron
-        self.spikes[layer.name] = neuron.s_out
+        self.spikes[layer.name] = output(neuron, layer.neuron)
         for index, connection in enumerate(layer.connections):
-            source = self.network.shapes[connection.source]
-            process = synapse(connection.synapse, source, self.timesteps, depth - 1)
+            process = synapse(connection.synapse, self._path(connection, layer))
             self._add(f"{layer.name}_synapse{index or ''}", process)
             self._connect(connection, layer, process)
             process.a_out.connect(entry(neuron, connection.port))
+
+    def _path(self, connection: integer.Connection, layer: integer.Layer) -> Path:
+        is_own, depth = connection.source == layer.name, self.depths[layer.name]
+        source = self.network.shapes[connection.source]
+        return Path(
+            source, self.timesteps, depth if is_own else depth - 1, connection.sum_shift, is_own, layer.neuron.wraps
+        )
 
     def _taps_of_targets(self, name: str) -> tuple[int, ...]:
         """The taps of the traces that the first of a layer's targets takes; (1,) if it has none."""
@@ -130,6 +136,9 @@ class NetworkProcess(AbstractProcess):
 
     def _connect(self, connection: integer.Connection, layer: integer.Layer, synapse: AbstractProcess) -> None:
         """Lead the traces of a connection's source to its synapse, at the time the layer expects them."""
+        if connection.source == layer.name:  # of a step ago, which its synapse takes
+            self.spikes[layer.name].connect(synapse.s_in)
+            return
         traces = self._trace_port(connection.source, layer.taps(connection)[: self.timesteps])
         wait = self.depths[layer.name] - self.depths[connection.source] - 1
         if wait:
@@ -137,7 +146,7 @@ class NetworkProcess(AbstractProcess):
             self._add(f"{layer.name}_delay_{connection.source}", delay)
             traces.connect(delay.s_in)
             traces = delay.s_out
-        if len(traces.shape) == 3 and isinstance(connection.synapse, integer.Dense):
+        if len(traces.shape) == 3 and len(synapse.s_in.shape) == 1:
             traces = traces.transpose([2, 1, 0]).flatten()  # W H C, to C H W as training flattens
         traces.connect(synapse.s_in)
 
@@ -203,7 +212,7 @@ class PyNetworkModel(PyLoihiProcessModel):
 
 
 def _sources(layer: integer.Layer) -> list[str]:
-    return [connection.source for connection in layer.connections]
+    return [connection.source for connection in layer.connections if connection.source != layer.name]
 
 
 def _depths(network: integer.IntegerNetwork) -> dict[str, int]:

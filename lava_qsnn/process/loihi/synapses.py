@@ -5,6 +5,7 @@ without a tag would choose. Where there is one model, every run configuration me
 """
 
 from functools import singledispatch
+from typing import NamedTuple
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -23,6 +24,7 @@ from lava.utils.weightutils import SignMode
 from lava_qsnn import integer
 from lava_qsnn.integer.layouts import lava_shape
 from lava_qsnn.process.loihi.memory_free import OneToOne
+from lava_qsnn.process.loihi.resting import RestingDelayDense, RestingDense
 from lava_qsnn.process.loihi.stepping import Synapses
 
 #: Messages are integers, which Lava's synapses take as graded spikes of this many bits.
@@ -60,32 +62,52 @@ class IntegerConv(LavaConv):
         )
 
 
-@singledispatch
-def synapse(of: integer.Synapse, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
-    """The process of a deployed synapse: by the row of its kind, or else one that computes by its own form.
+class Path(NamedTuple):
+    """The things that a process of synapses must know besides their kind.
 
-    Args:
-        of: the synapse.
-        source: (C,) or (C, H, W), the shape of its source.
-        timesteps: T, steps per sample.
-        depth: synapses between the network's input and this one.
+    `source`, (C,) or (C, H, W), the shape of what comes in; `timesteps` per sample; `depth` in synapses between the
+    network's input and what comes in; `shift` of sums; `is_own` if it comes from the neurons that are fed, and `is_raw`
+    if these take what Lava's synapses make of sums that leave their range.
     """
-    return Synapses(lava_shape(source), lava_shape(of.output_shape(source)), of, timesteps, depth)
+
+    source: integer.Shape
+    timesteps: int
+    depth: int
+    shift: int = 0
+    is_own: bool = False
+    is_raw: bool = False
+
+
+@singledispatch
+def synapse(of: integer.Synapse, path: Path) -> AbstractProcess:
+    """The process of a deployed synapse: by the row of its kind, or else one that computes by its own form."""
+    target = of.output_shape(path.source)
+    return Synapses(lava_shape(path.source), lava_shape(target), of, path.timesteps, path.depth)
 
 
 @synapse.register
-def _(of: integer.OneToOne, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
-    return OneToOne(lava_shape(source), of.weight)
+def _(of: integer.OneToOne, path: Path) -> AbstractProcess:
+    return OneToOne(lava_shape(path.source), of.weight)
 
 
 @synapse.register
-def _(of: integer.Dense, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
+def _(of: integer.Dense, path: Path) -> AbstractProcess:
+    if path.is_raw:
+        return RestingDense(of.weight, path.shift, path.timesteps, path.depth if path.is_own else None)
     return IntegerDense(of.weight)
 
 
 @synapse.register
-def _(of: integer.Conv, source: integer.Shape, timesteps: int, depth: int) -> AbstractProcess:
-    return IntegerConv(of, source)
+def _(of: integer.DelayedDense, path: Path) -> AbstractProcess:
+    if path.is_raw:
+        return RestingDelayDense(of, path.timesteps, path.depth, path.is_own)
+    target = of.output_shape(path.source)
+    return Synapses(lava_shape(path.source), lava_shape(target), of, path.timesteps, path.depth)
+
+
+@synapse.register
+def _(of: integer.Conv, path: Path) -> AbstractProcess:
+    return IntegerConv(of, path.source)
 
 
 @implements(proc=IntegerDense, protocol=LoihiProtocol)

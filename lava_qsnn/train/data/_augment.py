@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def shift(x: Tensor, random: np.random.Generator, axes: tuple[int, int], most: tuple[int, int]) -> Tensor:
-    """Shift each sample along two axes, by its own numbers of places; zeros come in.
+    """Shift each sample along two axes, by its own numbers of positions; zeros come in.
 
     Args:
         x: uint8 (N, ..).
         random: source of the numbers.
         axes: which two, neither of them 0, and the first before the second.
-        most: places along each, to either side.
+        most: positions along each, to either side.
 
     Returns:
         uint8, of the same shape.
@@ -23,7 +23,7 @@ def shift(x: Tensor, random: np.random.Generator, axes: tuple[int, int], most: t
     moved = x.movedim(axes, (1, 2))  # N, A, B, ..
     edge = [0, 0] * (moved.dim() - 3) + [most[1], most[1], most[0], most[0]]
     padded = F.pad(moved, edge)
-    first, second = (_places(x.shape[axis], places, len(x), random) for axis, places in zip(axes, most))
+    first, second = (_positions(x.shape[axis], positions, len(x), random) for axis, positions in zip(axes, most))
     chosen = padded[torch.arange(len(x))[:, None, None], first[:, :, None], second[:, None, :]]
     return chosen.movedim((1, 2), axes).contiguous()
 
@@ -35,16 +35,16 @@ def flip(x: Tensor, random: np.random.Generator, axis: int) -> Tensor:
 
 
 def mask(x: Tensor, random: np.random.Generator, axis: int, most: int) -> Tensor:
-    """Silence up to `most` neighbouring places of each sample along an axis: uint8 (N, ..)."""
+    """Silence up to `most` neighbouring positions of each sample along an axis: uint8 (N, ..)."""
     length = x.shape[axis]
     width = random.integers(0, most + 1, len(x))[:, None]
     start = (random.random(len(x)) * (length - width[:, 0] + 1)).astype(np.int64)[:, None]
-    places = np.arange(length)
-    kept = torch.from_numpy((places < start) | (places >= start + width))
+    positions = np.arange(length)
+    kept = torch.from_numpy((positions < start) | (positions >= start + width))
     return x * kept.reshape(len(x), *(length if number == axis else 1 for number in range(1, x.dim())))
 
 
-def _places(length: int, most: int, samples: int, random: np.random.Generator) -> Tensor:
-    """Draw the places of an axis, `most` longer at either end, that each sample takes: int64 (N, length)."""
+def _positions(length: int, most: int, samples: int, random: np.random.Generator) -> Tensor:
+    """Draw the positions of an axis, `most` longer at either end, that each sample takes: int64 (N, length)."""
     starts = random.integers(0, 2 * most + 1, samples)
     return torch.from_numpy(starts[:, None] + np.arange(length))

@@ -135,7 +135,7 @@ class SampleData(LightningDataModule):
     most_bits: ClassVar[int] = 8
     still: ClassVar[bool] = True
     contents: ClassVar[str] = "files"  # of the folder, for error messages
-    sensor: ClassVar[int | None] = None  # places along a side, where data.size may choose fewer
+    sensor: ClassVar[int | None] = None  # positions along a side, where data.size may choose fewer
     augmentation: Augmentation | None = None
 
     def __init__(self, data: Data, seed: int = 0) -> None:

@@ -34,7 +34,7 @@ def frames(
         events: structured (n,), n > 0, with t in microseconds, x, and of cameras y and p.
         timesteps: T.
         shape: (2, S, S) of cameras, or (S,).
-        sensor: places along a side of the sensor; S or more. Neighbouring places are counted as one.
+        sensor: positions along a side of the sensor; S or more. Neighbouring positions are counted as one.
         input_bits: counts stop at 2^input_bits - 1.
 
     Returns:
@@ -49,15 +49,15 @@ def frames(
     time = time - time.min()
     step = time // max(1, time.max() // timesteps)
     sides = [_downsampled(events[name], sensor, shape[-1]) for name in ("x", "y")[: 1 if len(shape) == 1 else 2]]
-    places = sides if len(shape) == 1 else [(events["p"] > 0).astype(np.int64), sides[1], sides[0]]
+    positions = sides if len(shape) == 1 else [(events["p"] > 0).astype(np.int64), sides[1], sides[0]]
     kept = step < timesteps
-    place = np.ravel_multi_index([part[kept] for part in (*places, step)], (*shape, timesteps))
-    counts = np.bincount(place, minlength=int(np.prod(shape)) * timesteps)
+    position = np.ravel_multi_index([part[kept] for part in (*positions, step)], (*shape, timesteps))
+    counts = np.bincount(position, minlength=int(np.prod(shape)) * timesteps)
     return np.minimum(counts, 2**input_bits - 1).astype(np.uint8).reshape(*shape, timesteps)
 
 
-def _downsampled(places: NDArray[Any], sensor: int, size: int) -> NDArray[np.int64]:
-    whole = places.astype(np.int64)
+def _downsampled(positions: NDArray[Any], sensor: int, size: int) -> NDArray[np.int64]:
+    whole = positions.astype(np.int64)
     if whole.min() < 0 or whole.max() >= sensor:
         raise ValueError(f"there are events at {whole.min()} to {whole.max()}, but the sensor ends at {sensor - 1}")
     return whole * size // sensor
