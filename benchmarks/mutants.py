@@ -42,13 +42,14 @@ from rich.table import Table
 from benchmarks._mutation import Mutant, mutants
 
 #: All that is judged. `_tiled` is left out: where the processor has no matrix unit for bytes, no test reaches it.
-CORE = ("taps", "threshold", "dtypes", "values", "network", "reference", "limits", "kinds")
+CORE = ("taps", "threshold", "dtypes", "values", "network", "components", "reference", "limits", "kinds")
 NEURONS, SYNAPSES = ("neuron", "memory_free", "quantized_lif"), ("synapse", "kinds", "pooling")
 FILES = ("fold", "schema", "encode", "write", "read", "describe", "export")
-HDF5 = ("bytes", "contents", "file", "heap", "links", "lookup3", "values")
+HDF5 = ("bytes", "contents", "file", "heap", "links", "lookup3", "other_values", "others", "tables", "values")
 ENGINES = ("_packed", "_kernels", "_wires", "_stored", "_forms", "_fast", "layerwise", "message_format")
 MODULES = [
     *(f"lava_qsnn.integer._{name}" for name in CORE),
+    "lava_qsnn.integer.layouts",
     *(f"lava_qsnn.integer.neurons._{name}" for name in NEURONS),
     *(f"lava_qsnn.integer.synapses._{name}" for name in SYNAPSES),
     *(f"lava_qsnn.integer.stock._{name}" for name in ("lowering", "arrays")),

@@ -44,7 +44,7 @@ from lava_qsnn.integer import IntegerNetwork, Shape
 from netx_export import simulate
 
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
-SIGMA_DELTA = {"threshold": 0.1, "activation": torch.relu}
+SIGMA_DELTA = {"threshold": 0.02, "activation": torch.relu}
 
 
 @dataclass(frozen=True)
@@ -237,8 +237,10 @@ def _pilotnet_lif() -> nn.Sequential:
 
 def _pilotnet_sdnn() -> nn.Sequential:
     block, neuron = slayer.block.sigma_delta, SIGMA_DELTA
-    maps = [block.Conv(dict(neuron), *pair, 3, stride=2) for pair in ((3, 24), (24, 36), (36, 48), (48, 64))]
-    dense = [block.Dense(dict(neuron), *pair) for pair in ((64 * 5, 100), (100, 50), (50, 10))]
+    maps = [
+        block.Conv(dict(neuron), *pair, 3, stride=2, weight_scale=2) for pair in ((3, 24), (24, 36), (36, 48), (48, 64))
+    ]
+    dense = [block.Dense(dict(neuron), *pair, weight_scale=2) for pair in ((64 * 5, 100), (100, 50), (50, 10))]
     last = block.Output(dict(neuron), 10, 1)
     return nn.Sequential(block.Input(dict(neuron)), *maps, block.Flatten(), *dense, last)
 
@@ -247,7 +249,7 @@ def _pilotnet_sdnn() -> nn.Sequential:
 NETWORKS: dict[str, tuple[Callable[[], nn.Sequential], Shape, int]] = {
     "dense_784": (lambda: _dense(784, 128, 64, 10), (784,), 64),
     "conv_16x16": (lambda: _conv((3, 24, 36), 5, 2, 36, 10), (3, 16, 16), 64),
-    "conv_nmnist": (lambda: _conv((2, 16, 32), 5, 2, 32 * 25, 128, 10), (2, 34, 34), 64),
+    "conv_nmnist": (lambda: _conv((2, 16, 32), 5, 2, 32 * 36, 128, 10), (2, 34, 34), 64),
     "pilotnet_lif": (_pilotnet_lif, (3, 66, 200), 16),
     "pilotnet_sdnn": (_pilotnet_sdnn, (3, 33, 100), 64),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,31 +18,14 @@ import pytest
 import netx_export
 from lava_qsnn.train.checkpoint import trained_epochs
 from lava_qsnn.train.module import restore
+from tests.helpers import programs
 from tests.helpers.files import network
 
 COMMAND = Path(sys.executable).parent / "lava-qsnn"
 PATIENCE = 300.0  # Seconds after which a test is taken to hang, on however busy a machine.
 SIGNALS = {signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated\n")}
+started = partial(programs.started, environment={"OMP_NUM_THREADS": "1"})
 EACH_SIGNAL = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-
-
-@contextlib.contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A program in a process group of its own."""
-    child = subprocess.Popen(
-        [*map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with child:
-        try:
-            yield child
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
 
 
 def until(happened: Callable[[], object], child: subprocess.Popen[str]) -> None:

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 import netx_export
 from lava_qsnn import integer
-from lava_qsnn.errors import InputError
+from lava_qsnn.errors import ConfigurationError, InputError
 from netx_export._report._facts import MOST_BARS, MOST_ROWS, histogram, raster
 from netx_export._report._graph import BOX_HEIGHT
 from tests.helpers.browser import needs_browser, picture, seen
@@ -172,8 +172,17 @@ def test_rasters_of_large_layers_show_neurons_at_equal_distances() -> None:
 
 
 def test_labels_that_do_not_fit_are_an_error(file: Path) -> None:
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="do not fit 2 samples"):
         netx_export.report(file, x=np.zeros((2, 2, 4, 4, 4), int), labels=np.zeros(3, int))
+    with pytest.raises(InputError, match="do not fit 0 samples"):
+        netx_export.report(file, labels=np.zeros(3, int))
+
+
+def test_backends_that_do_not_exist_are_an_error(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no backend 'loihi3'"):
+        netx_export.report(file, backends=["loihi3"])
+    with pytest.raises(ConfigurationError, match="no backend 'loihi3'"):
+        netx_export.check(file, backends=["loihi3"])
 
 
 def test_the_command_writes_the_page(file: Path, tmp_path: Path, capsys, monkeypatch) -> None:

@@ -131,7 +131,7 @@ def sum_table(found: Layout) -> Table:
 
 
 def traffic_table(traffic: Traffic) -> Table:
-    """What moves, the mean of a sample and its spread."""
+    """The traffic, the mean of a sample and its spread."""
     from lava_qsnn.integer import INPUT
     from netx_export import spread
 
@@ -158,7 +158,7 @@ def traffic_table(traffic: Traffic) -> Table:
 
 
 def rule_table(found: Layout) -> Table:
-    """What the design rules found, the same of several layers once."""
+    """The findings of design rules, the same of several layers once."""
     colors = {**COLORS, "unknown": "magenta"}
     table = Table("", "rule", "layer", "what was found, what to do, and the origin of the limit", box=box.SIMPLE)
     layers: dict[RuleFinding, list[str]] = {}

@@ -4,7 +4,19 @@ A check is a small function that yields problems (`_subject.named` makes it a `C
 is a function in one of these modules, and its name in that module's list.
 """
 
-from netx_export._check._check import CHECKS, CheckReport, check, check_numbers
+from netx_export._check._check import CHECKS, CheckReport, check, check_numbers, examined, stock_file
+from netx_export._check._runs import Others
 from netx_export._check._subject import Check, Subject, named
 
-__all__ = ["CHECKS", "Check", "CheckReport", "Subject", "check", "check_numbers", "named"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "CheckReport",
+    "Others",
+    "Subject",
+    "check",
+    "check_numbers",
+    "examined",
+    "named",
+    "stock_file",
+]

@@ -113,14 +113,34 @@ def check(
     if net is not None and original is None:
         original = _folded(net, network)
     random = x is None
-    subject = Subject(network, call=call, original=original, random=random)
     if x is None and samples:
         x = random_samples(network, samples)
-    if x is not None:
-        others = Others(tuple(backends), call, _stock_file(network, file or given), original, net)
-        subject = _run(replace(subject, x=check_input(network, x)), others, compared or len(x))
+    subject = Subject(network, call, original, x, random=random)
+    others = Others(tuple(backends), call, stock_file(network, file or given), original, net)
+    return examined(subject, others, compared)[0]
+
+
+def examined(subject: Subject, others: Others, compared: int | None = None) -> tuple[CheckReport, Subject]:
+    """Run a network on a subject's samples, if there are any, and let all checks look at it.
+
+    Args:
+        subject: of which outputs and comparison are not known yet.
+        others: to compare it with.
+        compared: on how many samples; on all by default.
+
+    Returns:
+        The findings, and the subject with its outputs and comparison.
+    """
+    if subject.x is not None:
+        subject = _run(replace(subject, x=check_input(subject.network, subject.x)), others, compared)
     findings, names = _look(CHECKS, subject)
-    return CheckReport(findings, names, subject.comparison, 0 if x is None else len(x), random)
+    samples = 0 if subject.x is None else len(subject.x)
+    return CheckReport(findings, names, subject.comparison, samples, subject.random), subject
+
+
+def stock_file(network: IntegerNetwork, file: NetworkOrPath | None) -> Path | None:
+    """The path of a stock file; None for files of this project, whose stock part is that of their network."""
+    return Path(file) if is_stock(network) and file is not None and not isinstance(file, IntegerNetwork) else None
 
 
 def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
@@ -134,18 +154,13 @@ def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...
     return found, tuple(each.name for each in applying)
 
 
-def _run(subject: Subject, others: Others, compared: int) -> Subject:
+def _run(subject: Subject, others: Others, compared: int | None) -> Subject:
     """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
     first = subject.x[:compared]
     expected = simulate_layers(subject.network, first, GROUND_TRUTH)
     outputs = simulate_layers(subject.network, subject.x, "fast")
     return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
-
-
-def _stock_file(network: IntegerNetwork, file: NetworkOrPath) -> Path | None:
-    """The path of a stock file; None for files of this project, whose stock part is that of their network."""
-    return Path(file) if is_stock(network) and not isinstance(file, IntegerNetwork) else None
 
 
 def _folded(net: nn.Module, network: IntegerNetwork) -> IntegerNetwork:

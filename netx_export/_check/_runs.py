@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import QsnnError
+from lava_qsnn.errors import ConfigurationError, QsnnError, RunError
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import has_stock_neurons
 from netx_export._check._subject import Check, Subject, named
@@ -50,12 +50,21 @@ def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others:
     """Compare what the reference computed with some backends, the original and its torch network.
 
     What cannot be compared is in `refused`, with the reason.
+
+    Raises:
+        ConfigurationError: there is no backend of a name.
+        RunError: a Lava run failed.
     """
+    for name in others.backends:
+        if name not in BACKENDS:
+            raise ConfigurationError(f"there is no backend '{name}'", remedy=f"choose one of {', '.join(BACKENDS)}")
     rows: list[Row] = []
     refused: dict[str, str] = {}
     for name, run in _runs(network, x, others).items():
         try:
             rows += compare_outputs(name, network, expected, run())
+        except RunError:
+            raise
         except QsnnError as error:
             refused[name] = str(error)
     if others.net is not None:

@@ -1,4 +1,4 @@
-"""What a network costs: counts first, then what published prices make of them, each with its boundary."""
+"""The costs of a network: counts first, then those times published prices, each with its boundary."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """What one basis of prices makes of the counts of a sample, in picojoules.
+    """The counts of a sample times one basis of prices, in picojoules.
 
     Args:
         basis: the prices; its boundary is that of the sum.
@@ -85,7 +85,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class Energy:
-    """What a network costs for some samples.
+    """The costs of a network for some samples.
 
     Args:
         layout: the cores and the traffic that were asked for: the counts.
@@ -208,7 +208,7 @@ def _loihi_1(
 
 
 def counts(found: Layout) -> dict[str, float]:
-    """What each operation of OPERATIONS occurs for a sample of a layout with traffic, on average."""
+    """The mean count of each of OPERATIONS for a sample of a layout with traffic."""
     traffic = found.traffic
     assert traffic is not None
     layers = [each for name, each in traffic.layers.items() if name != INPUT]

@@ -124,7 +124,7 @@ def _draw_layer(axes: Axes, layout: Layout, layer: LayerLayout, color: Any) -> N
 
 
 def _places(layout: Layout, layer: LayerLayout) -> Iterator[_Core]:
-    """Where the cores of a layer lie; cores of a chip are counted in its order."""
+    """The cores of a layer and where they lie; cores of a chip are counted in its order."""
     used = _used_before(layout, layer)
     for chip in layer.chips.tolist():
         if chip < MOST_CHIPS:

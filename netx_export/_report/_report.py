@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError, QsnnError
-from lava_qsnn.integer import IntegerNetwork, check_input
-from netx_export._activity import random_samples
-from netx_export._check import check
+from lava_qsnn.integer import IntegerNetwork
+from netx_export._activity import STEPS, random_samples
+from netx_export._check import Others, Subject, examined, stock_file
 from netx_export._chip import Layout, layout
 from netx_export._inspect import inspected
-from netx_export._open import NetworkOrPath, opened
+from netx_export._open import NetworkOrPath, opened, sample_steps
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
 from netx_export._report._page import page
-from netx_export._simulate import simulate_layers
 
 #: Samples of random numbers, where none are given.
 SAMPLES = 16
@@ -29,6 +29,9 @@ COMPARED = 8
 
 #: Samples at most whose traffic on a chip is counted.
 MOVED = 32
+
+#: Values of all layers that the reference, and the counting of what moves, compute within seconds.
+REFERENCE_VALUES, FAST_VALUES = 2**21, 2**23
 
 
 def report(
@@ -65,31 +68,39 @@ def report(
     origin = file if isinstance(network, IntegerNetwork) else network
     inspection = inspected(loaded, None if origin is None else Path(origin))
     title = title or ("A network" if origin is None else Path(origin).name)
-    if x is None:
-        x, source = random_samples(loaded, SAMPLES), "random numbers"
-    x = check_input(loaded, x)
-    if labels is not None and np.shape(labels) != (len(x),):
-        raise InputError(f"labels of shape {np.shape(labels)} do not fit {len(x)} samples", remedy="give one for each")
-    outputs = simulate_layers(loaded, x, "fast")
-    found = NetworkReport(
+    if labels is not None and (x is None or np.shape(labels) != (len(x),)):
+        many = 0 if x is None else len(x)
+        raise InputError(f"labels of shape {np.shape(labels)} do not fit {many} samples", remedy="give one for each")
+    subject = Subject(loaded, x=random_samples(loaded, SAMPLES) if x is None else x, random=x is None)
+    compared = _affordable(loaded, COMPARED, REFERENCE_VALUES)
+    found, subject = examined(subject, Others(tuple(backends), file=stock_file(loaded, origin)), compared)
+    assert subject.x is not None
+    assert subject.outputs is not None
+    shown = NetworkReport(
         title,
         inspection,
-        check(loaded, x, compared=COMPARED, backends=backends),
-        source,
-        len(x),
-        layer_facts(loaded, {each.name: each for each in inspection.layers}, outputs),
-        raster(x[0]),
-        answers(outputs[loaded.output.name], labels),
-        _layout(loaded, x),
+        found,
+        "random numbers" if x is None else source,
+        found.samples,
+        layer_facts(loaded, {each.name: each for each in inspection.layers}, subject.outputs),
+        raster(subject.x[0]),
+        answers(subject.outputs[loaded.output.name], labels),
+        _layout(loaded, subject.x),
     )
     if path is not None:
-        Path(path).write_text(page(found), "utf-8")
-    return found
+        Path(path).write_text(page(shown), "utf-8")
+    return shown
+
+
+def _affordable(network: IntegerNetwork, samples: int, values: int) -> int:
+    """The number of samples that make about so many values in all layers, from one to `samples`."""
+    each = sample_steps(network, STEPS) * sum(math.prod(shape) for shape in network.shapes.values())
+    return max(1, min(samples, values // each))
 
 
 def _layout(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> Layout | str:
     """Lay the network out on Loihi 2 and count what moves for the samples; or give the reason why that cannot be."""
     try:
-        return layout(network, activity=x[:MOVED])
+        return layout(network, activity=x[: _affordable(network, MOVED, FAST_VALUES)])
     except QsnnError as error:
         return str(error)

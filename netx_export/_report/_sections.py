@@ -111,7 +111,7 @@ def _compared(report: NetworkReport, backend: str) -> str:
     """The result of a comparison with the reference, if there was one."""
     comparison = report.check.comparison
     if backend == "reference":
-        return "the judge of all others"
+        return "what all others are compared with"
     rows = [row for row in comparison.rows if row.backend == backend] if comparison is not None else []
     if not rows:
         return "not run for this page"
@@ -154,7 +154,9 @@ def _raster_row(name: str, raster: Raster) -> Element:
 
 
 def _raster_note(report: NetworkReport) -> str:
-    whole = "Time runs to the right, a row is a neuron; darker is a larger value."
+    whole = (
+        "Time runs to the right, a row is a neuron; the stronger its colour, the larger a value, and orange is below 0."
+    )
     larger = any(len(each.rows) < each.neurons for each in (report.input, *(layer.raster for layer in report.layers)))
     return f"{whole} Of large layers neurons at equal distances are shown." if larger else whole
 
@@ -170,7 +172,9 @@ def _answer(report: NetworkReport) -> Element | None:
         return None
     chosen = max(range(len(answers.sums)), key=answers.sums.__getitem__)
     said = f"output {chosen} has the largest sum, {answers.sums[chosen]:,}"
-    if answers.label is not None:
+    if len(answers.sums) == 1:
+        said = f"it ends at {answers.sums[0]:,}"
+    elif answers.label is not None:
         said += ", and is right" if chosen == answers.label else f"; right would be {answers.label}"
     picture = charts.lines(answers.traces, "running sums of the outputs", chosen)
     return captioned("The answer", picture, ("step 0", f"step {len(answers.traces[0]) - 1}"), f"Running sums: {said}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import multiprocessing
 import os
@@ -12,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava_qsnn.errors import RunError, TimeLimitError
 from lava_qsnn.guard import GuardedRuntime, run
 from tests.helpers.faulty.processes import Sink, Source
+from tests.helpers.programs import started
 
 __all__ = ["GuardedRuntime", "RunError", "run"]  # for the programs
 
@@ -117,23 +118,10 @@ def start(runtime, steps=None):
 """
 
 
-@contextlib.contextmanager
-def program(text: str) -> Iterator[subprocess.Popen[str]]:
+def program(text: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A Python program that can use what this file defines, in a process group of its own."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + text],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with child:
-        try:
-            yield child
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return started(sys.executable, "-c", PROGRAM + text, environment=environment)
 
 
 def actors_of(child: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -15,6 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_qsnn import integer
 from lava_qsnn.integer.layouts import from_lava, to_lava
+from lava_qsnn.process.ports import declares_inports
 
 #: InPorts of a process for neurons, one for each current. Lava's models declare their ports one by one.
 PORTS = 4
@@ -68,13 +69,10 @@ class Synapses(AbstractProcess):
 @implements(proc=Neurons, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
+@declares_inports("a_in_", PORTS, np.int32)
 class PyNeuronsModel(PyLoihiProcessModel):
     """Fixed-point model of Neurons."""
 
-    a_in_0: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    a_in_1: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    a_in_2: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    a_in_3: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
     def __init__(self, proc_params: dict) -> None:

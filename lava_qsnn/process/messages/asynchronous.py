@@ -9,7 +9,7 @@ processes make no circle, and nothing deadlocks.
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
@@ -20,6 +20,7 @@ from lava_qsnn import integer
 from lava_qsnn.engines.layerwise import ComponentEngine, one_thread
 from lava_qsnn.engines.message_format import MOST_SOURCES, Messages, senders
 from lava_qsnn.process.messages.answering import PyAnsweringModel
+from lava_qsnn.process.ports import declares_inports
 
 
 class LayerProcess(AbstractProcess):
@@ -55,25 +56,10 @@ class LayerProcess(AbstractProcess):
 @implements(proc=LayerProcess, protocol=AsyncProtocol)
 @requires(CPU)
 @tag("asynchronous")
+@declares_inports("in_", MOST_SOURCES, np.uint8)
 class PyLayerModel(PyAnsweringModel):
     """Asynchronous model of LayerProcess."""
 
-    in_0: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_1: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_2: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_3: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_4: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_5: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_6: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_7: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_8: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_9: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_10: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_11: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_12: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_13: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_14: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
-    in_15: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.uint8)
     out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.uint8)
 
     def __init__(self, proc_params: dict) -> None:
