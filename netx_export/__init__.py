@@ -16,31 +16,6 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.extras import extra
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
-from netx_export._chip import (
-    ANCHORS,
-    BASES,
-    CHIPS,
-    MAPPINGS,
-    OPERATIONS,
-    Basis,
-    Bill,
-    Chip,
-    Energy,
-    LayerLayout,
-    LayerTraffic,
-    Layout,
-    Population,
-    Price,
-    Projection,
-    RuleFinding,
-    Traffic,
-    chain,
-    energy,
-    layout,
-    plot_layout,
-    read_basis,
-    spread,
-)
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
@@ -57,11 +32,37 @@ from netx_export._write import write
 
 if TYPE_CHECKING:
     from lava_qsnn.process.configurations import fixed_point, fused
+    from netx_export._chip import (
+        ANCHORS,
+        BASES,
+        CHIPS,
+        MAPPINGS,
+        OPERATIONS,
+        Basis,
+        Bill,
+        Chip,
+        Energy,
+        LayerLayout,
+        LayerTraffic,
+        Layout,
+        Population,
+        Price,
+        Projection,
+        RuleFinding,
+        Traffic,
+        chain,
+        energy,
+        layout,
+        plot_layout,
+        read_basis,
+        spread,
+    )
     from netx_export._diff import NetworkDiff, diff
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
-    from netx_export._nir._from import from_nir
+    from netx_export._nir._files import read_nir, write_nir
+    from netx_export._nir._from import evaluate_nir, from_nir
     from netx_export._nir._map import nir_map
     from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
@@ -111,6 +112,7 @@ __all__ = [
     "describe",
     "diff",
     "energy",
+    "evaluate_nir",
     "export",
     "fixed_point",
     "fold",
@@ -126,6 +128,7 @@ __all__ = [
     "plot_sample",
     "random_samples",
     "read_basis",
+    "read_nir",
     "report",
     "simulate",
     "simulate_layers",
@@ -141,6 +144,7 @@ __all__ = [
     "verify",
     "weight_bytes",
     "write",
+    "write_nir",
 ]
 
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that
@@ -157,10 +161,41 @@ _LATE: dict[str, tuple[str, str | None]] = {
     "fused": ("lava_qsnn.process.configurations", "lava"),
     "NirReport": ("netx_export._nir._report", "nir"),
     "NirRow": ("netx_export._nir._report", "nir"),
+    "evaluate_nir": ("netx_export._nir._from", "nir"),
     "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
+    "read_nir": ("netx_export._nir._files", "nir"),
     "report": ("netx_export._report", None),
     "to_nir": ("netx_export._nir._to", "nir"),
+    "write_nir": ("netx_export._nir._files", "nir"),
+    **dict.fromkeys(
+        (
+            "ANCHORS",
+            "BASES",
+            "CHIPS",
+            "MAPPINGS",
+            "OPERATIONS",
+            "Basis",
+            "Bill",
+            "Chip",
+            "Energy",
+            "LayerLayout",
+            "LayerTraffic",
+            "Layout",
+            "Population",
+            "Price",
+            "Projection",
+            "RuleFinding",
+            "Traffic",
+            "chain",
+            "energy",
+            "layout",
+            "plot_layout",
+            "read_basis",
+            "spread",
+        ),
+        ("netx_export._chip", None),
+    ),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other
