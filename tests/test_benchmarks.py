@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import typer
 from typer.testing import CliRunner
 
-from benchmarks import files, inference, kernels, training_step
+import netx_export
+from benchmarks import files, inference, kernels, stock, training_step
 from benchmarks._timing import Timing, interleave, ratio
 
 
@@ -29,6 +31,29 @@ def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None
     content = json.loads(written.read_text("utf-8"))
     assert content["rows"]
     assert content["machine"]["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_stock_networks_beside_unmodified_netx(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(stock.main)
+    answer = CliRunner().invoke(app, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
+    assert answer.exit_code == 0
+    (row,) = json.loads((tmp_path / "stock.json").read_text("utf-8"))["rows"]
+    assert row["netx"]["wall"] > row["fast"]["wall"] > 0
+    assert row["answers"] > 0
+
+
+@pytest.mark.parametrize("name", stock.NETWORKS)
+def test_the_stock_networks_are_active_in_every_layer(name: str, tmp_path: Path) -> None:
+    make, shape, _ = stock.NETWORKS[name]
+    torch.manual_seed(0)
+    stock.export(make(), tmp_path / "own.net", shape)
+    network = netx_export.load(tmp_path / "own.net", shape, 16)
+    outputs = netx_export.simulate_layers(network, stock.inputs(network, 1), "fast")
+    rates = {layer: np.count_nonzero(values) / values.size for layer, values in outputs.items()}
+    assert min(rates.values()) > 0.02, rates
 
 
 def test_slayers_files_hold_32_bits_for_each_of_ours(tmp_path: Path) -> None:
