@@ -331,3 +331,27 @@ def test_the_how_to_s_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(example, "check-a-network.md", "exec"), {"x": netx_export.random_samples(meant(), 2)})
     assert "note not_exact_in_netx" in capsys.readouterr().out
+
+
+def test_random_numbers_are_told_and_not_blamed(tmp_path: Path, capsys, monkeypatch) -> None:
+    """Random numbers are no larger than a byte, whatever the input could hold."""
+    netx_export.write(replace(meant(), input=integer.Input((2, 5, 5), 60000)), tmp_path / "wide.net")
+    found = netx_export.check(tmp_path / "wide.net")
+    assert found.random
+    assert "input_scaled_down" not in names(found, *SEVERITIES)
+    status, out, _ = call(capsys, monkeypatch, "check", tmp_path / "wide.net", "--samples", 3)
+    assert status == 0
+    assert "on 3 samples of random numbers" in out
+
+
+def test_data_that_a_file_tells_and_that_are_not_there_are_a_warning(tmp_path: Path, capsys, monkeypatch) -> None:
+    told = {"data": {"name": "mnist", "flatten": False}}
+    netx_export.write(replace(meant(), metadata=told), tmp_path / "some.net")
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(capsys, monkeypatch, "check", tmp_path / "some.net", "--samples", 2)
+    assert status == 0
+    assert "the data that it was trained on cannot be had" in err
+    assert "on 2 samples of random numbers" in out
+    status, _, err = call(capsys, monkeypatch, "check", tmp_path / "some.net", "--data", "mnist")
+    assert status == 1
+    assert err.startswith("error: ")

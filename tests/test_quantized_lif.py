@@ -254,6 +254,7 @@ def test_a_leak_beyond_int32_is_refused() -> None:
 
 @pytest.mark.parametrize("reached", [1, 2, 3, 8])
 def test_the_range_of_a_potential_is_chosen_in_thresholds(reached: int) -> None:
+    torch.manual_seed(0)
     net = nn.Sequential(block.Dense({**PARAMETERS, "potential_bits": 4, "potential_range": reached}, 6, 5))
     neuron = netx_export.export(net, None, (6,), 7).layers[0].neuron
     assert isinstance(neuron, integer.QuantizedLIF)

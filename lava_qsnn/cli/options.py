@@ -44,3 +44,17 @@ MessageBits = Annotated[
     int | None,
     typer.Option("--input-message-bits", min=0, max=30, help="Of a stock file: bits of the input; 0 for spikes."),
 ]
+ItsCheckpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", help="Compare with the torch network of this checkpoint, too.")
+]
+Original = Annotated[
+    Path | None, typer.Option("--original", help="Compare with the network of this file, which was meant.")
+]
+NetxMessageBits = Annotated[
+    int | None, typer.Option("--netx-message-bits", min=0, help="input_message_bits of your call of NetX.")
+]
+NetxResetInterval = Annotated[
+    int | None,
+    typer.Option("--netx-reset-interval", min=0, help="reset_interval of your call of NetX; 0 for none."),
+]
+NetxResetOffset = Annotated[int | None, typer.Option("--netx-reset-offset", help="reset_offset of your call of NetX.")]

@@ -18,8 +18,13 @@ from lava_qsnn.cli.options import (
     Download,
     Folder,
     InputShape,
+    ItsCheckpoint,
     MessageBits,
     NetworkFile,
+    NetxMessageBits,
+    NetxResetInterval,
+    NetxResetOffset,
+    Original,
     Timesteps,
 )
 from lava_qsnn.cli.tables import (
@@ -33,11 +38,15 @@ from lava_qsnn.cli.tables import (
     report_table,
     word_table,
 )
-from lava_qsnn.cli.terminal import AS_IT_IS, console
+from lava_qsnn.cli.terminal import AS_IT_IS, console, warn
+from lava_qsnn.errors import QsnnError
 
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
     from netx_export import CheckReport, Inspection, NetworkDiff, StockCall
+
+#: What samples are called that nobody gave.
+RANDOM = "random numbers"
 
 RandomInput = Annotated[bool, typer.Option("--random", help="Random inputs, whatever data is known.")]
 Samples = Annotated[int, typer.Option("--samples", min=1, help="Number of samples.")]
@@ -76,22 +85,11 @@ def show_network(inspection: Inspection) -> None:
 
 def check(
     file: NetworkFile,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Compare with the torch network of this checkpoint, too.")
-    ] = None,
-    original: Annotated[
-        Path | None, typer.Option("--original", help="Compare with the network of this file, which was meant.")
-    ] = None,
-    message_bits: Annotated[
-        int | None, typer.Option("--netx-message-bits", min=0, help="input_message_bits of your call of NetX.")
-    ] = None,
-    reset_interval: Annotated[
-        int | None,
-        typer.Option("--netx-reset-interval", min=0, help="reset_interval of your call of NetX; 0 for none."),
-    ] = None,
-    reset_offset: Annotated[
-        int | None, typer.Option("--netx-reset-offset", help="reset_offset of your call of NetX.")
-    ] = None,
+    checkpoint: ItsCheckpoint = None,
+    original: Original = None,
+    message_bits: NetxMessageBits = None,
+    reset_interval: NetxResetInterval = None,
+    reset_offset: NetxResetOffset = None,
     input_shape: InputShape = None,
     timesteps: Timesteps = None,
     input_message_bits: MessageBits = None,
@@ -110,18 +108,15 @@ def check(
     """
     import netx_export
 
-    told = reading(input_shape, timesteps, input_message_bits)
-    network = read_network(file, array, told)
-    net = None
-    if checkpoint is not None:
-        from lava_qsnn.train.module import restore
-
-        net = restore(checkpoint).network
+    network = read_network(file, array, reading(input_shape, timesteps, input_message_bits))
+    net = None if checkpoint is None else _restored(checkpoint)
     given = {"input_message_bits": message_bits, "reset_interval": reset_interval, "reset_offset": reset_offset}
     x, _, source = chosen_samples(
         network, file, data, array, random, chosen_changes(settings, folder, download), samples, checkpoint
     )
-    found = netx_export.check(network, x, net=net, original=original, call=_call(network, x, given), file=file)
+    called = _call(network, x, given)
+    known = None if source == RANDOM else x
+    found = netx_export.check(network, known, net=net, original=original, call=called, samples=samples, file=file)
     if as_json:
         print_json(found)
     else:
@@ -181,10 +176,9 @@ def diff(
     import netx_export
 
     first, second = (read_network(each, array, {}) for each in (one, other))
-    x = None
-    if array is not None or data is not None or (not random and (one.parent / "config.yaml").is_file()):
-        x, _, _ = chosen_samples(first, one, data, array, random, chosen_changes(settings, folder, download), samples)
-    found = netx_export.diff(first, second, x, samples=samples, path=output, titles=(one.name, other.name))
+    x, _, source = chosen_samples(first, one, data, array, random, chosen_changes(settings, folder, download), samples)
+    known = None if source == RANDOM else x
+    found = netx_export.diff(first, second, known, samples=samples, path=output, titles=(one.name, other.name))
     if as_json:
         print_json(found)
     else:
@@ -218,6 +212,13 @@ def show_check(found: CheckReport, source: str) -> None:
         console.print("[green]nothing found[/green]")
 
 
+def _restored(checkpoint: Path) -> Any:
+    """The torch network of a checkpoint."""
+    from lava_qsnn.train.module import restore
+
+    return restore(checkpoint).network
+
+
 def read_network(file: Path, array: Path | None, told: dict[str, Any]) -> IntegerNetwork:
     """The network of a file; of a stock file what the command line says, or else what the array of samples tells."""
     import netx_export
@@ -249,16 +250,31 @@ def chosen_samples(
     samples: int,
     checkpoint: Path | None = None,
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, str]:
-    """Samples, their labels if there are any, and what they are: an array, known data, or else random numbers."""
-    import netx_export
+    """Samples, their labels if there are any, and what they are: an array, known data, or else random numbers.
 
+    Data that nobody named, but the file knows, are a wish: where they cannot be had, a warning says why.
+    """
     if array is not None:
         return read_array(array)[:samples], None, f"'{array}'"
-    known = data is not None or checkpoint is not None or (file.parent / "config.yaml").is_file()
-    if random or not known:
-        return netx_export.random_samples(network, samples), None, "random numbers"
-    part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
-    return *test_samples(network, part, samples), part.name
+    if random:
+        return _random(network, samples)
+    if data is not None or checkpoint is not None:
+        part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
+        return *test_samples(network, part, samples), part.name
+    if "data" not in network.metadata and not (file.parent / "config.yaml").is_file():
+        return _random(network, samples)
+    try:
+        part = fitting_data(network, known_data(network, file, data), changes)
+        return *test_samples(network, part, samples), part.name
+    except (QsnnError, OSError) as error:
+        warn(f"the data that it was trained on cannot be had, and random numbers are taken: {error}")
+        return _random(network, samples)
+
+
+def _random(network: IntegerNetwork, samples: int) -> tuple[np.ndarray[Any, Any], None, str]:
+    import netx_export
+
+    return netx_export.random_samples(network, samples), None, RANDOM
 
 
 def print_json(result: Any) -> None:

@@ -16,7 +16,7 @@ from lava_qsnn.integer import IntegerNetwork
 from netx_export._activity import STEPS, random_samples
 from netx_export._check import Others, Subject, examined, stock_file
 from netx_export._chip import Layout, layout
-from netx_export._inspect import inspected
+from netx_export._inspect import Inspection, inspected
 from netx_export._open import NetworkOrPath, opened, sample_steps
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
 from netx_export._report._page import page
@@ -72,24 +72,37 @@ def report(
         many = 0 if x is None else len(x)
         raise InputError(f"labels of shape {np.shape(labels)} do not fit {many} samples", remedy="give one for each")
     subject = Subject(loaded, x=random_samples(loaded, SAMPLES) if x is None else x, random=x is None)
-    compared = _affordable(loaded, COMPARED, REFERENCE_VALUES)
-    found, subject = examined(subject, Others(tuple(backends), file=stock_file(loaded, origin)), compared)
-    assert subject.x is not None
-    assert subject.outputs is not None
-    shown = NetworkReport(
-        title,
-        inspection,
-        found,
-        "random numbers" if x is None else source,
-        found.samples,
-        layer_facts(loaded, {each.name: each for each in inspection.layers}, subject.outputs),
-        raster(subject.x[0]),
-        answers(subject.outputs[loaded.output.name], labels),
-        _layout(loaded, subject.x),
-    )
+    others = Others(tuple(backends), file=stock_file(loaded, origin))
+    shown = _gathered(title, inspection, subject, others, "random numbers" if x is None else source, labels)
     if path is not None:
         Path(path).write_text(page(shown), "utf-8")
     return shown
+
+
+def _gathered(
+    title: str,
+    inspection: Inspection,
+    subject: Subject,
+    others: Others,
+    source: str,
+    labels: NDArray[np.integer[Any]] | None,
+) -> NetworkReport:
+    """Run a network on its samples and measure what the page shows."""
+    network = subject.network
+    found, subject = examined(subject, others, _affordable(network, COMPARED, REFERENCE_VALUES))
+    assert subject.x is not None
+    assert subject.outputs is not None
+    return NetworkReport(
+        title,
+        inspection,
+        found,
+        source,
+        found.samples,
+        layer_facts(network, {each.name: each for each in inspection.layers}, subject.outputs),
+        raster(subject.x[0]),
+        answers(subject.outputs[network.output.name], labels),
+        _layout(network, subject.x),
+    )
 
 
 def _affordable(network: IntegerNetwork, samples: int, values: int) -> int:

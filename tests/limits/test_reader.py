@@ -15,7 +15,7 @@ from lava_qsnn.errors import FileFormatError
 from netx_export._hdf5 import Contents, differences, read_contents
 from netx_export._hdf5._bytes import NOWHERE, Blocks, Cursor
 from netx_export._hdf5._file import ATTRIBUTE, LINK, LINK_INFO, _File, _split
-from netx_export._hdf5._heap import LINKS, _Heap, _records, listed
+from netx_export._hdf5._heap import LINKS, _Heap, _pointers, _records, listed
 from netx_export._hdf5._lookup3 import lookup3
 
 
@@ -159,6 +159,11 @@ class TestTrees:
     def test_they_are_4_levels_deep_at_most(self, depth: int, good: bool) -> None:
         text = self.refusal(depth=depth)
         assert ("there is no 'BTIN'" if good else "a B-tree of 0 records") in text
+
+    def test_pointers_are_as_wide_as_the_numbers_of_records_below(self) -> None:
+        """255 records of 11 bytes fit into nodes of 2,825 bytes, 256 into one more; 34,437 into two such levels."""
+        assert _pointers(2825, 11, 1) == [(0, 0, 0), (8, 1, 0)]
+        assert _pointers(2826, 11, 2) == [(0, 0, 0), (8, 2, 0), (8, 2, 2)]
 
     @pytest.mark.parametrize(("heap", "tree"), [(NOWHERE, 0), (0, NOWHERE)])
     def test_a_heap_without_a_tree_is_no_list_without_parts(self, heap: int, tree: int) -> None:
