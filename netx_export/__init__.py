@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from netx_export._export import export
     from netx_export._fold import fold
     from netx_export._network import Network
-    from netx_export._nir._from import from_nir
+    from netx_export._nir._files import read_nir, write_nir
+    from netx_export._nir._from import evaluate_nir, from_nir
     from netx_export._nir._map import nir_map
     from netx_export._nir._report import NirReport, NirRow
     from netx_export._nir._to import to_nir
@@ -111,6 +112,7 @@ __all__ = [
     "describe",
     "diff",
     "energy",
+    "evaluate_nir",
     "export",
     "fixed_point",
     "fold",
@@ -126,6 +128,7 @@ __all__ = [
     "plot_sample",
     "random_samples",
     "read_basis",
+    "read_nir",
     "report",
     "simulate",
     "simulate_layers",
@@ -141,6 +144,7 @@ __all__ = [
     "verify",
     "weight_bytes",
     "write",
+    "write_nir",
 ]
 
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that
@@ -157,10 +161,13 @@ _LATE: dict[str, tuple[str, str | None]] = {
     "fused": ("lava_qsnn.process.configurations", "lava"),
     "NirReport": ("netx_export._nir._report", "nir"),
     "NirRow": ("netx_export._nir._report", "nir"),
+    "evaluate_nir": ("netx_export._nir._from", "nir"),
     "from_nir": ("netx_export._nir._from", "nir"),
     "nir_map": ("netx_export._nir._map", "nir"),
+    "read_nir": ("netx_export._nir._files", "nir"),
     "report": ("netx_export._report", None),
     "to_nir": ("netx_export._nir._to", "nir"),
+    "write_nir": ("netx_export._nir._files", "nir"),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other

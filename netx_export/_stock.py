@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import ConfigurationError
-from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.errors import ConfigurationError, DeploymentError
+from lava_qsnn.integer import RF, CUBAReadout, IntegerNetwork, Layer, SigmaDelta
 from lava_qsnn.integer.stock import (
     FORMS,
     SPIKES,
@@ -18,15 +18,22 @@ from lava_qsnn.integer.stock import (
     VOLTAGE,
     StockAnswer,
     check_answer,
-    input_message_bits,
+    has_stock_neurons,
     levels_for,
+    network_arrays,
+    netx_form,
 )
 from netx_export._hdf5 import read_contents
 from netx_export._read import load, stored_answer
+from netx_export._schema import GROUP
 from netx_export._simulate import simulate
+from netx_export._stock_call import stock_call
 
 #: Levels of an answer in spikes, and so neurons for each potential of the readout.
 LEVELS = 16
+
+#: What a stock voltage counts in, of a potential of 1.
+VOLTAGE_UNIT = 64
 
 
 def stock_answer(
@@ -83,14 +90,16 @@ def stock_agreement(network: IntegerNetwork, answer: StockAnswer, samples: NDArr
 
 @dataclass(frozen=True)
 class StockUse:
-    """The use of a file, opened, run and read, with unmodified lava-dl alone.
+    """How a file is opened, run and read with unmodified lava-dl alone.
 
     Attributes:
         arguments: of `lava.lib.dl.netx.hdf5.Network`, by name.
         layers: its processes from input to output, each of which answers a time step late.
         answer: the form of the answer.
-        unit: L_0 of a readout: 2^6 in its voltage stand for so much of its potential; None of a spiking last layer.
+        unit: L_0 of a readout: 2^6 in its voltage stand for so much of its potential; 64 of a readout whose potential
+            is the voltage itself; None of a spiking last layer.
         weights: T integers: the sum over time of a sample's potentials is that of its currents times these.
+        keeps: True if a sample leaves something behind that NetX does not reset: delays, sigma-delta neurons.
         obstacles: the reasons why NetX would not compute the network exactly.
     """
 
@@ -99,6 +108,7 @@ class StockUse:
     answer: StockAnswer
     unit: int | None
     weights: tuple[int, ...]
+    keeps: bool
     obstacles: tuple[str, ...]
 
     @property
@@ -108,20 +118,21 @@ class StockUse:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Tell what to do, in a few sentences."""
+        """What to do, in a few sentences."""
         if self.obstacles:
             return (f"unmodified NetX does not compute this network exactly: {self.obstacles[0]}",)
+        return (f"stock = {self.call}", self._feeding(), *self._reading())
+
+    def _feeding(self) -> str:
+        answered = f"and {self.layers} steps more: the answer to step t comes at step t + {self.layers}"
+        if self.keeps:
+            return f"feed one sample, from a network just made, for NetX resets no delays and no sums, {answered}"
         timesteps = self.arguments["reset_interval"]
-        return (
-            f"stock = {self.call}",
-            f"feed {timesteps} steps a sample, one sample after the other, and {self.layers} steps more: the answer to "
-            f"step t comes at step t + {self.layers}",
-            *self._reading(),
-        )
+        return f"feed {timesteps} steps a sample, one sample after the other, {answered}"
 
     def _reading(self) -> tuple[str, ...]:
         if self.unit is None:
-            return ("the answer is the spikes of stock.out",)
+            return ("the answer is what stock.out puts out",)
         if self.answer.form == SUM:
             shown = "" if set(self.weights) == {1} else f", times {list(self.weights)} at a sample's steps 0, 1, .."
             return (
@@ -134,24 +145,50 @@ class StockUse:
                 f"the answer is the spikes of stock.out: outputs {count} c to {count} c + {count - 1} are of class c, "
                 "and the class with the most spikes in a sample is its class",
             )
-        return (
-            "stock.out stays silent: the answer is in stock.layers[-1].neuron.v at each step, as "
-            f"v * {self.unit} // 64",
-        )
+        scaled = "" if self.unit == VOLTAGE_UNIT else f", as v * {self.unit} // {VOLTAGE_UNIT}"
+        return (f"stock.out stays silent: the answer is in stock.layers[-1].neuron.v at each step{scaled}",)
 
 
 def stock_use(path: str | os.PathLike[str]) -> StockUse:
     """Tell how a file of this project is opened, run and read with unmodified lava-dl alone. Errors as `load`."""
     network = load(path)
-    answer = stored_answer(read_contents(path), network)
+    contents = read_contents(path)
+    if GROUP not in contents.attributes:
+        raise ConfigurationError(f"'{path}' is a file of another producer", remedy="open it as its producer says")
     timesteps, neuron = network.timesteps, network.output.neuron
-    taps = neuron.taps
-    weights = tuple(sum(taps[: timesteps - step]) for step in range(timesteps))
-    arguments = {
-        "net_config": str(path),
-        "input_message_bits": input_message_bits(network),
-        "reset_interval": timesteps,
-        "reset_offset": 1,
-    }
-    unit = None if neuron.spikes else taps[0]
-    return StockUse(arguments, len(network), answer, unit, weights, network.stock_obstacles)
+    weights = tuple(sum(neuron.taps[: timesteps - step]) for step in range(0 if network.is_endless else timesteps))
+    told = asdict(stock_call(network)) | ({"reset_interval": None} if network.is_endless else {})
+    unit = None if neuron.spikes or isinstance(neuron, SigmaDelta) else neuron.taps[0]
+    return StockUse(
+        {"net_config": str(path), **told},
+        len(network),
+        stored_answer(contents, network),
+        VOLTAGE_UNIT if isinstance(neuron, CUBAReadout) else unit,
+        weights,
+        any(_keeps(layer) for layer in network.layers),
+        _obstacles(network),
+    )
+
+
+def _keeps(layer: Layer) -> bool:
+    """True if a layer keeps what NetX does not reset."""
+    recurrent = any(each.source == layer.name for each in layer.connections)
+    delayed = any(each.synapse.delay for each in layer.connections)
+    return recurrent or delayed or isinstance(layer.neuron, (SigmaDelta, RF))
+
+
+def _obstacles(network: IntegerNetwork) -> tuple[str, ...]:
+    """The reasons why NetX would not compute a network as the stock part of its file says it; see `network_arrays`."""
+    if not has_stock_neurons(network):
+        return network.stock_obstacles
+    try:
+        form = netx_form(network)
+    except DeploymentError as error:
+        return (str(error),)
+    if form.begins:
+        return ("its data are written into the neurons of an input block, which has no port",)
+    if form.is_late or network.is_endless:
+        return ("its time is NetX's own, or has no end; aligned time needs a reset for each sample",)
+    if not any("weight" in path for path in network_arrays(network)):
+        return ("the coefficients of its neurons are no integers; slayer's own export_hdf5 writes such networks",)
+    return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 import torch
@@ -12,8 +13,9 @@ import typer
 from typer.testing import CliRunner
 
 import netx_export
-from benchmarks import files, inference, kernels, stock, training_step
+from benchmarks import files, inference, kernels, nir_networks, stock, training_step
 from benchmarks._timing import Timing, interleave, ratio
+from tests.helpers import nir_graphs as graphs
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +73,32 @@ def test_runs_are_interleaved_and_compared_neighbour_by_neighbour() -> None:
     assert "".join(order) == "abababab"
     assert [len(timing.seconds) for timing in timings.values()] == [3, 3]
     assert ratio(Timing((2.0, 4.0, 9.0)), Timing((1.0, 2.0, 3.0))).median == 2.0
+
+
+def test_networks_of_nir_are_measured(tmp_path: Path) -> None:
+    """With a recurrent network in the place of the paper's, and a trace of a neuron that this project computes."""
+    nir.write(tmp_path / "braille_noDelay_bias_zero.nir", graphs.recurrent(0))
+    one = np.ones(1)
+    lif = graphs.graph(
+        {
+            "input": graphs.source(1),
+            "fc": nir.Linear(np.ones((1, 1))),
+            "lif": nir.LIF(2.5e-3 * one, one, 0 * one, 0.1 * one),
+            "output": graphs.target(1),
+        }
+    )
+    nir.write(tmp_path / "lif_norse.nir", lif)
+    network, _ = netx_export.from_nir(lif, 200, dt=graphs.DT)
+    x = graphs.spikes((1,), 1, 200, 0.3)
+    fired = np.roll(netx_export.simulate(network, x)[0, 0], 1)
+    np.savetxt(tmp_path / "trace.csv", np.stack([x[0, 0], 0 * fired, fired], 1), delimiter=",")
+    app = typer.Typer()
+    app.command()(nir_networks.main)
+    arguments = [str(tmp_path), "--chip", str(tmp_path / "trace.csv"), "--quick", "--results", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    rows = json.loads((tmp_path / "nir_networks.json").read_text("utf-8"))["rows"]
+    assert rows["lif"]["differing steps"] == 0
+    assert len(rows["lif"]["chip spikes"]) > 3
+    means = {row["what"]: np.mean(row["agreement"]) for row in rows["braille"]}
+    assert means["two synapses of 8 bits"] > means["8 bits, one scale a neuron"]
+    assert all(0 < mean < 1 for mean in means.values())

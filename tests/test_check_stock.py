@@ -171,6 +171,22 @@ def test_calls_that_lack_message_bits_or_resets_are_named(tmp_path: Path) -> Non
     assert names(netx_export.check(path, x, call=right, backends=["fast"])) == set()
 
 
+@pytest.mark.parametrize("held", ["recurrent", "delay", "sigma_delta", "nothing"])
+def test_states_that_no_reset_of_netx_clears_are_named(held: str) -> None:
+    zero, dense = np.zeros(4, np.int64), integer.Dense(np.eye(4, dtype=int) * 9)
+    neuron = (
+        integer.SigmaDelta(zero, zero) if held == "sigma_delta" else integer.CUBA(zero + 9, zero + 9, zero + 3, zero)
+    )
+    delayed = integer.DelayedDense(np.eye(4, dtype=int) * 9, np.arange(4).reshape(4, 1) % 2)
+    first = integer.Connection("input", delayed if held == "delay" else dense)
+    connections = (first, integer.Connection("only", dense, delay=1)) if held == "recurrent" else (first,)
+    network = integer.IntegerNetwork(integer.Input((4,), 1), STEPS, (integer.Layer("only", connections, neuron),))
+    found = netx_export.check(network, samples=0, call=netx_export.stock_call(network))
+    told = [each.problem for each in found.findings if each.check == "state_runs_on"]
+    assert len(told) == (held != "nothing")
+    assert "reset" not in names(found)
+
+
 def test_samples_beyond_the_bits_that_were_told_are_an_error(tmp_path: Path) -> None:
     network = netx_export.load(write(tmp_path / "a.net"), timesteps=STEPS)
     with pytest.raises(InputError, match="leave the range 0 to 1"):

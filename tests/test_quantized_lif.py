@@ -256,11 +256,11 @@ def test_a_leak_beyond_int32_is_refused() -> None:
 def test_the_range_of_a_potential_is_chosen_in_thresholds(reached: int) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(block.Dense({**PARAMETERS, "potential_bits": 4, "potential_range": reached}, 6, 5))
-    neuron = netx_export.export(net, None, (6,), 7).layers[0].neuron
+    neuron = netx_export.export(net, None, (6,), 7, input_bits=4).layers[0].neuron
     assert isinstance(neuron, integer.QuantizedLIF)
-    most = 8 * 2.0**neuron.potential_shift / neuron.threshold
-    assert (most >= reached * 0.99).all(), "thresholds are rounded"
-    assert (most < 2 * reached * 1.01).all()
+    largest = 8 * 2.0**neuron.potential_shift
+    assert (largest / (neuron.threshold - 1) >= reached).all(), "thresholds are rounded up"
+    assert (largest / neuron.threshold < 2 * reached).all()
 
 
 def test_state_is_the_potential_s_bits_and_the_spike() -> None:

@@ -188,6 +188,41 @@ def test_the_reader_of_stock_files_has_the_same_numbers(name: str, tmp_path: Pat
         assert [each.synapse for each in one.connections] == [each.synapse for each in other.connections]
 
 
+#: What files of integers do not hold in NetX's words: coefficients that are fractions, and blocks that have no port.
+NOT_BY_FILE = ("resonate", "sigma-delta")
+
+
+@pytest.mark.lava
+@pytest.mark.filterwarnings("ignore:torch.nn.utils.weight_norm is deprecated")
+@pytest.mark.parametrize("name", [name for name in FEATURES if not any(part in name for part in NOT_BY_FILE)])
+def test_unmodified_netx_opens_our_own_file_as_it_says(name: str, tmp_path: Path) -> None:
+    """Poolings and Affines included: a pooling is a convolution there, and an Affine is read from its voltage."""
+    from tests.helpers.stock_netx import run_netx
+
+    build, shape, bits = FEATURES[name]
+    network = netx_export.export(trained(build(), shape, bits), tmp_path / "a.net", shape, STEPS, bits)
+    use, x = netx_export.stock_use(tmp_path / "a.net"), data(shape, bits, 1, seed=2)
+    assert not use.obstacles
+    assert use.keeps == ("delays" in name or "recurrence" in name)
+    told = {name: value for name, value in use.arguments.items() if name != "net_config"}
+    sample = np.pad(x[0], [(0, 0)] * len(shape) + [(0, use.layers)])
+    told["reset_interval"] += use.layers  # a single sample, whose last answers come after its end
+    truth = run_netx(tmp_path / "a.net", sample, voltage=use.unit is not None, **told)
+    for late, (found, expected) in enumerate(zip(truth, run_reference(network, x).values(), strict=True), 1):
+        assert expected.any()
+        np.testing.assert_array_equal(found[..., late : late + STEPS], expected[0])
+    if use.unit is not None:
+        assert use.lines[-1].endswith("the answer is in stock.layers[-1].neuron.v at each step")
+
+
+@pytest.mark.parametrize("name", ["resonate and fire", "sigma-delta"])
+def test_our_own_file_says_why_netx_cannot_open_it(name: str, tmp_path: Path) -> None:
+    build, shape, bits = FEATURES[name]
+    netx_export.export(trained(build(), shape, bits), tmp_path / "a.net", shape, STEPS, bits)
+    (line,) = netx_export.stock_use(tmp_path / "a.net").lines
+    assert "no integers" in line or "has no port" in line
+
+
 def export_as_lava_dl_does(net: nn.Sequential, path: Path) -> None:
     with h5py.File(path, "w") as file:
         for index, each in enumerate(net):

@@ -163,7 +163,7 @@ def test_a_use_says_what_is_not_exact(tmp_path: Path) -> None:
 
 def test_a_layer_of_spikes_is_read_as_it_is(tmp_path: Path) -> None:
     netx_export.export(trained(STEPS)[:1], tmp_path / "a.net", (20,), STEPS)
-    assert netx_export.stock_use(tmp_path / "a.net").lines[-1] == "the answer is the spikes of stock.out"
+    assert netx_export.stock_use(tmp_path / "a.net").lines[-1] == "the answer is what stock.out puts out"
 
 
 @pytest.mark.parametrize(

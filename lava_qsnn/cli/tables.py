@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from lava_qsnn.cli.demo import Demonstration
     from lava_qsnn.train.train import Result
-    from netx_export import Finding, Inspection, NetworkDiff, Report
+    from netx_export import Finding, Inspection, NetworkDiff, NirReport, Report
 
 #: How findings are coloured.
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -191,3 +191,16 @@ def goal_table(tables: dict[str, Any]) -> Table:
 def shape_text(shape: tuple[int, ...]) -> str:
     """Write a shape as in 3x32x32."""
     return "x".join(map(str, shape))
+
+
+def nir_table(report: NirReport) -> Table:
+    """What the integers of an imported network changed, layer by layer."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=f"{report.samples} samples of {report.timesteps} steps")
+    counts = ("neurons", "synapses", "spikes, NIR", "spikes")
+    for column in ("layer", *counts, "F1", "alone", "weights", "decays", "thresholds"):
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for row in report.rows:
+        errors = (f"{error:.2%}" for error in (row.weight_error, row.decay_error, row.threshold_error))
+        numbers = (f"{count:,}" for count in (row.neurons, row.synapses, row.float_spikes, row.integer_spikes))
+        table.add_row(row.layer, *numbers, f"{row.agreement:.3f}", f"{row.agreement_alone:.3f}", *errors)
+    return table

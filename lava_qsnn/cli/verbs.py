@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from lava_qsnn import __version__
-from lava_qsnn.cli import chip, energy, tools
+from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
     chosen_changes,
     class_names,
@@ -59,7 +59,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-for _verb in (*tools.VERBS, *chip.VERBS, *energy.VERBS):
+for _verb in (*tools.VERBS, *chip.VERBS, *energy.VERBS, convert.convert):
     app.command()(_verb)
 
 

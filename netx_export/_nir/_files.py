@@ -42,7 +42,11 @@ def read_nir(path: str | os.PathLike[str]) -> nir.NIRGraph:
 
 
 def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
-    """Write a graph as `nir.write` does, to the side first, then renamed; OSError if that cannot be."""
+    """Write a graph as `nir.write` does, all or nothing: to the side first, then renamed.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written.
+    """
     path = Path(path)
     handle, side = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".nir", dir=path.parent)
     os.close(handle)

@@ -11,7 +11,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.integer import CUBA, INPUT, Connection, Dense, Input, IntegerNetwork, Layer, check_input, whole
 from netx_export._activity import random_samples
 from netx_export._nir._checked import Floats
@@ -90,6 +90,33 @@ def from_nir(
         layers.insert(0, _always(floats))
     network = IntegerNetwork(frame.input, timesteps, tuple(layers), {"nir": {"dt": floats.dt}})
     return network, compared(network, floats, {layer.name: source for layer, source in made}, x, run)
+
+
+def evaluate_nir(
+    graph: nir.NIRGraph | str | os.PathLike[str], x: NDArray[np.generic], *, dt: float | None = None
+) -> dict[str, Floats]:
+    """Compute a graph of NIR by its own equations, in float64 and forward Euler steps: what `from_nir` compares with.
+
+    Args:
+        graph: see `from_nir`.
+        x: numbers (N, *input shape, T).
+        dt: seconds of a time step, see `from_nir`.
+
+    Returns:
+        By the name of each neurons' node, and "readout" of a sum at the end, float64 (N, *shape, T): spikes 0 and 1, or
+        potentials.
+
+    Raises:
+        ConfigurationError, DeploymentError, FileFormatError: as `from_nir`.
+        InputError: x does not fit.
+    """
+    graph = graph if isinstance(graph, nir.NIRGraph) else read_nir(graph)
+    floats = read_graph(graph, _dt(graph, dt))
+    x = np.asarray(x)
+    if x.dtype.kind not in "iufb" or x.shape[1:-1] != floats.input_shape or not x.size:
+        shape = ", ".join(map(str, floats.input_shape))
+        raise InputError(f"the input must be numbers (N, {shape}, T), not {x.dtype} {x.shape}")
+    return evaluate(floats, x).outputs
 
 
 def _precision(weight_bits: int, synapses: int, scale: str) -> Precision:

@@ -11,7 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer import IntegerNetwork, Layer, MemoryFree, Neuron, QuantizedLIF, Readout, Shape, per_channel
+from lava_qsnn.integer import (
+    CUBA,
+    Connection,
+    CUBAReadout,
+    IntegerNetwork,
+    Layer,
+    MemoryFree,
+    Neuron,
+    QuantizedLIF,
+    Readout,
+    Shape,
+    per_channel,
+)
+
+#: Bits of a decay of CUBA, and by which its currents lie above the lowest bit of its state; from where none fires.
+DECAY_BITS, STATE_SHIFT, NEVER_EXCEEDED = 12, 6, 2**17
 
 
 @dataclass(frozen=True)
@@ -113,15 +128,52 @@ def _quantized_lif(place: Place) -> Form:
     return Form(node, gain=1 << neuron.current_shift, bias=neuron.bias, exact=False)
 
 
+def _loihi(place: Place) -> Form:
+    """CubaLIF(tau_syn = dt / a, w_in = 1 / a, tau_mem = dt / b, r = 1 / b, v_leak = bias / b), or IF for a = 1, b = 0.
+
+    a and b are the decays; NIR has neither the roundings nor the 24 bits of `CUBA`. A potential that is read out is in
+    units of 2^-6 there.
+    """
+    neuron: Any = place.layer.neuron
+    a, b, bias, level = (
+        np.broadcast_to(neuron.along(name, len(place.shape)).astype(np.float64), place.shape)
+        for name in ("current_decay", "voltage_decay", "bias", "threshold")
+    )
+    if not neuron.spikes and (level < NEVER_EXCEEDED).any():
+        raise DeploymentError(
+            "it is read out and fires, too, which no neuron of NIR does",
+            layer=place.layer.name,
+            remedy=f"give it thresholds from {NEVER_EXCEEDED:,} on",
+        )
+    a, b = a / 2**DECAY_BITS, b / 2**DECAY_BITS
+    level = np.where(level >= NEVER_EXCEEDED, 2.0**62, level)
+    if neuron.spikes and (a == 1).all() and not b.any() and not bias.any():
+        return Form(nir.IF(np.ones(place.shape), level, np.zeros(place.shape)), exact=False)
+    if not (a.all() and b.all()):
+        raise DeploymentError(
+            "a decay of 0 has no time constant in NIR",
+            layer=place.layer.name,
+            remedy="let voltages keep all only where currents keep nothing and there is no bias",
+        )
+    times = place.dt / a, place.dt / b
+    if not neuron.spikes:
+        return Form(nir.CubaLI(*times, 2.0**STATE_SHIFT / b, 2.0**STATE_SHIFT * bias / b, 1 / a), exact=False)
+    return Form(nir.CubaLIF(*times, 1 / b, bias / b, level, np.zeros(place.shape), 1 / a), exact=False)
+
+
+#: Kinds that both styles write alike.
+ALIKE: dict[type[Neuron], Callable[[Place], Form]] = {QuantizedLIF: _quantized_lif, CUBA: _loihi, CUBAReadout: _loihi}
+
 #: How each kind of neuron is written, by style.
 FORMS: dict[str, dict[type[Neuron], Callable[[Place], Form]]] = {
-    "cuba": {MemoryFree: _cuba, Readout: _leaky_readout, QuantizedLIF: _quantized_lif},
-    "delay": {
-        MemoryFree: _delayed,
-        Readout: lambda place: Form(None, place.taps),
-        QuantizedLIF: _quantized_lif,
-    },
+    "cuba": {MemoryFree: _cuba, Readout: _leaky_readout, **ALIKE},
+    "delay": {MemoryFree: _delayed, Readout: lambda place: Form(None, place.taps), **ALIKE},
 }
+
+
+def needs_delay(layer: Layer, connection: Connection) -> bool:
+    """True for a connection whose delay needs a node; a layer's own spikes come back one step later without."""
+    return connection.delay > (connection.source == layer.name)
 
 
 def cuba_obstacle(network: IntegerNetwork) -> str | None:
@@ -132,6 +184,6 @@ def cuba_obstacle(network: IntegerNetwork) -> str | None:
                 f"layer '{layer.name}' has {len(layer.neuron.taps)} taps, and CubaLIF has only a decay: one tap, or "
                 f"powers of two for all {network.timesteps} time steps"
             )
-        if any(connection.delay for connection in layer.connections):
+        if any(needs_delay(layer, connection) for connection in layer.connections):
             return f"layer '{layer.name}' has delays, which no importer of CubaLIF computes"
     return None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import INPUT, Connection, Conv, Dense, IntegerNetwork, Layer, OneToOne, Shape, SumPool
 from netx_export._nir._graph import read_graph
-from netx_export._nir._neurons import FORMS, Form, Place, cuba_obstacle, floats
+from netx_export._nir._neurons import FORMS, Form, Place, cuba_obstacle, floats, needs_delay
 from netx_export._nir._proof import compare, metadata
 from netx_export._read import load
 
@@ -43,7 +43,8 @@ def to_nir(
             powers of two as many as time steps; "delay", taps as nodes Delay and Scale before a Threshold, exact for
             all neurons without memory, which no importer but `from_nir` and `nir_map` computes yet; "auto", the first
             that is exact.
-        approximate: write neurons that have no exact form, too: a quantized LIF as LIF without rounding.
+        approximate: write neurons that have no exact form, too: a quantized LIF as LIF, CUBA as CubaLIF or IF, both
+            without their roundings.
         dt: seconds of a time step; importers must be told the same (snnTorch has 1e-4 and no other).
 
     Returns:
@@ -54,7 +55,7 @@ def to_nir(
         ConfigurationError: there is no such style.
         DeploymentError: a layer has no form in this style, or only an approximate one; the text names it.
     """
-    network = network if isinstance(network, IntegerNetwork) else load(network)
+    network = (network if isinstance(network, IntegerNetwork) else load(network)).simplified
     if style not in STYLES:
         raise ConfigurationError(f"there is no style {style!r:.40}", remedy=f"choose one of {', '.join(STYLES)}")
     if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < np.inf:
@@ -64,6 +65,8 @@ def to_nir(
         raise DeploymentError(f"style 'cuba' would not be exact: {obstacle}", remedy="use the style 'delay'")
     style = style if style != "auto" else "delay" if obstacle else "cuba"
     forms = {layer.name: _form(Place(network, layer, dt), style, approximate) for layer in network.layers}
+    for layer in network.layers:
+        _check_connections(layer)
     builder = _Builder(network, forms, dt)
     graph = builder.build()
     exact = all(form.exact for form in forms.values())
@@ -89,6 +92,19 @@ def _form(place: Place, style: str, approximate: bool) -> Form:
             remedy="approximate=True writes a near one, and counts on samples what differs",
         )
     return form
+
+
+def _check_connections(layer: Layer) -> None:
+    for connection in layer.connections:
+        if connection.port:
+            raise DeploymentError(
+                f"{connection.described} reaches port {connection.port} of its neurons, and NIR's have one input",
+                layer=layer.name,
+            )
+        if not connection.is_linear:
+            raise DeploymentError(
+                f"the sums of {connection.described} wrap or are shifted, and NIR's are not", layer=layer.name
+            )
 
 
 @dataclass
@@ -126,9 +142,8 @@ class _Builder:
         connection, form = layer.connections[number], self.forms[layer.name]
         prefix = f"{self.ends[layer.name]}_{number}" if len(layer.connections) > 1 else self.ends[layer.name]
         source, shape = self.ends[connection.source], self.network.shapes[connection.source]
-        sources = tuple(
-            self._tap(f"{prefix}_{k}", source, shape, connection.delay + k, tap) for k, tap in enumerate(form.taps)
-        )
+        delay = connection.delay if len(form.taps) > 1 or needs_delay(layer, connection) else 0
+        sources = tuple(self._tap(f"{prefix}_{k}", source, shape, delay + k, tap) for k, tap in enumerate(form.taps))
         for position, pooling in enumerate(connection.poolings):
             sources = (self._add(f"{prefix}_pool_{position}", _pooling_node(pooling, shape), sources),)
             shape = pooling.output_shape(shape)

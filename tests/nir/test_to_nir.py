@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,80 @@ def test_what_asks_for_nothing_that_exists_is_refused() -> None:
     for dt in (0, -1.0, float("nan"), "0.1", True):
         with pytest.raises(ConfigurationError, match="dt must be a time"):
             netx_export.to_nir(network, dt=dt)  # type: ignore[arg-type]
+
+
+def loihi(voltage_decay: int, current_decay: int, readout: bool = False) -> integer.IntegerNetwork:
+    """A recurrent layer of CUBA, and one after it."""
+    random = np.random.default_rng(0)
+    full = np.full(16, 1)
+    kind, level = (integer.CUBAReadout, 2**17) if readout else (integer.CUBA, 90)
+    bias = 3 if current_decay < 4096 else 0
+    layers = (
+        integer.Layer(
+            "hidden",
+            (
+                integer.Connection(integer.INPUT, integer.Dense(random.integers(-20, 40, (16, 8)))),
+                integer.Connection("hidden", integer.Dense(random.integers(-20, 10, (16, 16))), delay=1),
+            ),
+            integer.CUBA(full * current_decay, full * voltage_decay, full * 150, full * bias),
+        ),
+        integer.Layer(
+            "out",
+            (integer.Connection("hidden", integer.Dense(random.integers(-20, 40, (4, 16)))),),
+            kind(full[:4] * current_decay, full[:4] * voltage_decay, full[:4] * level, full[:4] * bias),
+        ),
+    )
+    return integer.IntegerNetwork(integer.Input((8,)), 40, layers)
+
+
+@pytest.mark.parametrize(
+    ("decays", "node"), [((0, 4096), nir.IF), ((400, 4096), nir.CubaLIF), ((410, 1843), nir.CubaLIF)]
+)
+def test_loihis_neuron_is_written_with_what_its_rounding_changes(decays: tuple[int, int], node: type) -> None:
+    """Without decays nothing rounds, and nothing differs; and the graph comes back as the same neurons."""
+    network = loihi(*decays)
+    with pytest.raises(DeploymentError, match="'hidden': a cuba neuron has no exact form in NIR.*approximate=True"):
+        netx_export.to_nir(network)
+    graph = netx_export.to_nir(network, approximate=True, dt=DT)
+    assert isinstance(graph.nodes["hidden"], node)
+    x = samples(network, 8)
+    expected = netx_export.simulate_layers(network, x)
+    assert 0.02 < expected["out"].mean() < 0.9
+    differing = sum(int((Graph(graph, DT, x).outputs(name) != values).sum()) for name, values in expected.items())
+    assert (differing == 0) == (decays == (0, 4096))
+    assert graph.metadata["mismatches"] == 0 or differing
+    assert graph.metadata["mismatches"] < 0.1 * graph.metadata["values"]
+    back, report = netx_export.from_nir(graph, 40)
+    neuron = back.layer("hidden").neuron
+    assert isinstance(neuron, integer.CUBA)
+    assert (int(neuron.voltage_decay[0]), int(neuron.current_decay[0])) == decays
+    assert all(row.agreement > (0.8 if differing else 0.999) for row in report.rows)
+
+
+def test_potentials_that_are_read_out_keep_their_unit() -> None:
+    network = loihi(410, 1843, readout=True)
+    graph = netx_export.to_nir(network, approximate=True, dt=DT)
+    x = samples(network, 4)[..., :8]  # before spikes differ
+    potentials = Graph(graph, DT, x).outputs("out")
+    expected = netx_export.simulate(network, x)
+    assert np.ptp(expected) > 2000
+    assert np.abs(potentials - expected).max() < 64
+
+
+def test_what_nir_has_no_words_for_is_refused() -> None:
+    network = loihi(410, 1843)
+    hidden, out = network.layers
+    firing = replace(out, neuron=integer.CUBAReadout(*(np.full(4, number) for number in (1843, 410, 90, 0))))
+    with pytest.raises(DeploymentError, match="'out': it is read out and fires, too"):
+        netx_export.to_nir(replace(network, layers=(hidden, firing)), approximate=True)
+    wrapping = integer.Connection(integer.INPUT, hidden.connections[0].synapse, sum_bits=8)
+    other = integer.Connection(integer.INPUT, hidden.connections[0].synapse, port=1)
+    slow = integer.CUBA(*(np.full(16, number) for number in (0, 410, 150, 0)))
+    for connection, neuron, text in (
+        (wrapping, hidden.neuron, "'hidden': the sums of a connection from 'input' wrap"),
+        (other, hidden.neuron, "'hidden': a connection from 'input' reaches port 1"),
+        (hidden.connections[0], slow, "'hidden': a decay of 0 has no time constant"),
+    ):
+        layer = integer.Layer("hidden", (connection,), neuron)
+        with pytest.raises(DeploymentError, match=text):
+            netx_export.to_nir(integer.IntegerNetwork(network.input, 40, (layer, out)), approximate=True)

@@ -7,7 +7,7 @@ lava-dl's netx reads.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._dtypes import SIGNED, integer_dtype
 from lava_qsnn.integer._values import Shape
+from lava_qsnn.integer.stock._form import has_stock_neurons, netx_form
 from lava_qsnn.integer.stock._lowering import stock_layer, stock_network
 from lava_qsnn.integer.synapses import Conv
 
@@ -29,6 +30,9 @@ Arrays = dict[str, NDArray[Any]]
 
 #: From this size on, an array is worth a compressed chunk of its own; smaller ones lie in the object's header.
 COMPRESS_FROM_BYTES = 256
+
+#: Arrays that NetX takes as integers of any type.
+PACKED = ("weight", "weight_rec", "bias", "delay")
 
 
 def layer_arrays(network: IntegerNetwork, layer: Layer) -> Arrays:
@@ -88,6 +92,8 @@ def flatten_arrays(shape: Shape) -> Arrays:
 
 def network_arrays(network: IntegerNetwork) -> Arrays:
     """Everything below the stock group `layer` of a network's file; only the input if stock NetX cannot say more."""
+    if (native := _native_arrays(network)) is not None:
+        return native
     groups = [input_arrays(network.input.shape)]
     stock = stock_network(network)
     for layer in stock.layers if stock is not None else ():
@@ -95,7 +101,24 @@ def network_arrays(network: IntegerNetwork) -> Arrays:
         if len(source) == 3 and not isinstance(layer.connections[0].synapse, Conv):
             groups.append(flatten_arrays((int(np.prod(source)),)))
         groups.append(layer_arrays(network, layer))
+    return _by_path(groups)
+
+
+def _by_path(groups: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
     return {f"{index}/{path}": array for index, arrays in enumerate(groups) for path, array in arrays.items()}
+
+
+def _native_arrays(network: IntegerNetwork) -> Arrays | None:
+    """A network of stock neurons as it is; None for others, and where NetX, or a file of integers, cannot hold it."""
+    if not has_stock_neurons(network):
+        return None
+    try:
+        arrays = _by_path(netx_form(network).groups)
+    except DeploymentError:
+        return None
+    packed = {path: array.astype(np.int8) if array.dtype == bool else array for path, array in arrays.items()}
+    packed |= {path: smallest(array) for path, array in packed.items() if path.split("/")[1] in PACKED}
+    return packed if all(array.dtype.kind in "iuS" for array in packed.values()) else None
 
 
 def smallest(values: NDArray[Any], shift: int = 0) -> NDArray[Any]:
