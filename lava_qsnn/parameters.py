@@ -24,7 +24,7 @@ NormChoice = Literal["auto", "batch"] | bool | Callable[[], Any] | None
 DECAYS = tuple(1 - 0.5**leak for leak in LEAKS)
 
 #: Thresholds beyond this are no neuron's.
-LARGEST_THRESHOLD = 1e6
+LARGEST_THRESHOLD = 1e12
 
 
 @dataclass(frozen=True)

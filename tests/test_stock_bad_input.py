@@ -158,7 +158,7 @@ def test_what_netx_does_silently_is_noted_and_done_alike(groups: list[Group], no
     write_stock(tmp_path / "a.net", groups)
     network = netx_export.load(tmp_path / "a.net", timing="lava", output="spikes")
     told = network.metadata["netx"]["notes"]
-    assert not told if note is None else note in " ".join(told)
+    assert not told if note is None else note in " ".join(each["problem"] for each in told)
     x = np.random.default_rng(1).integers(0, 2, (1, *network.input.shape, 70))
     truth = run_netx(tmp_path / "a.net", x[0])
     found = netx_export.simulate_layers(network, x)
