@@ -67,9 +67,13 @@ def resnet_19() -> Config:
 
 
 @app.command()
-def layouts(output: Annotated[Path, typer.Option("--output", help="Folder for the JSON.")] = RESULTS) -> None:
+def layouts(
+    quick: Annotated[bool, typer.Option("--quick", help="Digits alone, only to see that it runs.")] = False,
+    output: Annotated[Path, typer.Option("--output", help="Folder for the JSON.")] = RESULTS,
+) -> None:
     """Lay the networks of the shipped configurations and ResNet-19 out on Loihi 2."""
     configurations = {name: load_config(name) for name in ("digits", "mnist", "cifar10")} | {"ResNet-19": resnet_19()}
+    configurations = {"digits": configurations["digits"]} if quick else configurations
     table = Table("network", "mapping", "cores", "chips", "board", "fullest SynMem", "seconds")
     rows = []
     for name, config in configurations.items():

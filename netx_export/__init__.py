@@ -16,31 +16,6 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.extras import extra
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
-from netx_export._chip import (
-    ANCHORS,
-    BASES,
-    CHIPS,
-    MAPPINGS,
-    OPERATIONS,
-    Basis,
-    Bill,
-    Chip,
-    Energy,
-    LayerLayout,
-    LayerTraffic,
-    Layout,
-    Population,
-    Price,
-    Projection,
-    RuleFinding,
-    Traffic,
-    chain,
-    energy,
-    layout,
-    plot_layout,
-    read_basis,
-    spread,
-)
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._findings import Finding
 from netx_export._inspect import Inspection, inspect
@@ -57,6 +32,31 @@ from netx_export._write import write
 
 if TYPE_CHECKING:
     from lava_qsnn.process.configurations import fixed_point, fused
+    from netx_export._chip import (
+        ANCHORS,
+        BASES,
+        CHIPS,
+        MAPPINGS,
+        OPERATIONS,
+        Basis,
+        Bill,
+        Chip,
+        Energy,
+        LayerLayout,
+        LayerTraffic,
+        Layout,
+        Population,
+        Price,
+        Projection,
+        RuleFinding,
+        Traffic,
+        chain,
+        energy,
+        layout,
+        plot_layout,
+        read_basis,
+        spread,
+    )
     from netx_export._diff import NetworkDiff, diff
     from netx_export._export import export
     from netx_export._fold import fold
@@ -168,6 +168,34 @@ _LATE: dict[str, tuple[str, str | None]] = {
     "report": ("netx_export._report", None),
     "to_nir": ("netx_export._nir._to", "nir"),
     "write_nir": ("netx_export._nir._files", "nir"),
+    **dict.fromkeys(
+        (
+            "ANCHORS",
+            "BASES",
+            "CHIPS",
+            "MAPPINGS",
+            "OPERATIONS",
+            "Basis",
+            "Bill",
+            "Chip",
+            "Energy",
+            "LayerLayout",
+            "LayerTraffic",
+            "Layout",
+            "Population",
+            "Price",
+            "Projection",
+            "RuleFinding",
+            "Traffic",
+            "chain",
+            "energy",
+            "layout",
+            "plot_layout",
+            "read_basis",
+            "spread",
+        ),
+        ("netx_export._chip", None),
+    ),
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows every name, and no other

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 import netx_export
-from benchmarks import files, inference, kernels, nir_networks, training_step
+from benchmarks import chip, files, inference, kernels, nir_networks, training_step
 from benchmarks._timing import Timing, interleave, ratio
 from tests.helpers import nir_graphs as graphs
 
@@ -33,6 +33,24 @@ def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None
     content = json.loads(written.read_text("utf-8"))
     assert content["rows"]
     assert content["machine"]["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_networks_are_laid_out(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(chip.app, ["layouts", "--quick", "--output", str(tmp_path)], catch_exceptions=False)
+    assert answer.exit_code == 0
+    rows = json.loads((tmp_path / "chip_layouts.json").read_text("utf-8"))["rows"]
+    assert {row["mapping"]: row["cores"] for row in rows} == {"word": 3, "delayed": 5, "stock": 3}
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+def test_both_networks_of_the_comparison_learn_and_are_counted(tmp_path: Path) -> None:
+    arguments = ["beside-cuba", "--epochs", "4", "--output", str(tmp_path)]
+    assert CliRunner().invoke(chip.app, arguments, catch_exceptions=False).exit_code == 0
+    columns = json.loads((tmp_path / "chip_beside_cuba.json").read_text("utf-8"))["columns"]
+    assert len(columns) == 4
+    assert all(column["test accuracy"] > 0.8 for column in columns.values())
+    assert all(column["SynOps"] > 0 for column in columns.values())
 
 
 def test_slayers_files_hold_32_bits_for_each_of_ours(tmp_path: Path) -> None:

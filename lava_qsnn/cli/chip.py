@@ -125,6 +125,8 @@ def sum_table(found: Layout) -> Table:
     table.add_row("chips", f"{found.tight_chips:,} at the least, {found.chips:,} by the compiler's rules")
     board = found.board or ("none that is known" if found.chip.boards else "no boards are known")
     table.add_row("smallest board", board)
+    state = f"{found.chip.state_words:,} a core: {found.chip.source_of('state_words')}"
+    table.add_row("words of state", escape(state))
     table.add_row("columns", "neurons, axons and words of 64 bits are those of a layer's fullest core")
     table.add_row("profile", escape(found.chip.source))
     return table

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_qsnn.integer import INPUT, LOIHI_LIMIT, Conv, DelayedDense, Dense, OneToOne
-from netx_export._chip.layout import Layout
+from netx_export._chip.counting import flows
+from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import has_history, synapses
 
 #: What a finding is: breaks a limit, is likely not wanted, cannot be known, or is worth knowing.
@@ -155,9 +156,14 @@ def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
         )
 
 
+def _of_loihi_2(found: Layout) -> tuple[LayerLayout, ...]:
+    """The parts of a layout that the rules about Loihi 2's convolutions are for."""
+    return found.parts if found.chip.storage == "loihi2" else ()
+
+
 def conv_width(found: Layout) -> Iterator[RuleFinding]:
     """Sources of convolutions are at most 256 wide."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         for projection in layer.population.projections:
             if projection.kind == "conv" and projection.source_shape[2] > WIDEST_SOURCE:
                 yield RuleFinding(
@@ -173,7 +179,7 @@ def conv_width(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
     """Groups and dilation of 1 are all that public examples show on a chip."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         for projection in layer.population.projections:
             if projection.groups != 1 or projection.dilation != (1, 1):
                 yield RuleFinding(
@@ -189,7 +195,7 @@ def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_multichip(found: Layout) -> Iterator[RuleFinding]:
     """A convolution must not span chips."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         spans = len(set(layer.chips.tolist()))
         if spans > 1 and any(each.kind == "conv" for each in layer.population.projections):
             yield RuleFinding(
@@ -268,6 +274,31 @@ def synapse_kinds(found: Layout) -> Iterator[RuleFinding]:
                 )
 
 
+def outgoing_axons(found: Layout) -> Iterator[RuleFinding]:
+    """On Loihi 1 a neuron takes an outgoing axon for each core that it sends to."""
+    if found.mapped is None or found.chip.storage != "loihi1":
+        return
+    network = found.mapped.network
+    for part in found.parts:
+        one = np.ones((1, *part.cut.extent), np.int64)
+        taken = np.zeros(part.cores, np.int64)
+        for message in found.mapped.messages:
+            if message.source == part.name:
+                for name in dict.fromkeys(name for name, _ in message.targets):
+                    numbers = [number for each, number in message.targets if each == name]
+                    kinds = [network.layer(name).connections[number].synapse for number in numbers]
+                    taken += flows(one, part.cut, found.layer(name).cut, kinds)[0].sum(1)
+        if taken.max() > found.chip.axons_out:
+            yield RuleFinding(
+                "outgoing_axons",
+                "error",
+                part.name,
+                f"its fullest core has {int(taken.max()):,} outgoing axons, beyond {found.chip.axons_out:,}",
+                "use fewer neurons in the layers after it, so that they take fewer cores",
+                found.chip.source_of("axons_out"),
+            )
+
+
 def fires_in_silence(found: Layout) -> Iterator[RuleFinding]:
     """Neurons with a threshold of 0 or less fire without input, and are never idle."""
     for layer in found.mapped.network.layers if found.mapped is not None else ():
@@ -313,6 +344,7 @@ RULES: tuple[Rule, ...] = (
     conv_width,
     conv_geometry,
     conv_multichip,
+    outgoing_axons,
     synapse_kinds,
     program,
     fires_in_silence,

@@ -263,8 +263,13 @@ def test_rules_name_what_they_forbid() -> None:
     assert "threshold_bias" not in rules_of(
         netx_export.layout(high, mapping="delayed")
     )  # 5 does as well: it never fires
+    wide_input = IntegerNetwork(
+        Input((4,), 4095), 4, (Layer("a", (Connection(INPUT, Dense(signs(4, 4))),), _threshold(5000)),)
+    )
+    assert rules_of(netx_export.layout(wide_input, mapping="delayed"))["threshold_bias"] == "warning"
     shapes = netx_export.chain((2, 8, 300), [{"channels": 2, "kernel": 3, "groups": 2, "dilation": 2}])
     assert rules_of(netx_export.layout(shapes)) == {"conv_width": "warning", "conv_geometry": "warning"}
+    assert netx_export.layout(shapes, "loihi1").findings == ()  # they are limits of Loihi 2's convolutions
     long = replace(network(signs(4, 4), shift_taps(6)), timesteps=6)
     assert rules_of(netx_export.layout(long, mapping="stock"))["reset_power_of_2"] == "error"
     slow = Layer("a", (Connection(INPUT, Dense(signs(4, 4)), delay=70),), _threshold(1))
@@ -274,6 +279,26 @@ def test_rules_name_what_they_forbid() -> None:
 
 def _threshold(value: int) -> MemoryFree:
     return MemoryFree((1,), np.full(4, value))
+
+
+def test_a_core_of_loihi_1_has_an_outgoing_axon_for_each_core_that_a_neuron_sends_to() -> None:
+    weight = signs(900, 4)
+    first = Layer("a", (Connection(INPUT, Dense(weight)),), MemoryFree((1,), np.ones(900, np.int64)))
+    wide, narrow = (
+        netx_export.layout(
+            IntegerNetwork(
+                Input((4,)), 4, (first, Layer("b", (Connection("a", Dense(signs(size, 900))),), Readout((1,))))
+            ),
+            "loihi1",
+            "delayed",
+        )
+        for size in (900, 60)
+    )
+    (finding,) = (each for each in wide.findings if each.rule == "outgoing_axons")
+    assert wide.layers[1].cores > 4
+    assert finding.layer == "a"
+    assert f"{900 * wide.layers[1].cores:,} outgoing axons, beyond 4,096" in finding.problem
+    assert "outgoing_axons" not in rules_of(narrow)
 
 
 def test_a_potential_of_few_bits_needs_a_program_and_takes_a_word() -> None:

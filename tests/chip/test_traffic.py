@@ -9,7 +9,22 @@ from hypothesis import strategies as st
 
 import netx_export
 from lava_qsnn.errors import ConfigurationError, InputError
-from lava_qsnn.integer import INPUT, Connection, Conv, Dense, Input, IntegerNetwork, Layer, MemoryFree, Readout
+from lava_qsnn.integer import (
+    CUBA,
+    INPUT,
+    Connection,
+    Conv,
+    DelayedDense,
+    Dense,
+    Input,
+    IntegerNetwork,
+    Layer,
+    MemoryFree,
+    Neuron,
+    OneToOne,
+    Readout,
+    SigmaDelta,
+)
 from tests.chip import networks
 from tests.chip.brute import BruteForce
 
@@ -43,6 +58,42 @@ def test_every_count_equals_brute_force(network: IntegerNetwork, mapping: str, w
         assert traffic.layers[name].messages.tolist() == of_sample
     assert int(traffic.chip_pairs.sum()) == sum(truth.messages.values())
     assert (traffic.chip_pairs.sum((1, 2)) == traffic.messages).all()
+
+
+def feedback(neuron: Neuron, back: int) -> IntegerNetwork:
+    """Two layers of a kind, of which the second feeds the first one back, and itself."""
+    random = np.random.default_rng(5)
+    weight = random.integers(-2, 3, (6, 6)) * (1 if neuron.spikes else 40)  # of deltas, 6 bits stay behind
+    given = Dense(random.integers(-1, 4, (6, 5)) * (1 if neuron.spikes else 40))
+    first = (Connection(INPUT, given), Connection("b", Dense(weight), delay=back))
+    second = (Connection("a", Dense(np.abs(weight) + 1)), Connection("b", OneToOne(np.ones(6, np.int64)), delay=1))
+    return IntegerNetwork(Input((5,), 3), 6, (Layer("a", first, neuron), Layer("b", second, neuron)))
+
+
+_ZERO = np.zeros(6, np.int64)
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        MemoryFree((2, 1), np.arange(1, 7)),
+        CUBA(_ZERO + 2048, _ZERO + 1024, _ZERO + 4, _ZERO),
+        SigmaDelta(_ZERO + 1, _ZERO, exponent=0),
+    ],
+    ids=lambda neuron: str(neuron.kind),
+)
+def test_feedback_and_other_neurons_are_counted_as_by_brute_force(neuron: Neuron) -> None:
+    network = feedback(neuron, 2)
+    x = np.random.default_rng(6).integers(0, 4, (2, 5, 6))
+    found = netx_export.layout(network, networks.chip(networks.TINY, 3), activity=x)
+    truth, traffic = BruteForce(found, network, x), found.traffic
+    assert traffic is not None
+    assert int(traffic.synops.sum()) == sum(truth.synops.values()) > 0
+    assert int(traffic.words_read.sum()) == sum(truth.words.values())
+    assert int(traffic.messages.sum()) == sum(truth.messages.values())
+    assert int(traffic.idle_updates.sum()) == sum(truth.idle.values())
+    assert traffic.flows["b", "a"].sum() > 0
+    assert traffic.flows["b", "b"].sum() > 0
 
 
 def dense(
@@ -141,6 +192,18 @@ def _fixed() -> IntegerNetwork:
     first = Layer("conv", (Connection(INPUT, conv),), networks.memory_free(random, 4, (2, 1)))
     answer = Connection("conv", Dense(networks.weights(random, 3, 80)))
     return IntegerNetwork(Input((2, 5, 4)), 4, (first, Layer("answer", (answer,), Readout((1,)))))
+
+
+def test_synapses_with_delays_of_their_own_count_when_their_spike_arrives() -> None:
+    """One spike at the first of three steps: a synapse without delay, one of weight 0, one of 2 steps, one of 3."""
+    synapse = DelayedDense(np.array([[1], [0], [1], [1]]), np.array([[0], [1], [2], [3]]))
+    layer = Layer("only", (Connection(INPUT, synapse),), Readout((1,)))
+    x = np.zeros((1, 1, 3), np.int64)
+    x[0, 0, 0] = 1
+    found = netx_export.layout(IntegerNetwork(Input((1,)), 3, (layer,)), activity=x)
+    assert int(found.traffic.synops.sum()) == 2
+    assert found.layers[0].population.projections[0].delay == 3
+    assert found.layers[0].synmem_words == -(-(4 * (12 + 1 + 6) + 10) // 64)
 
 
 def test_data_that_do_not_fit_are_refused() -> None:

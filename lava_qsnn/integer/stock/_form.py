@@ -159,7 +159,8 @@ def _convolution(network: IntegerNetwork, connection: Connection, own: Sequence[
         raise DeploymentError("NetX has no recurrent convolutions")
     if largest_geometry(synapse) > CONV_GEOMETRY_LIMIT:
         raise DeploymentError(f"its geometry exceeds {CONV_GEOMETRY_LIMIT}, and would wrap in Lava's Conv")
-    fits = connection.sum_bits == CONV_BITS or _reach(network, connection) < 2 ** (CONV_BITS - 1)
+    bits = min(connection.sum_bits or CONV_BITS, CONV_BITS)
+    fits = connection.sum_bits == CONV_BITS or _reach(network, connection) < 2 ** (bits - 1)
     if connection.sum_shift or not fits:
         raise DeploymentError(f"Lava's Conv wraps its sums to {CONV_BITS} bits, and does not shift them")
     geometry = {name: np.array(getattr(synapse, name)) for name in ("stride", "padding", "dilation", "groups")}
@@ -215,9 +216,13 @@ def _file_weights(network: IntegerNetwork, connections: Sequence[Connection], de
         )
     _, by = netx_weights(*found)
     for each in connections:
+        reach = _reach(network, each)
         exact = each.sum_bits == DENSE_BITS and (each.sum_shift == by or delayed)
-        if not exact and _reach(network, each) << by >= 2 ** (DENSE_BITS - 1):
-            raise DeploymentError(f"sums may leave {DENSE_BITS} bits, to which Lava's Dense wraps them")
+        wraps = each.sum_bits not in (0, DENSE_BITS) and reach >= 2 ** (each.sum_bits - 1)
+        if wraps or (not exact and reach << max(by - each.sum_shift, 0) >= 2 ** (DENSE_BITS - 1)):
+            raise DeploymentError(
+                f"sums may leave the {DENSE_BITS} bits to which Lava's Dense wraps, and no other ones"
+            )
     return found
 
 

@@ -84,18 +84,27 @@ def file_weights(parts: Sequence[NDArray[Any]], shift: int) -> list[Integers] | 
         shift: k.
     """
     wide = [part.astype(np.int64) for part in parts]
-    return next((found for found in _candidates(wide, shift) if _is_made(found, wide, shift)), None)
+    found = [candidate for candidate in _candidates(wide, shift) if _is_made(candidate, wide, shift)]
+    return next((each for each in found if netx_weights(*each)[1] == shift), found[0] if found else None)
 
 
 def _candidates(parts: list[Integers], shift: int) -> Iterator[list[Integers]]:
     """Weights that NetX may make these of: the sums' own, or larger ones that lose bits."""
     own = [part >> shift for part in parts]
     yield own
+    if len({bool(part.any()) for part in own}) > 1:  # beside weights of 9 bits, NetX makes zeros of those of one sign
+        yield [part if part.any() else _with_first(part, -(2**WEIGHT_BITS)) for part in own]
     for widest in (-(2**WEIGHT_BITS >> shift), None):  # clipping makes a least weight of -2^m smaller in magnitude
         for count in (None, 1):
             yield [_widened(part, widest, count) for part in own]
     if not any(part.any() for part in parts):
         yield [np.full_like(part, 2 ** (WEIGHT_BITS + 1)) for part in parts]  # too large: NetX makes zeros of it
+
+
+def _with_first(part: Integers, value: int) -> Integers:
+    changed = part.copy()
+    changed.flat[0] = value
+    return changed
 
 
 def _widened(part: Integers, widest: int | None, count: int | None) -> Integers:
