@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError
 from lava_qsnn.integer import INPUT, check_input
 from netx_export._chip.energy import TILE_CORES, TILES_HIGH
 from netx_export._chip.layout import Layout
-from netx_export._chip.mappings import Mapped
+from netx_export._chip.mappings import Mapped, synapses
 from netx_export._chip.sanafe_neurons import LifNeurons, lif_neurons
 from netx_export._chip.sanafe_synapses import Edges, SynapseKind, edges, synapse_kind
 
@@ -32,6 +32,9 @@ NEURONS = ("replayed", "computed")
 #: The neurons that a core of SANA-FE's Loihi holds, input neurons included: loihi.yaml [C].
 MOST_NEURONS = 1_024
 
+#: The cores of SANA-FE's Loihi: 8 x 4 tiles of 4, loihi.yaml [C].
+MOST_CORES = 128
+
 
 @dataclass(frozen=True)
 class Group:
@@ -40,7 +43,7 @@ class Group:
     Args:
         name: in SANA-FE's files, and `layer` in the network.
         cores: number of the core of each neuron, (neurons,), in C order.
-        trains: whether each neuron spikes, bool (neurons, steps), as the `fast` engine has it, one sample after another.
+        trains: whether each neuron spikes, bool (neurons, steps), one sample after another, as `fast` has it.
         kind: the kind of its synapses, which SANA-FE prices.
         lif: its parameters where SANA-FE computes it; None where its spikes are given.
         depth: time steps that it is behind the input.
@@ -68,6 +71,7 @@ class SanafeNetwork:
         layout: the cores it lies on.
         neurons: "replayed" or "computed".
         steps: time steps to run.
+        timesteps: T of each sample.
         groups: of neurons, the input first.
         edges: the synapses between two groups, by the layers' names and the connection's number.
     """
@@ -75,6 +79,7 @@ class SanafeNetwork:
     layout: Layout
     neurons: str
     steps: int
+    timesteps: int
     groups: tuple[Group, ...]
     edges: Mapping[tuple[str, str, int], Edges]
 
@@ -92,17 +97,20 @@ class SanafeCounts:
         messages: one for each core that a spike goes to, by the layer that sends them.
         hops_east_west, hops_north_south: between tiles, by the layer that sends.
         operations: synapses that messages reach, whose weight is not 0, by the layer that they are in.
+        late_operations: of the operations, those whose delay leads beyond the sample's last time step, by the layer;
+            `Traffic` leaves them out, since they change nothing.
         zero_operations: of synapses of weight 0, which stand for a core that a message reaches without effect.
         updates: of neurons, those of the input left out, which cost nothing.
     """
 
-    spikes: dict[str, int] = field(default_factory=dict)
-    messages: dict[str, int] = field(default_factory=dict)
-    hops_east_west: dict[str, int] = field(default_factory=dict)
-    hops_north_south: dict[str, int] = field(default_factory=dict)
-    operations: dict[str, int] = field(default_factory=dict)
-    zero_operations: dict[str, int] = field(default_factory=dict)
-    updates: int = 0
+    spikes: dict[str, int]
+    messages: dict[str, int]
+    hops_east_west: dict[str, int]
+    hops_north_south: dict[str, int]
+    operations: dict[str, int]
+    late_operations: dict[str, int]
+    zero_operations: dict[str, int]
+    updates: int
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -139,11 +147,10 @@ def sanafe_network(found: Layout, x: NDArray[np.integer[Any]] | None, neurons: s
     all_edges = {
         (connection.source, layer.name, number): edges(mapped, layer, number, places[layer.name])
         for layer in network.layers
-        for number, connection in enumerate(layer.connections)
-        if layer.neuron.currents[connection.port] != "bias"
+        for number, connection in synapses(layer)
     }
     steps = len(x) * x.shape[-1] + (max(group.depth for group in groups) if computed else 0)
-    return SanafeNetwork(found, neurons, steps, groups, all_edges)
+    return SanafeNetwork(found, neurons, steps, x.shape[-1], groups, all_edges)
 
 
 def _mapped(found: Layout, neurons: str) -> Mapped:
@@ -159,11 +166,11 @@ def _mapped(found: Layout, neurons: str) -> Mapped:
     if found.mapped is None:
         raise ConfigurationError("shapes alone have no synapses", remedy="give a network's file")
     inputs = -(-math.prod(found.mapped.network.input.shape) // MOST_NEURONS)
-    most = min(found.chip.cores, 128)  # 8 x 4 tiles of 4 cores
+    most = min(found.chip.cores, MOST_CORES)
     if found.cores + inputs > most:
         raise DeploymentError(
-            f"it takes {found.cores} cores and {inputs} for the neurons of the input, and SANA-FE's Loihi 1 is one chip "
-            f"of {most} cores",
+            f"it takes {found.cores} cores and {inputs} for the neurons of the input, and SANA-FE's Loihi 1 is one "
+            f"chip of {most} cores",
             remedy="lay out a smaller network, or its first layers alone: SANA-FE has no messages between chips",
         )
     return found.mapped
@@ -179,11 +186,20 @@ def _groups(
     outputs = run_fast(network, x)
     for layer in network.layers:
         part = found.layer(layer.name)
-        trains = _trains(outputs[layer.name]) if layer.neuron.feeds else np.zeros((part.population.neurons, 1), bool)
-        name = _name(layer.name, taken)
-        cores = part.first_core + part.cut.cores_of_neurons.ravel()
-        kind = synapse_kind(layer)
-        yield Group(name, layer.name, cores, trains, kind, computed.get(layer.name), depths[layer.name])
+        trains = (
+            _trains(outputs[layer.name])
+            if layer.neuron.feeds
+            else np.zeros((part.population.neurons, len(x) * x.shape[-1]), bool)
+        )
+        yield Group(
+            _name(layer.name, taken),
+            layer.name,
+            part.first_core + part.cut.cores_of_neurons.ravel(),
+            trains,
+            synapse_kind(layer),
+            computed.get(layer.name),
+            depths[layer.name],
+        )
 
 
 def _depths(mapped: Mapped) -> dict[str, int]:
@@ -216,28 +232,43 @@ def sanafe_counts(made: SanafeNetwork) -> SanafeCounts:
 
     A message counts all synapses that it reaches, at once, those too whose delay leads beyond the last time step.
     """
-    layers = [group.layer for group in made.groups]
-    zeros: list[dict[str, int]] = [dict.fromkeys(layers, 0) for _ in range(5)]
-    messages, east_west, north_south, operations, of_zero = zeros
-    for group in made.groups:
-        mine = {key: each for key, each in made.edges.items() if key[0] == group.layer}
-        reached = np.zeros((len(group.cores), 128), bool)
-        for (_, target, _), each in mine.items():
-            reached[each.sources, made.group(target).cores[each.targets]] = True
-            spikes = group.spikes[each.sources]
-            operations[target] += int(spikes[each.weights != 0].sum())
-            of_zero[target] += int(spikes[each.weights == 0].sum())
-        sent = group.spikes[:, None] * reached
-        here, there = _tile(group.cores)[:, :, None], _tile(np.arange(128))[:, None, :]
-        messages[group.layer] = int(sent.sum())
-        east_west[group.layer], north_south[group.layer] = (sent * np.abs(here - there)).sum((1, 2)).tolist()
+    spikes = {group.layer: int(group.spikes.sum()) for group in made.groups}
     updates = made.steps * sum(len(group.cores) for group in made.groups[1:])
-    spikes_of = {group.layer: int(group.spikes.sum()) for group in made.groups}
-    return SanafeCounts(spikes_of, messages, east_west, north_south, operations, of_zero, updates)
+    none = [dict.fromkeys(spikes, 0) for _ in range(6)]
+    counts = SanafeCounts(spikes, none[0], none[1], none[2], none[3], none[4], none[5], updates)
+    for group in made.groups:
+        _count_messages(counts, made, group)
+    for (source, target, _), each in made.edges.items():
+        _count_operations(counts, made, made.group(source), made.group(target), each)
+    return counts
+
+
+def _count_messages(counts: SanafeCounts, made: SanafeNetwork, group: Group) -> None:
+    """Count the messages that a group sends, one for each core that a neuron's synapses lead to, and their hops."""
+    reached = np.zeros((len(group.cores), MOST_CORES), bool)
+    for (source, target, _), each in made.edges.items():
+        if source == group.layer:
+            reached[each.sources, made.group(target).cores[each.targets]] = True
+    sent = group.spikes[:, None] * reached
+    here, there = _tile(group.cores)[:, :, None], _tile(np.arange(MOST_CORES))[:, None, :]
+    east_west, north_south = (sent * np.abs(here - there)).sum((1, 2)).tolist()
+    counts.messages[group.layer] = int(sent.sum())
+    counts.hops_east_west[group.layer], counts.hops_north_south[group.layer] = east_west, north_south
+
+
+def _count_operations(counts: SanafeCounts, made: SanafeNetwork, source: Group, target: Group, each: Edges) -> None:
+    """Count the operations of the synapses between two groups."""
+    spikes, effective = source.spikes[each.sources], each.weights != 0
+    steps = made.timesteps
+    at_step = source.trains.reshape(len(source.cores), -1, steps).sum(1)
+    lag = each.delays - (target.depth - source.depth - 1)
+    before = np.cumsum(np.pad(at_step, ((0, 0), (1, 0))), 1)  # spikes before each step, (neurons, T + 1)
+    in_time = before[each.sources, np.clip(steps - lag, 0, steps)]
+    counts.operations[target.layer] += int(spikes[effective].sum())
+    counts.late_operations[target.layer] += int((spikes - in_time)[effective].sum())
+    counts.zero_operations[target.layer] += int(spikes[~effective].sum())
 
 
 def _tile(cores: Integers) -> Integers:
     """Column and row of the tile of each core, (2, cores)."""
     return np.stack(np.divmod(cores // TILE_CORES, TILES_HIGH))
-
-

@@ -69,9 +69,7 @@ def _lif(mapped: Mapped, layer: Layer) -> LifNeurons:
 def _longest_delay(mapped: Mapped, layer: Layer) -> int:
     taps = layer.neuron.taps[: mapped.network.timesteps]
     own = len(taps) - 1 if mapped.mapping == "delayed" else 0
-    return max(
-        mapped.waits[layer.name, number] + each.synapse.delay + own for number, each in synapses(layer)
-    )
+    return max(mapped.waits[layer.name, number] + each.synapse.delay + own for number, each in synapses(layer))
 
 
 def _problem(mapped: Mapped, layer: Layer) -> str | None:

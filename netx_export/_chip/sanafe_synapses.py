@@ -57,25 +57,21 @@ def edges(mapped: Mapped, layer: Layer, number: int, cores: Integers) -> Edges:
     if has_history(layer):
         delayed = [(tap, wait + k) for k, tap in enumerate(taps) if tap]
         waves = delayed if mapped.mapping == "delayed" else [(taps[0], wait)]
-    shape = mapped.network.shapes[connection.source]
-    found = [Edges(*each) for each in _pairs(connection.synapse, shape, math.prod(layer_shape(mapped, layer)), cores)]
-    rows = [
-        (each.sources, each.targets, each.weights * factor, each.delays + delay)
-        for factor, delay in waves
-        for each in found
-    ]
-    first = [
-        np.ones(len(each.weights), bool) if delay == waves[0][1] else each.weights != 0
-        for _, delay in waves
-        for each in found
-    ]
-    columns = [np.concatenate([row[column][kept] for row, kept in zip(rows, first)]) for column in range(4)]
-    return Edges(*columns)
+    shape, targets = mapped.network.shapes[connection.source], len(cores)
+    found = [Edges(*each) for each in _pairs(connection.synapse, shape, targets, cores)]
+    first = waves[0]
+    return _joined([_wave(each, *wave, is_first=wave == first) for wave in waves for each in found])
 
 
-def layer_shape(mapped: Mapped, layer: Layer) -> tuple[int, ...]:
-    """The shape of a layer's neurons."""
-    return tuple(mapped.network.shapes[layer.name])
+def _wave(each: Edges, factor: int, delay: int, is_first: bool) -> Edges:
+    """The synapses of one tap; those of weight 0 in the first alone, which is all that a message needs to arrive."""
+    kept = np.full(len(each.weights), is_first) | (each.weights != 0)
+    return Edges(each.sources[kept], each.targets[kept], each.weights[kept] * factor, each.delays[kept] + delay)
+
+
+def _joined(parts: list[Edges]) -> Edges:
+    names = ("sources", "targets", "weights", "delays")
+    return Edges(*(np.concatenate([getattr(each, name) for each in parts]) for name in names))
 
 
 def _pairs(
