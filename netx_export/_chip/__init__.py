@@ -17,6 +17,7 @@ from netx_export._chip.profiles import CHIPS, Chip, find_chip
 from netx_export._chip.rules import RULES, RuleFinding
 from netx_export._chip.sanafe import SanafeCounts
 from netx_export._chip.sanafe_files import write_sanafe
+from netx_export._chip.sanafe_results import SanafeTimes, read_sanafe, waits_for
 from netx_export._chip.traffic import LayerTraffic, Traffic, spread
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Projection",
     "RuleFinding",
     "SanafeCounts",
+    "SanafeTimes",
     "Traffic",
     "chain",
     "energy",
@@ -45,6 +47,8 @@ __all__ = [
     "layout",
     "plot_layout",
     "read_basis",
+    "read_sanafe",
     "spread",
+    "waits_for",
     "write_sanafe",
 ]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import netx_export
 from lava_qsnn.engines import run_fast
-from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, QsnnError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, FileFormatError, InputError, QsnnError
 from lava_qsnn.integer import (
     CUBA,
     INPUT,
@@ -88,12 +88,12 @@ class Simulated:
         return len(mine), sum(each["hops"] for each in mine), sum(each["spikes"] for each in mine)
 
 
-def simulate(folder: Path) -> Simulated:
+def simulate(folder: Path, perf_trace: Any = True) -> Simulated:
     counts = json.loads((folder / "counts.json").read_text())
     chip = sanafe.load_arch(str(folder / "loihi1.yaml"))
     simulator = sanafe.SpikingChip(chip)
     simulator.load(sanafe.load_net(str(folder / "network.yaml"), chip))
-    result = simulator.sim(counts["steps"], spike_trace=True, message_trace=True, perf_trace=True)
+    result = simulator.sim(counts["steps"], spike_trace=True, message_trace=True, perf_trace=perf_trace)
     return Simulated(result, counts)
 
 
@@ -297,3 +297,42 @@ def test_the_command_writes_what_sana_fe_runs(tmp_path: Path, capsys: Any, monke
     status, text, error = call(capsys, monkeypatch, "layout", file, "--sanafe", out, "--mapping", "word")
     assert (status, text) == (1, "")
     assert "graded messages" in error
+
+
+def test_the_time_of_a_step_stands_beside_who_waits(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    file, out, table = tmp_path / "some.net", tmp_path / "out", tmp_path / "perf.csv"
+    netx_export.write(network(), file)
+    netx_export.write_sanafe(netx_export.layout(file, "loihi1", "delayed"), out, inputs(1))
+    result = simulate(out, perf_trace=str(table)).result
+    times = netx_export.read_sanafe(table)
+    assert times.seconds.sum() == pytest.approx(result["sim_time"])
+    assert times.joules.sum() == pytest.approx(result["energy"]["total"])
+    capsys.readouterr()
+    status, text, _ = call(capsys, monkeypatch, "layout", file, "--sanafe-results", table)
+    assert status == 0
+    assert f"{times.seconds.mean() * 1e6:.3f} us in the mean of 4" in text
+    assert "answer waits for dense, conv 1" in text
+    assert "by the simulator SANA-FE" in text
+    status, text, _ = call(capsys, monkeypatch, "layout", file, "--sanafe-results", table, "--json")
+    found = json.loads(text)
+    assert found["sanafe"]["seconds"] == times.seconds.sum() > 0
+    assert found["waits_for"]["conv 1"] == [INPUT]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has no time step"),
+        ("timestep,sim_time\n1,1e-6\n", "line 2 .* has no number total_energy"),
+        ("sim_time,total_energy\n1e-6,1e-9\nsoon,1\n", "line 3 .* has no number sim_time"),
+        ("sim_time,total_energy\n-1,1\n", "sim_time in line 2 .* is -1"),
+        ("sim_time,total_energy\n1,nan\n", "total_energy in line 2 .* is nan"),
+        ("\x00", "is no table of text"),
+    ],
+)
+def test_tables_that_sana_fe_did_not_write_are_refused(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "perf.csv").write_text(text)
+    with pytest.raises(FileFormatError, match=problem):
+        netx_export.read_sanafe(tmp_path / "perf.csv")
+    with pytest.raises(FileNotFoundError):
+        netx_export.read_sanafe(tmp_path / "none.csv")
