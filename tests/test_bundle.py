@@ -101,16 +101,18 @@ def test_files_with_another_form_of_the_answer_run_alone(tmp_path: Path, form: s
 
 @pytest.mark.lava
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "together"), [("convolution", True), ("input_block", True), ("recurrence", False)])
+@pytest.mark.parametrize(("name", "together"), [("input_block", True), ("recurrence", False)])
 def test_stock_files_run_alone(tmp_path: Path, name: str, together: bool) -> None:
     assert_stock_runs_alone(tmp_path, name, together)
 
 
 @pytest.mark.lava
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["delays", "recurrent_delays", "each_its_own", "sigma_delta", "resonators"])
+@pytest.mark.parametrize(
+    "name", ["convolution", "delays", "recurrent_delays", "each_its_own", "sigma_delta", "resonators"]
+)
 def test_more_stock_files_run_alone(tmp_path: Path, name: str) -> None:
-    assert_stock_runs_alone(tmp_path, name, name == "each_its_own")
+    assert_stock_runs_alone(tmp_path, name, name in ("convolution", "each_its_own"))
 
 
 def assert_stock_runs_alone(tmp_path: Path, name: str, together: bool) -> None:

@@ -75,7 +75,7 @@ class Recorder:
 
 
 def answers_of(frames: np.ndarray, told: dict[str, Any], samples: int, late: int, steps: int) -> np.ndarray:
-    """What a layer answers to the samples' steps, (N, C, [H, W,] T), in the units of the golden vectors."""
+    """The answers of a layer to the steps of samples, (N, C, [H, W,] T), in the units of the golden vectors."""
     if told["read"] == "sum":  # the running sum of a current: its differences, weighted over the steps of a sample
         currents = from_frames(np.diff(frames[..., late - 1 : late + steps].astype(np.int64)), samples)
         values = np.zeros_like(currents)

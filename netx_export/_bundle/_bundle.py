@@ -43,7 +43,7 @@ NETWORK = "network.net"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was handed over.
+    """An archive that was written.
 
     Args:
         path: of the archive.

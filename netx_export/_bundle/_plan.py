@@ -1,4 +1,4 @@
-"""What the scripts of a bundle are told: the exact call of NetX, where data go in, and where each layer is read."""
+"""The plan that scripts of a bundle follow: the exact call of NetX, where data go in, where each layer is read."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Plan:
             },
             "hardware": {
                 "run_cfg": "Loihi2HwCfg",
-                "input_delay": ADAPTER_STEPS,
+                "input_delay": 0 if self.feed == FEEDS["cuba"] else ADAPTER_STEPS,  # biases need no adapter
                 "output_delay": ADAPTER_STEPS,
                 "source": "adapters as in lava-dl, tutorials/lava/lib/dl/netx/pilotnet_snn/run.ipynb; never run here",
             },
@@ -118,7 +118,7 @@ def as_netx_runs(
 
 
 def plan(network: IntegerNetwork, steps: int, answer: StockAnswer, options: Mapping[str, Any]) -> Plan:
-    """What the scripts are told of a network whose samples have so many steps.
+    """The plan for a network whose samples have so many steps.
 
     Args:
         network: a deployed network, `as_netx_runs` it.
@@ -142,11 +142,9 @@ def plan(network: IntegerNetwork, steps: int, answer: StockAnswer, options: Mapp
 
 
 def latencies(form: NetxForm, count: int) -> list[int]:
-    """Time steps from data to the answer of each layer: each synapse takes one, and so do biases."""
-    first = 0 if form.begins == "sdnn" else 1
-    if form.is_late:
-        return [first - (form.begins == "")] * count
-    return [first + index for index in range(count)]
+    """Lava's time steps by which each layer is later than the network's own time; an input block is not late."""
+    first = 0 if form.begins else 1
+    return [0 if form.is_late else first + index for index in range(count)]
 
 
 def _told(network: IntegerNetwork, options: Mapping[str, Any]) -> dict[str, Any]:
