@@ -171,10 +171,17 @@ def _statements(body: list[ast.stmt], path: tuple[str, ...]) -> Iterator[tuple[s
 
 
 def _called(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Its name, or, of a row of a table, `@form.register def _(neuron: Readout)`, what table and what kind."""
-    tables = [ast.unparse(each.value) for each in function.decorator_list if isinstance(each, ast.Attribute)]
-    kind = function.args.args[0].annotation if function.name == "_" else None
-    return function.name if kind is None else f"{tables[0]}({ast.unparse(kind).rpartition('.')[2]})"
+    """Its name, or, of a row of a table, what table and what kinds.
+
+    A row is `@form.register def _(neuron: Readout)`, or names its kinds, `@form.register(Dense)`, once or more.
+    """
+    if function.name != "_":
+        return function.name
+    named = [each for each in function.decorator_list if isinstance(each, ast.Call)]
+    kinds: list[ast.expr | None] = [each.args[0] for each in named] or [function.args.args[0].annotation]
+    table = (named or function.decorator_list)[0]
+    of = ast.unparse(table.func if isinstance(table, ast.Call) else table).removesuffix(".register")
+    return f"{of}({', '.join(ast.unparse(kind).rpartition('.')[2] for kind in kinds if kind is not None)})"
 
 
 def _targets(statement: ast.stmt) -> list[str]:

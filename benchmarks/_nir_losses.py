@@ -1,4 +1,4 @@
-"""What a recurrent CubaLIF network loses by one change alone, everything else in floating point."""
+"""The losses of a recurrent CubaLIF network by one change alone, everything else in floating point."""
 
 from __future__ import annotations
 

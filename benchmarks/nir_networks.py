@@ -41,6 +41,7 @@ CALIBRATION = 32
 PRECISIONS: dict[str, dict[str, Any]] = {
     "8 bits, one scale a layer": {"scale": "layer"},
     "8 bits, one scale a neuron": {},
+    "the same, biases at once": {"biases": "potential"},
     "two synapses of 8 bits": {"synapses": 2},
 }
 

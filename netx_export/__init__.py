@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Price,
         Projection,
         RuleFinding,
+        SanafeCounts,
         Traffic,
         chain,
         energy,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         plot_layout,
         read_basis,
         spread,
+        write_sanafe,
     )
     from netx_export._diff import NetworkDiff, diff
     from netx_export._export import export
@@ -105,6 +107,7 @@ __all__ = [
     "Report",
     "Row",
     "RuleFinding",
+    "SanafeCounts",
     "StockCall",
     "StockUse",
     "Stream",
@@ -148,6 +151,7 @@ __all__ = [
     "weight_bytes",
     "write",
     "write_nir",
+    "write_sanafe",
 ]
 
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that
@@ -191,6 +195,7 @@ _LATE: dict[str, tuple[str, str | None]] = {
             "Price",
             "Projection",
             "RuleFinding",
+            "SanafeCounts",
             "Traffic",
             "chain",
             "energy",
@@ -198,6 +203,7 @@ _LATE: dict[str, tuple[str, str | None]] = {
             "plot_layout",
             "read_basis",
             "spread",
+            "write_sanafe",
         ),
         ("netx_export._chip", None),
     ),

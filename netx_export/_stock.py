@@ -90,7 +90,7 @@ def stock_agreement(network: IntegerNetwork, answer: StockAnswer, samples: NDArr
 
 @dataclass(frozen=True)
 class StockUse:
-    """How a file is opened, run and read with unmodified lava-dl alone.
+    """The way to open, run and read a file with unmodified lava-dl alone.
 
     Attributes:
         arguments: of `lava.lib.dl.netx.hdf5.Network`, by name.
@@ -118,7 +118,7 @@ class StockUse:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What to do, in a few sentences."""
+        """The same in a few sentences."""
         if self.obstacles:
             return (f"unmodified NetX does not compute this network exactly: {self.obstacles[0]}",)
         return (f"stock = {self.call}", self._feeding(), *self._reading())

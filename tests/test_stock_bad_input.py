@@ -171,7 +171,7 @@ def test_metadata_of_a_clean_file_have_no_notes(tmp_path: Path) -> None:
 
 
 class TestLayouts:
-    """What other writers make of the same arrays."""
+    """The forms that other writers give the same arrays."""
 
     def test_an_exporter_with_an_input_layer_texts_and_empty_scalars(self, tmp_path: Path) -> None:
         """As mlGeNN's exporter writes recurrent networks with a readout that never fires."""

@@ -37,8 +37,14 @@ COLUMNS = ("layer", "shape", "bits", "cores", "neurons", "axons in", "out", "Syn
 
 def layout(
     file: Network,
-    chip: ChipName = "loihi2",
-    mapping: MappingName = "word",
+    chip: Annotated[
+        str | None,
+        typer.Option("--chip", help="loihi2 (the default), loihi2-2022, loihi1 (for SANA-FE), or a YAML file."),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option("--mapping", help="Of memory-free neurons: word (the default), delayed (for SANA-FE), or stock."),
+    ] = None,
     data: Data = None,
     array: Array = None,
     random: RandomInput = False,
@@ -48,6 +54,15 @@ def layout(
     samples: Samples = 8,
     as_json: AsJson = False,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the chips to a PNG or SVG file.")] = None,
+    sanafe: Annotated[
+        Path | None, typer.Option("--sanafe", help="Write a folder of files for SANA-FE, a simulator of Loihi 1.")
+    ] = None,
+    sanafe_neurons: Annotated[
+        str | None,
+        typer.Option(
+            "--sanafe-neurons", help="replayed: the samples' spikes; computed: by SANA-FE, for one sample or none."
+        ),
+    ] = None,
 ) -> None:
     """Show where a network lies on Loihi: cores, memories, design rules; with samples, what moves."""
     import netx_export
@@ -56,7 +71,10 @@ def layout(
         require("plot", "matplotlib")
     wanted = data is not None or array is not None or random
     x = _samples(file, data, array, random, chosen_changes(settings, folder, download), samples) if wanted else None
-    found = netx_export.layout(file, chip, mapping, activity=x)
+    usual = ("loihi2", "word") if sanafe is None else ("loihi1", "delayed")
+    found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x)
+    if sanafe is not None:
+        netx_export.write_sanafe(found, sanafe, x, sanafe_neurons)
     if picture is not None:
         netx_export.plot_layout(found, picture)
     if as_json:
@@ -65,6 +83,8 @@ def layout(
     show_layout(found, file.name)
     if picture is not None:
         console.print(f"drew the chips to {picture}", highlight=False)
+    if sanafe is not None:
+        console.print(f"wrote loihi1.yaml, network.yaml and counts.json for SANA-FE to {sanafe}", highlight=False)
 
 
 def _samples(

@@ -28,6 +28,9 @@ def convert(
         int | None, typer.Option("--synapses", min=1, max=2, help="From NIR: 2 splits weights over two synapses.")
     ] = None,
     scale: Annotated[str | None, typer.Option("--scale", help="From NIR: one for each neuron, or layer.")] = None,
+    biases: Annotated[
+        str | None, typer.Option("--biases", help="From NIR: always (a neuron that always fires), or potential.")
+    ] = None,
     array: Array = None,
     style: Annotated[str | None, typer.Option("--style", help="To NIR: auto, cuba or delay.")] = None,
     approximate: Annotated[
@@ -41,6 +44,7 @@ def convert(
         "weight_bits": weight_bits,
         "synapses": synapses,
         "scale": scale,
+        "biases": biases,
         "samples": None if array is None else read_array(array),
     }
     outgoing = {"style": style, "approximate": approximate}

@@ -194,7 +194,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def nir_table(report: NirReport) -> Table:
-    """What the integers of an imported network changed, layer by layer."""
+    """Tabulate what the integers of an imported network changed, layer by layer."""
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=f"{report.samples} samples of {report.timesteps} steps")
     counts = ("neurons", "synapses", "spikes, NIR", "spikes")
     for column in ("layer", *counts, "F1", "alone", "weights", "decays", "thresholds"):

@@ -57,12 +57,13 @@ def from_frames(frames: Numbers, like: Numbers) -> Numbers:
 
 def channels_last(values: Numbers, axis: int) -> Numbers:
     """(.., C, [H, W]) -> (.., [H, W,] C), where C is some axis."""
-    return np.moveaxis(values, axis, -1)
+    return values.transpose(*range(axis), *range(axis + 1, values.ndim), axis)  # a tenth of moveaxis's time
 
 
 def channels_first(values: Numbers, axis: int) -> Numbers:
     """(.., [H, W,] C) -> (.., C, [H, W]), where C becomes some axis."""
-    return np.moveaxis(values, -1, axis)
+    last = values.ndim - 1
+    return values.transpose(*range(axis), last, *range(axis, last))
 
 
 def empty_channels_last(shape: Shape, dtype: Any, axis: int) -> Numbers:

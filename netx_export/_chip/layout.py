@@ -170,13 +170,13 @@ class Layout:
 def placed(populations: tuple[Population, ...], chip: Chip) -> tuple[LayerLayout, ...]:
     """Cut each layer and put its cores on chips, in order.
 
-    A convolution that a chip could hold does not span two [C]: it starts on a new one.
+    A convolution that a chip of Loihi 2 could hold does not span two [C]: it starts on a new one.
     """
     layers: list[LayerLayout] = []
     place = 0
     for population in populations:
         targets = [each for other in populations for each in other.projections if each.source == population.name]
-        is_conv = any(each.kind == "conv" for each in population.projections)
+        is_conv = chip.storage == "loihi2" and any(each.kind == "conv" for each in population.projections)
         layer = _cut(population, chip, targets)
         left = -place % chip.cores
         if is_conv and left < layer.cores and place % chip.cores:

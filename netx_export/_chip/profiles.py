@@ -141,8 +141,8 @@ _LOIHI_2 = Chip(
         "weight_bits": "lava-dl 0.6.0, netx/utils.py, optimize_weight_bits [C]",
         "boards": "Oheo Gulch 1 and Kapoho Point 8 chips in public code, where one docstring of lava says 4 [C]; "
         "Hala Point 1,152 [V]",
-        "dense_partition": "rows of a power of two of words in all four public tables of 2023 and later that have a "
-        "dense layer on several cores or on one: netx/mnist/run.ipynb, sCIFAR's num_cores_estimate.ipynb [T]",
+        "dense_partition": "rows of a power of two of words: lava-dl, netx/mnist/run.ipynb, and branch S4D_debug, "
+        "sCIFAR/profiling_scripts/num_cores_estimate.ipynb, all their layers [T]",
     },
 )
 

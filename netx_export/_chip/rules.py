@@ -13,7 +13,7 @@ import numpy as np
 
 from lava_qsnn.integer import INPUT, LOIHI_LIMIT, Conv, DelayedDense, Dense, OneToOne
 from netx_export._chip.counting import flows
-from netx_export._chip.layout import Layout
+from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import has_history, synapses
 
 #: What a finding is: breaks a limit, is likely not wanted, cannot be known, or is worth knowing.
@@ -156,9 +156,14 @@ def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
         )
 
 
+def _of_loihi_2(found: Layout) -> tuple[LayerLayout, ...]:
+    """The parts of a layout that the rules about Loihi 2's convolutions are for."""
+    return found.parts if found.chip.storage == "loihi2" else ()
+
+
 def conv_width(found: Layout) -> Iterator[RuleFinding]:
     """Sources of convolutions are at most 256 wide."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         for projection in layer.population.projections:
             if projection.kind == "conv" and projection.source_shape[2] > WIDEST_SOURCE:
                 yield RuleFinding(
@@ -174,7 +179,7 @@ def conv_width(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
     """Groups and dilation of 1 are all that public examples show on a chip."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         for projection in layer.population.projections:
             if projection.groups != 1 or projection.dilation != (1, 1):
                 yield RuleFinding(
@@ -190,7 +195,7 @@ def conv_geometry(found: Layout) -> Iterator[RuleFinding]:
 
 def conv_multichip(found: Layout) -> Iterator[RuleFinding]:
     """A convolution must not span chips."""
-    for layer in found.parts:
+    for layer in _of_loihi_2(found):
         spans = len(set(layer.chips.tolist()))
         if spans > 1 and any(each.kind == "conv" for each in layer.population.projections):
             yield RuleFinding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,16 @@ def needs_always(population: Population) -> bool:
     """True if biases flow through the synaptic current, which CUBA's own passes by, and a neuron can bring them."""
     leaks = dynamics_of(population).current_leak.max() < 1
     return bool(leaks and population.constant.any() and len(population.shape) == 1)
+
+
+def biased_at_once(population: Population) -> Population:
+    """The population with what biases end as, added to its potentials from the first step on."""
+    dynamics = dynamics_of(population)
+    if population.dynamics is None or not needs_always(population):
+        return population
+    offset = dynamics.offset + dynamics.gain * population.constant / _drained(dynamics)
+    changed = replace(dynamics, offset=offset)
+    return replace(population, dynamics=changed, constant=np.zeros(population.shape))
 
 
 def scale_of(

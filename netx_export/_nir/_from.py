@@ -17,7 +17,7 @@ from netx_export._activity import random_samples
 from netx_export._nir._checked import Floats
 from netx_export._nir._evaluate import evaluate
 from netx_export._nir._files import read_nir
-from netx_export._nir._fixed import Precision, Scale, check, needs_always, neuron_of, scale_of
+from netx_export._nir._fixed import Precision, Scale, biased_at_once, check, needs_always, neuron_of, scale_of
 from netx_export._nir._graph import FloatGraph, Population, read_graph
 from netx_export._nir._report import NirReport, Source, compared
 from netx_export._nir._to import DT
@@ -31,6 +31,9 @@ ALWAYS = "always"
 
 SCALES = ("neuron", "layer")
 
+#: How biases come that NIR leads through a synaptic current.
+BIASES = ("always", "potential")
+
 
 def from_nir(
     graph: nir.NIRGraph | str | os.PathLike[str],
@@ -41,6 +44,7 @@ def from_nir(
     weight_bits: int = 8,
     synapses: int = 1,
     scale: str = "neuron",
+    biases: str = "always",
     samples: NDArray[np.integer[Any]] | None = None,
 ) -> tuple[IntegerNetwork, NirReport]:
     """Turn a graph of NIR into a deployed network of CUBA neurons, and say what that changed.
@@ -62,6 +66,8 @@ def from_nir(
             finer weights and potentials, as far as these fit into 24 bits, for up to twice the synapses.
         scale: "neuron" gives each neuron (of maps, each channel) a scale of its own, which its threshold takes up;
             "layer" gives all neurons of a layer the same.
+        biases: how those come that NIR leads through a synaptic current: "always", from a neuron that always fires;
+            "potential", added to the potential at once, so that chains stay chains, which NetX runs, and agree less.
         samples: integers (N, *input shape, T) to compare graph and network on, from which also the range of potentials
             is taken that two synapses, and layers that are read out, must hold; by default 8 random ones, by turns
             dense and sparse.
@@ -76,6 +82,10 @@ def from_nir(
         InputError: the samples do not fit.
     """
     precision = _precision(weight_bits, synapses, scale)
+    if biases not in BIASES:
+        raise ConfigurationError(
+            f"there is no way {biases!r:.40} of biases", remedy=f"choose one of {', '.join(BIASES)}"
+        )
     graph = graph if isinstance(graph, nir.NIRGraph) else read_nir(graph)
     floats = read_graph(graph, _dt(graph, dt))
     frame = IntegerNetwork(_input(graph, floats, input_bits), timesteps, (_always(floats),))
@@ -84,9 +94,10 @@ def from_nir(
     x = check_input(frame, samples)
     run = evaluate(floats, x)
     plan = _Plan(floats, frame.input.maximum, run.extremes, precision, _names(floats))
-    made = [plan.layer(population) for population in floats.populations]
+    wanted = [each if biases == "always" else biased_at_once(each) for each in floats.populations]
+    made = [plan.layer(population) for population in wanted]
     layers = [layer for layer, _ in made]
-    if any(needs_always(population) for population in floats.populations):
+    if any(needs_always(population) for population in wanted):
         layers.insert(0, _always(floats))
     network = IntegerNetwork(frame.input, timesteps, tuple(layers), {"nir": {"dt": floats.dt}})
     return network, compared(network, floats, {layer.name: source for layer, source in made}, x, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,8 @@ def compared(
     classes = [each.sum(-1).reshape(len(x), -1).argmax(1) for each in answers]
     unit = None if last.spikes else 64 * float(sources[names[last.name]].scale.potential.flat[0])
     same = float((classes[0] == classes[1]).mean())
-    return NirReport(rows, graph.dt, len(x), x.shape[-1], same, unit, tuple(_notes(network, sources)))
+    notes = tuple(_notes(network, graph, names))
+    return NirReport(rows, graph.dt, len(x), x.shape[-1], same, unit, notes)
 
 
 def _row(
@@ -172,19 +173,15 @@ def _threshold_error(layer: Layer, source: Source) -> float:
     return float((np.abs(whole / source.scale.potential - dynamics.threshold) / size).max())
 
 
-def _notes(network: IntegerNetwork, sources: Mapping[str, Source]) -> list[str]:
-    notes = [
-        f"layer '{name}': spikes of '{path.source}' come back one step later"
-        for name, source in sources.items()
-        for path in source.population.paths
-        if path.recurrent
-    ]
-    for name, source in sources.items():
-        dynamics = dynamics_of(source.population)
-        if dynamics.current_leak.max() < 1 and source.population.constant.any():
-            notes.append(
-                f"layer '{name}': its biases come from a neuron that always fires"
-                if any(connection.source not in {INPUT, *sources} for connection in network.layer(name).connections)
-                else f"layer '{name}': its biases are added to its potentials at once, not through its synaptic current"
-            )
-    return notes
+def _notes(network: IntegerNetwork, graph: FloatGraph, names: Mapping[str, str]) -> Iterator[str]:
+    for population in graph.populations:
+        name = names[population.name]
+        for path in population.paths:
+            if path.recurrent:
+                yield f"layer '{name}': spikes of '{path.source}' come back one step later"
+        if dynamics_of(population).current_leak.max() < 1 and population.constant.any():
+            sources = {connection.source for connection in network.layer(name).connections}
+            if sources <= {INPUT, *names.values()}:
+                yield f"layer '{name}': its biases are added to its potentials at once, not through its currents"
+            else:
+                yield f"layer '{name}': its biases come from a neuron that always fires"

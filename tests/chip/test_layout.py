@@ -269,6 +269,7 @@ def test_rules_name_what_they_forbid() -> None:
     assert rules_of(netx_export.layout(wide_input, mapping="delayed"))["threshold_bias"] == "warning"
     shapes = netx_export.chain((2, 8, 300), [{"channels": 2, "kernel": 3, "groups": 2, "dilation": 2}])
     assert rules_of(netx_export.layout(shapes)) == {"conv_width": "warning", "conv_geometry": "warning"}
+    assert netx_export.layout(shapes, "loihi1").findings == ()  # they are limits of Loihi 2's convolutions
     long = replace(network(signs(4, 4), shift_taps(6)), timesteps=6)
     assert rules_of(netx_export.layout(long, mapping="stock"))["reset_power_of_2"] == "error"
     slow = Layer("a", (Connection(INPUT, Dense(signs(4, 4)), delay=70),), _threshold(1))

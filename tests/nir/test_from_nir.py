@@ -142,6 +142,18 @@ def test_backends_agree_on_an_imported_recurrent_network(backend: str) -> None:
     assert netx_export.BACKENDS["netx"].refusal(network) is not None
 
 
+@pytest.mark.lava
+def test_unmodified_netx_runs_a_recurrent_network_whose_biases_come_at_once() -> None:
+    x = graphs.spikes((10,), 2, 15, 0.3)
+    network, report = netx_export.from_nir(graphs.recurrent(3), 15, dt=DT, samples=x, biases="potential")
+    assert len(network) == 2
+    assert "layer 'lif1.lif': its biases are added to its potentials at once" in " ".join(report.notes)
+    expected = netx_export.simulate_layers(network, x)
+    assert expected["lif1.lif"].sum() > 20
+    for name, values in netx_export.simulate_layers(network, x, "netx").items():
+        assert np.array_equal(values, expected[name])
+
+
 def test_an_imported_network_is_written_and_read(tmp_path: Any) -> None:
     network, _ = netx_export.from_nir(graphs.recurrent(3), 20, dt=DT)
     netx_export.write(network, tmp_path / "some.net")
@@ -325,6 +337,7 @@ def test_missing_ends_and_too_many_ways_are_refused() -> None:
         ({"weight_bits": 9}, "weight_bits must be an integer from 2 to 8"),
         ({"synapses": 3}, "synapses must be an integer from 1 to 2"),
         ({"scale": "none"}, "no scale 'none'"),
+        ({"biases": "none"}, "no way 'none' of biases.*always, potential"),
         ({"input_bits": 0}, "input_bits must be an integer from 1 to 24"),
         ({"dt": 0.0}, "dt must be a time above 0"),
     ],
