@@ -32,6 +32,7 @@ from netx_export._write import write
 
 if TYPE_CHECKING:
     from lava_qsnn.process.configurations import fixed_point, fused
+    from netx_export._bundle import Bundle, bundle
     from netx_export._chip import (
         ANCHORS,
         BASES,
@@ -86,6 +87,7 @@ __all__ = [
     "Backend",
     "Basis",
     "Bill",
+    "Bundle",
     "Check",
     "CheckReport",
     "Chip",
@@ -114,6 +116,7 @@ __all__ = [
     "StockUse",
     "Stream",
     "Traffic",
+    "bundle",
     "chain",
     "check",
     "describe",
@@ -160,10 +163,12 @@ __all__ = [
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that
 #: brings what it needs, if one does.
 _LATE: dict[str, tuple[str, str | None]] = {
+    "Bundle": ("netx_export._bundle", None),
     "Network": ("netx_export._network", "lava"),
     "NetworkDiff": ("netx_export._diff", None),
     "NetworkReport": ("netx_export._report", None),
     "Stream": ("netx_export._stream", "lava"),
+    "bundle": ("netx_export._bundle", None),
     "diff": ("netx_export._diff", None),
     "export": ("netx_export._export", "train"),
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
