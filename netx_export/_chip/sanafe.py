@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines import run_fast
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError
-from lava_qsnn.integer import INPUT, check_input
+from lava_qsnn.integer import ENDLESS, INPUT, check_input
 from netx_export._chip.energy import TILE_CORES, TILES_HIGH
 from netx_export._chip.layout import Layout
 from netx_export._chip.mappings import Mapped, synapses
@@ -133,6 +133,8 @@ def sanafe_network(found: Layout, x: NDArray[np.integer[Any]] | None, neurons: s
     neurons = neurons or ("computed" if x is None else "replayed")
     mapped = _mapped(found, neurons)
     network = mapped.network
+    if x is None and network.timesteps == ENDLESS:
+        raise InputError("a stream has no number of time steps", remedy="give one sample")
     if x is None:
         x = np.zeros((1, *network.input.shape, network.timesteps), np.int64)
     x = check_input(network, x)

@@ -17,6 +17,7 @@ from lava_qsnn.engines import run_fast
 from lava_qsnn.errors import ConfigurationError, DeploymentError, FileFormatError, InputError, QsnnError
 from lava_qsnn.integer import (
     CUBA,
+    ENDLESS,
     INPUT,
     Connection,
     Conv,
@@ -304,6 +305,9 @@ def test_bad_folders_samples_and_shapes_are_refused(tmp_path: Path) -> None:
         netx_export.write_sanafe(layout, tmp_path / "out", inputs(2), "computed")
     with pytest.raises(QsnnError):
         netx_export.write_sanafe(layout, tmp_path / "out", np.zeros((1, 3, 4), np.int64))
+    stream = netx_export.layout(replace(network(), timesteps=ENDLESS), SMALL, "delayed")
+    with pytest.raises(InputError, match="a stream has no number of time steps"):
+        netx_export.write_sanafe(stream, tmp_path / "out")
     shapes = netx_export.layout(netx_export.chain((4,), [{"channels": 3}]), "loihi1", "delayed")
     with pytest.raises(ConfigurationError, match="shapes alone have no synapses"):
         netx_export.write_sanafe(shapes, tmp_path / "out")
