@@ -50,7 +50,8 @@ class Bundle:
         files: the names in it, in order.
         samples: the number of samples that its golden vectors are of.
         call: the arguments of `lava.lib.dl.netx.hdf5.Network` beside the file; empty where there is no such call.
-        latency: time steps from a network's input to its answer in stock NetX.
+        latency: time steps from a network's input to its answer in stock NetX; 0 where golden vectors are in Lava's
+            own time.
         missing: the reasons why stock lava-dl does not compute the network; empty where it does.
         layout: the network on its chip, or the reason why it has no layout.
     """
