@@ -92,7 +92,7 @@ def _pairs(
         weights, there = (each.current(units).reshape(len(units), targets) for each in (plain, stored))
         kept = (weights != 0) | _without_effect(weights != 0, there != 0, members)
         sources, reached = np.nonzero(kept)
-        waits = np.broadcast_to(delays.T, (delays.T.shape[0] if delays.shape[1] > 1 else size, targets))
+        waits = np.broadcast_to(delays.T, (size, targets))
         yield sources + start, reached, weights[sources, reached].astype(np.int64), waits[sources + start, reached]
 
 

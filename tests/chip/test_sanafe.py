@@ -20,6 +20,7 @@ from lava_qsnn.integer import (
     INPUT,
     Connection,
     Conv,
+    DelayedDense,
     Dense,
     Input,
     IntegerNetwork,
@@ -27,6 +28,7 @@ from lava_qsnn.integer import (
     MemoryFree,
     Neuron,
     Readout,
+    SumPool,
 )
 from netx_export import BASES, CHIPS, energy
 from tests.chip.networks import networks, quantized_lif, samples, weights
@@ -207,6 +209,30 @@ def test_cuba_neurons_replay(tmp_path: Path) -> None:
     assert agrees(layout, x, tmp_path / "out").counts["spikes"]["conv 1"] > 0
     with pytest.raises(DeploymentError, match="conv 1.*cannot compute it"):
         netx_export.write_sanafe(layout, tmp_path / "no", x[:1], "computed")
+
+
+def test_delayed_weights_loops_and_poolings_move_what_we_count(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    cuba = CUBA(*(np.full(12, value) for value in (1024, 512, 6, 0)))
+    first = DelayedDense(random.integers(-3, 6, (12, 4)), random.integers(0, 3, (12, 4)))
+    again = Connection("loop", Dense(weights(random, 12, 12)), 2)
+    pool = (Connection(INPUT, Dense(weights(random, 5, 4)), poolings=(SumPool((2, 2), (2, 2)),)),)
+    layers = (
+        Layer("loop", (Connection(INPUT, first, poolings=(SumPool((2, 2), (2, 2)),)), again), cuba),
+        Layer("pooled", pool, MemoryFree((2, 1), np.full(5, 2))),
+        Layer(
+            "answer",
+            tuple(Connection(each, Dense(weights(random, 3, n))) for each, n in (("loop", 12), ("pooled", 5))),
+            Readout((2, 1)),
+        ),
+    )
+    x = random.integers(0, 2, (2, 1, 4, 4, 5))
+    network = IntegerNetwork(Input((1, 4, 4)), 5, layers)
+    for number, mapping in enumerate(("delayed", "stock")):
+        layout = netx_export.layout(network, SMALL, mapping, activity=x)
+        counts = agrees(layout, x, tmp_path / str(number)).counts
+        assert min(counts["spikes"][name] for name in ("loop", "pooled")) > 0
+        assert counts["late_operations"]["loop"] > 0
 
 
 def test_without_samples_the_input_is_silent(tmp_path: Path) -> None:
