@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -18,6 +20,8 @@ from lava_qsnn.errors import ConfigurationError, InputError
 from tests.helpers.command import call
 from tests.helpers.files import network
 
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "hand-over-to-a-board.md"
+
 #: Runs a script of the folder where it starts, without this project, as one who does not have it.
 ALONE = """
 import runpy, sys
@@ -32,6 +36,12 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
+#: The same, with stand-ins for what Intel's compiler brings, and Lava's simulation in the place of the board.
+BOARD = """
+from lava.magma.core import run_configs
+run_configs.Loihi2HwCfg = lambda: run_configs.Loihi2SimCfg(select_tag="fixed_pt")
+"""
+
 
 def unpacked(archive: Path, folder: Path) -> Path:
     with zipfile.ZipFile(archive) as file:
@@ -39,8 +49,11 @@ def unpacked(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def alone(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", ALONE, *command], cwd=folder, capture_output=True, text=True)
+def alone(folder: Path, *command: str, code: str = ALONE, path: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.run(
+        [sys.executable, "-c", code, *command], cwd=folder, capture_output=True, text=True, env=environment
+    )
 
 
 def stored(folder: Path, name: str) -> dict[str, np.ndarray]:
@@ -61,8 +74,8 @@ def assert_runs_alone(folder: Path) -> dict[str, np.ndarray]:
     assert done.returncode == 0, done.stderr
     golden, answers = stored(folder, "golden.npz"), stored(folder, "answers.npz")
     assert set(answers) == set(golden) - {"input"}
-    for values in answers.values():
-        assert len(np.unique(values)) > 1
+    assert all(values.any() for values in answers.values())
+    assert any(len(np.unique(values)) > 1 for values in answers.values())
     judged = alone(folder, "compare.py", "answers.npz")
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert judged.stdout.splitlines()[-1] == "all layers are equal to the golden vectors, bit for bit"
@@ -79,6 +92,26 @@ def test_a_bundle_alone_runs_in_unmodified_netx(tmp_path: Path) -> None:
     expected = netx_export.simulate_layers(subject, x)  # by the reference engine
     for index, layer in enumerate(subject.layers):
         assert np.array_equal(answers[f"layer{index}"], expected[layer.name])
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_the_way_to_a_board_is_consistent_if_adapters_take_a_step_each(tmp_path: Path) -> None:
+    folder = made(tmp_path, network())
+    refused = alone(folder, "run.py", "--hardware")
+    assert refused.returncode == 2
+    assert "needs Intel's compiler for Loihi 2" in refused.stderr
+    stand_ins = str(Path(__file__).parent / "helpers" / "board")
+    done = alone(folder, "run.py", "--hardware", code=BOARD + ALONE, path=stand_ins)
+    assert done.returncode == 0, done.stderr
+    assert alone(folder, "compare.py", "answers.npz").returncode == 0
+    told = json.loads((folder / "bundle.json").read_text("utf-8"))
+    told["hardware"]["input_delay"] = 0  # adapters that take another time are noticed
+    (folder / "bundle.json").write_text(json.dumps(told), "utf-8")
+    assert alone(folder, "run.py", "--hardware", code=BOARD + ALONE, path=stand_ins).returncode == 0
+    judged = alone(folder, "compare.py", "answers.npz")
+    assert judged.returncode == 1
+    assert "layer 'conv1' differs first in sample 0 at time step 0" in judged.stdout
 
 
 @pytest.mark.lava
@@ -123,6 +156,7 @@ def assert_stock_runs_alone(tmp_path: Path, name: str, together: bool) -> None:
     folder = unpacked(tmp_path / "some.zip", tmp_path / "alone")
     assert json.loads((folder / "bundle.json").read_text("utf-8"))["together"] == together
     assert (folder / "network.net").read_bytes() == (tmp_path / "some.net").read_bytes()
+    assert "stock_mapping" not in (folder / "README.md").read_text("utf-8")
     assert_runs_alone(folder)
 
 
@@ -240,6 +274,33 @@ def test_what_needs_microcode_is_simulated_by_lava_processes_of_this_project(tmp
     subprocess.run([sys.executable, "simulate.py"], cwd=folder, check=True, capture_output=True)
     judged = alone(folder, "compare.py", "answers.npz")
     assert judged.returncode == 0, judged.stdout
+
+
+@pytest.mark.lava
+@pytest.mark.long
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands, with few epochs, one after the other in a shell."""
+    first, second = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    script = (first + second).replace("train digits", "train digits --epochs 3")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "all layers are equal to the golden vectors, bit for bit"
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_resonators_without_their_file_say_what_is_missing(tmp_path: Path) -> None:
+    """A file of this project has no stock part for them; the stock file that they came from is one."""
+    from tests.test_stock_files import example
+
+    subject, x = example(tmp_path / "some.net", "resonators")
+    assert netx_export.bundle(tmp_path / "some.net", tmp_path / "file.zip", x).is_stock
+    assert netx_export.bundle(subject, tmp_path / "given.zip", x, file=tmp_path / "some.net").is_stock
+    alone = netx_export.bundle(subject, tmp_path / "alone.zip", x)
+    assert ("run.py" in alone.files) == alone.is_stock
+    netx_export.write(subject, tmp_path / "own.net")
+    assert netx_export.bundle(tmp_path / "own.net", tmp_path / "own.zip", x).missing == alone.missing
 
 
 def test_an_archive_never_replaces_a_file(tmp_path: Path) -> None:

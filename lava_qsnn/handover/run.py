@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,7 @@ def run(plan: dict[str, Any], samples: np.ndarray, hardware: bool) -> list[np.nd
     advance(data, stock, plan, Loihi2HwCfg() if hardware else Loihi2SimCfg(select_tag=way["select_tag"]))
     found = []
     for recorder, told in zip(recorders, plan["layers"]):
-        sent = way["output_delay"] if told["read"] != "voltage" else 0
-        late = told["latency"] + way["input_delay"] + sent
+        late = told["latency"] + way["input_delay"] + way["output_delay"]
         found.append(answers_of(recorder.frames(), told, len(samples), late, fed.shape[-1]))
     stock.stop()
     stock.net_config.f.close()
@@ -149,6 +149,10 @@ def main() -> None:
     parser.add_argument("--hardware", action="store_true", help="on a Loihi 2 board; this has never been run")
     parser.add_argument("-o", "--output", default="answers.npz", help="the file of the answers")
     chosen = parser.parse_args()
+    if chosen.hardware and find_spec("lava.proc.embedded_io") is None:
+        parser.error(
+            "--hardware needs Intel's compiler for Loihi 2, lava-loihi, with lava.proc.embedded_io; it is not here"
+        )
     plan = json.loads((HERE / "bundle.json").read_text("utf-8"))
     with np.load(HERE / "golden.npz") as golden:
         samples = golden["input"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn import handover
-from lava_qsnn.errors import ConfigurationError, QsnnError
+from lava_qsnn.errors import ConfigurationError, FileFormatError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, check_input
 from lava_qsnn.integer.stock import StockAnswer
 from netx_export._activity import random_samples
@@ -25,10 +25,11 @@ from netx_export._bundle._plan import NEVER_ON_HARDWARE, Plan, as_netx_runs, pla
 from netx_export._bundle._zip import packed, packed_arrays
 from netx_export._chip import Layout, layout
 from netx_export._hdf5 import read_contents
-from netx_export._open import NetworkOrPath, is_stock, opened
+from netx_export._open import NetworkOrPath, opened
 from netx_export._read import stored_answer
 from netx_export._report import report
 from netx_export._report._page import page
+from netx_export._schema import GROUP
 from netx_export._simulate import BACKENDS
 from netx_export._write import write
 
@@ -50,7 +51,8 @@ class Bundle:
         files: the names in it, in order.
         samples: the number of samples that its golden vectors are of.
         call: the arguments of `lava.lib.dl.netx.hdf5.Network` beside the file; empty where there is no such call.
-        latency: time steps from a network's input to its answer in stock NetX.
+        latency: time steps from a network's input to its answer in stock NetX; 0 where golden vectors are in Lava's
+            own time.
         missing: the reasons why stock lava-dl does not compute the network; empty where it does.
         layout: the network on its chip, or the reason why it has no layout.
     """
@@ -114,9 +116,9 @@ def bundle(
     shown = replace(report(loaded, None, samples, source=source, title=title, file=origin), layout=found)
     entries = {
         "README.md": readme(told, found).encode(),
-        NETWORK: _file(loaded, origin, told),
+        NETWORK: _file(loaded, origin, answer is not None or not told.missing),
         "bundle.json": _json(told.as_dict(given.shape[-1], len(given))),
-        "golden.npz": packed_arrays(golden(handed, given, answer)),
+        "golden.npz": packed_arrays(golden(handed, given, answer or StockAnswer())),
         **_scripts(loaded, told),
         "layout.json": _json({"refused": found} if isinstance(found, str) else found.as_dict()),
         "report.html": page(shown).encode(),
@@ -135,16 +137,20 @@ def _free(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _answer(network: IntegerNetwork, origin: str | os.PathLike[str] | None) -> StockAnswer:
-    """The form in which the file has stock NetX give a readout's answer."""
-    if origin is None or is_stock(network):
+def _answer(network: IntegerNetwork, origin: str | os.PathLike[str] | None) -> StockAnswer | None:
+    """The form in which the file has stock NetX give a readout's answer; None of a stock file."""
+    if origin is None:
         return StockAnswer()
-    return stored_answer(read_contents(origin), network)
+    try:
+        contents = read_contents(origin)
+    except FileFormatError:  # it was loaded, and so a stock file of another writer of HDF5
+        return None
+    return stored_answer(contents, network) if GROUP in contents.attributes else None
 
 
-def _file(network: IntegerNetwork, origin: str | os.PathLike[str] | None, told: Plan) -> bytes:
+def _file(network: IntegerNetwork, origin: str | os.PathLike[str] | None, is_of_use: bool) -> bytes:
     """The file that was given; one of this project where there is none, or where NetX has no use for a stock one."""
-    if origin is not None and not (told.missing and is_stock(network)):
+    if origin is not None and is_of_use:
         return Path(origin).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         write(network, Path(folder) / NETWORK)

@@ -117,28 +117,29 @@ def as_netx_runs(
     return in_lava_time, np.concatenate([x, silence], -1)
 
 
-def plan(network: IntegerNetwork, steps: int, answer: StockAnswer, options: Mapping[str, Any]) -> Plan:
+def plan(network: IntegerNetwork, steps: int, answer: StockAnswer | None, options: Mapping[str, Any]) -> Plan:
     """The plan for a network whose samples have so many steps.
 
     Args:
         network: a deployed network, `as_netx_runs` it.
         steps: T of its samples.
-        answer: the form in which its file has stock NetX give a readout's answer.
+        answer: the form in which its file, one of this project, has stock NetX give a readout's answer; None of a stock
+            file.
         options: of `load`, with which it was read.
     """
-    called = stock_call(network, steps)
+    called, form_of_answer = stock_call(network, steps), answer or StockAnswer()
     if not has_stock_neurons(network):
-        layers = _layers(network, answer, range(1, len(network) + 1))
+        layers = _layers(network, form_of_answer, range(1, len(network) + 1))
         return Plan(network.stock_obstacles, asdict(called), FEEDS[""], True, layers)
     try:
         form = netx_form(network)
     except DeploymentError as error:
-        return Plan((str(error),), {}, FEEDS[""], False, _layers(network, answer, [0] * len(network)))
+        return Plan((str(error),), {}, FEEDS[""], False, _layers(network, form_of_answer, [0] * len(network)))
     together = not form.is_late and not any(map(keeps, network.layers))
     call = asdict(called if together else StockCall(called.input_message_bits))
     call |= {"spike_exp": form.spike_exp, **_told(network, options)}
-    layers = _layers(network, answer, latencies(form, len(network)))
-    return Plan(_unwritten(network), call, FEEDS[form.begins], together, layers)
+    layers = _layers(network, form_of_answer, latencies(form, len(network)))
+    return Plan(() if answer is None else _unwritten(network), call, FEEDS[form.begins], together, layers)
 
 
 def latencies(form: NetxForm, count: int) -> list[int]:
@@ -148,15 +149,15 @@ def latencies(form: NetxForm, count: int) -> list[int]:
 
 
 def _told(network: IntegerNetwork, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What NetX is told as `load` was: the shape of the input, in Lava's order, and which layers to take."""
+    """The arguments that NetX shares with `load`: the shape of the input, in Lava's order, and which layers to take."""
     shape = network.input.shape
     told = {"input_shape": list(lava_shape(shape))} if is_stock(network) and len(shape) == 3 else {}
     return told | {name: options[name] for name in NETX_OPTIONS if options.get(name)}
 
 
 def _unwritten(network: IntegerNetwork) -> tuple[str, ...]:
-    """The reason why a file of this project has no stock part that NetX opens; a stock file is itself one."""
-    if is_stock(network) or any("weight" in path for path in network_arrays(network)):
+    """The reason why a file of this project has no stock part that NetX opens, if it has none."""
+    if any("weight" in path for path in network_arrays(network)):
         return ()
     return ("the coefficients of its neurons are no integers; slayer's own export_hdf5 writes such networks",)
 
@@ -174,7 +175,7 @@ def _layers(network: IntegerNetwork, answer: StockAnswer, late: Iterable[int]) -
 
 
 def _reading(layer: Layer, answer: StockAnswer) -> dict[str, Any]:
-    """Where a layer's answer is read, and the fraction by which the number there becomes the golden vector's."""
+    """The place where a layer's answer is read, and the fraction that makes the golden vector's number of it."""
     neuron = layer.neuron
     if neuron.feeds or answer.levels:
         return {"read": "out", "numerator": 1, "divisor": 1}
