@@ -115,7 +115,7 @@ def beside_cuba(
     config = override(load_config("digits"), {"trainer.max_epochs": epochs})
     data = make(config.data)
     x, labels = data.test_arrays()
-    networks = {"memory-free, 1 bit": _memory_free(config), "slayer's CUBA": _cuba(config, data)}
+    networks = {"memory-free, 1 bit": trained_memory_free(config), "slayer's CUBA": trained_cuba(config, data)}
     columns: dict[str, dict[str, Any]] = {}
     for name, network in networks.items():
         for mapping in netx_export.MAPPINGS if name.startswith("memory") else ("word",):
@@ -128,14 +128,15 @@ def beside_cuba(
     console.print(f"wrote {write_json('chip_beside_cuba', {'epochs': epochs, 'columns': columns}, output)}")
 
 
-def _memory_free(config: Config) -> IntegerNetwork:
+def trained_memory_free(config: Config) -> IntegerNetwork:
+    """Memory-free blocks by a configuration, trained and exported."""
     with TemporaryDirectory() as folder:
         trained = restore(train(config, Path(folder)).best)
     given = make(config.data).properties
     return netx_export.export(trained.network, None, given.input_shape, given.timesteps, given.input_bits)
 
 
-def _cuba(config: Config, data: SampleData) -> IntegerNetwork:
+def trained_cuba(config: Config, data: SampleData) -> IntegerNetwork:
     """slayer's blocks of the same sizes, trained on the same batches; the currents of the last one are the logits."""
     torch.manual_seed(config.seed)
     data.prepare_data()

@@ -32,6 +32,7 @@ from netx_export._write import write
 
 if TYPE_CHECKING:
     from lava_qsnn.process.configurations import fixed_point, fused
+    from netx_export._bundle import Bundle, bundle
     from netx_export._chip import (
         ANCHORS,
         BASES,
@@ -49,13 +50,18 @@ if TYPE_CHECKING:
         Price,
         Projection,
         RuleFinding,
+        SanafeCounts,
+        SanafeTimes,
         Traffic,
         chain,
         energy,
         layout,
         plot_layout,
         read_basis,
+        read_sanafe,
         spread,
+        waits_for,
+        write_sanafe,
     )
     from netx_export._diff import NetworkDiff, diff
     from netx_export._export import export
@@ -81,6 +87,7 @@ __all__ = [
     "Backend",
     "Basis",
     "Bill",
+    "Bundle",
     "Check",
     "CheckReport",
     "Chip",
@@ -103,10 +110,13 @@ __all__ = [
     "Report",
     "Row",
     "RuleFinding",
+    "SanafeCounts",
+    "SanafeTimes",
     "StockCall",
     "StockUse",
     "Stream",
     "Traffic",
+    "bundle",
     "chain",
     "check",
     "describe",
@@ -129,6 +139,7 @@ __all__ = [
     "random_samples",
     "read_basis",
     "read_nir",
+    "read_sanafe",
     "report",
     "simulate",
     "simulate_layers",
@@ -142,18 +153,22 @@ __all__ = [
     "to_json",
     "to_nir",
     "verify",
+    "waits_for",
     "weight_bytes",
     "write",
     "write_nir",
+    "write_sanafe",
 ]
 
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that
 #: brings what it needs, if one does.
 _LATE: dict[str, tuple[str, str | None]] = {
+    "Bundle": ("netx_export._bundle", None),
     "Network": ("netx_export._network", "lava"),
     "NetworkDiff": ("netx_export._diff", None),
     "NetworkReport": ("netx_export._report", None),
     "Stream": ("netx_export._stream", "lava"),
+    "bundle": ("netx_export._bundle", None),
     "diff": ("netx_export._diff", None),
     "export": ("netx_export._export", "train"),
     "fixed_point": ("lava_qsnn.process.configurations", "lava"),
@@ -186,13 +201,18 @@ _LATE: dict[str, tuple[str, str | None]] = {
             "Price",
             "Projection",
             "RuleFinding",
+            "SanafeCounts",
+            "SanafeTimes",
             "Traffic",
             "chain",
             "energy",
             "layout",
             "plot_layout",
             "read_basis",
+            "read_sanafe",
             "spread",
+            "waits_for",
+            "write_sanafe",
         ),
         ("netx_export._chip", None),
     ),

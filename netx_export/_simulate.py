@@ -102,6 +102,12 @@ def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def _check_sums(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> None:
+    """Raise RangeError if sums on this input leave what Lava's own Conv computes; it would not tell."""
+    if network.may_leave_int32:
+        run_fast(network, x, layers=options.chosen(network))
+
+
 def _run_fast(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     return run_fast(network, x, layers=options.chosen(network), progress=options.progress)
 
@@ -109,6 +115,7 @@ def _run_fast(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     from netx_export import _lava  # Lava is only imported where it runs
 
+    _check_sums(network, x, options)
     return _lava.run_lava(network, x, options)
 
 
@@ -125,6 +132,7 @@ def _run_fused(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Op
 
 
 def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    _check_sums(network, x, options)
     if has_stock_neurons(network):
         from netx_export._netx import _run
 
@@ -177,7 +185,7 @@ def simulate(
 
     Raises:
         ConfigurationError: there is no such backend, or what it runs on is not installed.
-        DeploymentError, RangeError: the backend would not compute this network exactly.
+        DeploymentError, RangeError: the backend would not compute this network, or this input, exactly.
         InputError: x has the wrong dtype, shape or range.
         RunError, TimeLimitError: a Lava run failed, or did not end in time.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.errors import ConfigurationError, DeploymentError
-from lava_qsnn.integer import RF, CUBAReadout, IntegerNetwork, Layer, SigmaDelta
+from lava_qsnn.integer import CUBAReadout, IntegerNetwork, SigmaDelta
 from lava_qsnn.integer.stock import (
     FORMS,
     SPIKES,
@@ -27,7 +27,7 @@ from netx_export._hdf5 import read_contents
 from netx_export._read import load, stored_answer
 from netx_export._schema import GROUP
 from netx_export._simulate import simulate
-from netx_export._stock_call import stock_call
+from netx_export._stock_call import keeps, stock_call
 
 #: Levels of an answer in spikes, and so neurons for each potential of the readout.
 LEVELS = 16
@@ -165,16 +165,9 @@ def stock_use(path: str | os.PathLike[str]) -> StockUse:
         stored_answer(contents, network),
         VOLTAGE_UNIT if isinstance(neuron, CUBAReadout) else unit,
         weights,
-        any(_keeps(layer) for layer in network.layers),
+        any(keeps(layer) for layer in network.layers),
         _obstacles(network),
     )
-
-
-def _keeps(layer: Layer) -> bool:
-    """True if a layer keeps what NetX does not reset."""
-    recurrent = any(each.source == layer.name for each in layer.connections)
-    delayed = any(each.synapse.delay for each in layer.connections)
-    return recurrent or delayed or isinstance(layer.neuron, (SigmaDelta, RF))
 
 
 def _obstacles(network: IntegerNetwork) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.integer import RF, IntegerNetwork, Layer, SigmaDelta
 from lava_qsnn.integer.stock import input_message_bits
 from netx_export._open import is_stock
 
@@ -46,6 +46,13 @@ def has_input_block(network: IntegerNetwork) -> bool:
     """True if data are written into the neurons of a first layer, as into the Input block of a stock file."""
     first = network.layers[0]
     return first.connections[0].synapse.kind == "one_to_one" and first.neuron.wraps
+
+
+def keeps(layer: Layer) -> bool:
+    """True if a layer keeps of a sample what NetX does not reset: delays, messages to itself, states not of CUBA."""
+    recurrent = any(each.source == layer.name for each in layer.connections)
+    delayed = any(each.synapse.delay for each in layer.connections)
+    return recurrent or delayed or isinstance(layer.neuron, (SigmaDelta, RF))
 
 
 def feeding(network: IntegerNetwork) -> str:

@@ -60,6 +60,7 @@ class Stream:
         DeploymentError: a layer has too many sources.
         ConfigurationError: an argument makes no sense.
         RunError: inside the block, or when it is left: a process failed.
+        RangeError: the same, for input whose sums the network does not compute exactly.
     """
 
     def __init__(

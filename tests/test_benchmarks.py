@@ -53,6 +53,22 @@ def test_both_networks_of_the_comparison_learn_and_are_counted(tmp_path: Path) -
     assert all(column["SynOps"] > 0 for column in columns.values())
 
 
+@pytest.mark.slow
+@pytest.mark.lava
+def test_a_simulator_counts_what_we_count(tmp_path: Path) -> None:
+    pytest.importorskip("sanafe", reason="SANA-FE is no dependency here")
+    from benchmarks import simulated
+
+    arguments = ["--epochs", "1", "--samples", "2", "--output", str(tmp_path)]
+    assert CliRunner().invoke(simulated.app, arguments, catch_exceptions=False).exit_code == 0
+    columns = json.loads((tmp_path / "chip_simulated.json").read_text("utf-8"))["columns"]
+    assert len(columns) == 3
+    for column in columns.values():
+        assert column["messages"] == column["messages, SANA-FE"] > 0
+        late = column["of them late, left out here"]
+        assert column["synaptic operations"] + late == column["synaptic operations, SANA-FE"] > 0
+
+
 def test_slayers_files_hold_32_bits_for_each_of_ours(tmp_path: Path) -> None:
     files.slayers((256, 128, 10), tmp_path / "slayer.net")
     files.ours((256, 128, 10), tmp_path / "own.net")

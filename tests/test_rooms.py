@@ -144,9 +144,18 @@ def test_the_integer_core_needs_numpy_alone() -> None:
 
 def test_only_processes_and_the_guard_import_lavas_core() -> None:
     others = {
-        name: path for name, path in MODULES.items() if not name.startswith(("lava_qsnn.process", "lava_qsnn.guard"))
+        name: path
+        for name, path in MODULES.items()
+        if not name.startswith(("lava_qsnn.process", "lava_qsnn.guard", "lava_qsnn.handover."))
     }
     assert not offenders(others, "lava.magma", "lava.proc")
+
+
+def test_scripts_that_are_handed_over_stand_alone() -> None:
+    scripts = {name: path for name, path in MODULES.items() if name.startswith("lava_qsnn.handover.")}
+    assert len(scripts) == 2
+    assert not offenders(scripts, *PACKAGES)
+    assert not offenders(MODULES, *scripts)
 
 
 def test_the_guard_knows_nothing_of_networks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -22,13 +22,27 @@ from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import require
 
 if TYPE_CHECKING:
-    from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, Traffic
+    from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, SanafeTimes, Traffic
 
 Network = Annotated[
     Path, typer.Argument(help="A NetX file, or a YAML file of shapes, bits and strides alone.", metavar="FILE")
 ]
-ChipName = Annotated[str, typer.Option("--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.")]
-MappingName = Annotated[str, typer.Option("--mapping", help="Of memory-free neurons: word, delayed or stock.")]
+CHIP = typer.Option("--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.")
+MAPPING = typer.Option("--mapping", help="Of memory-free neurons: word, delayed or stock.")
+ChipName = Annotated[str, CHIP]
+MappingName = Annotated[str, MAPPING]
+OtherChip = Annotated[str | None, CHIP]
+OtherMapping = Annotated[str | None, MAPPING]
+SanafeFolder = Annotated[
+    Path | None, typer.Option("--sanafe", help="Write files for SANA-FE, a simulator of Loihi 1, into a folder.")
+]
+SanafeNeurons = Annotated[
+    str | None,
+    typer.Option("--sanafe-neurons", help="replayed: the samples' spikes; computed: by SANA-FE, one sample or none."),
+]
+SanafeResults = Annotated[
+    Path | None, typer.Option("--sanafe-results", help="Show the time of a step that SANA-FE's perf_trace has.")
+]
 
 
 #: Columns of the table of cores.
@@ -37,8 +51,8 @@ COLUMNS = ("layer", "shape", "bits", "cores", "neurons", "axons in", "out", "Syn
 
 def layout(
     file: Network,
-    chip: ChipName = "loihi2",
-    mapping: MappingName = "word",
+    chip: OtherChip = None,
+    mapping: OtherMapping = None,
     data: Data = None,
     array: Array = None,
     random: RandomInput = False,
@@ -48,23 +62,43 @@ def layout(
     samples: Samples = 8,
     as_json: AsJson = False,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the chips to a PNG or SVG file.")] = None,
+    sanafe: SanafeFolder = None,
+    sanafe_neurons: SanafeNeurons = None,
+    sanafe_results: SanafeResults = None,
 ) -> None:
     """Show where a network lies on Loihi: cores, memories, design rules; with samples, what moves."""
     import netx_export
 
     if picture is not None:
         require("plot", "matplotlib")
+    if sanafe is None and sanafe_neurons is not None:
+        raise ConfigurationError("--sanafe-neurons is for files that are written", remedy="name a folder with --sanafe")
     wanted = data is not None or array is not None or random
     x = _samples(file, data, array, random, chosen_changes(settings, folder, download), samples) if wanted else None
-    found = netx_export.layout(file, chip, mapping, activity=x)
+    usual = ("loihi2", "word") if sanafe is None and sanafe_results is None else ("loihi1", "delayed")
+    found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x)
+    times = None if sanafe_results is None else netx_export.read_sanafe(sanafe_results)
+    if sanafe is not None:
+        netx_export.write_sanafe(found, sanafe, x, sanafe_neurons)
     if picture is not None:
         netx_export.plot_layout(found, picture)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(found.as_dict() | _results(found, times), indent=2, ensure_ascii=False))
         return
     show_layout(found, file.name)
+    if times is not None:
+        console.print(time_table(found, times))
     if picture is not None:
         console.print(f"drew the chips to {picture}", highlight=False)
+    if sanafe is not None:
+        console.print(f"wrote loihi1.yaml, network.yaml and counts.json for SANA-FE to {sanafe}", highlight=False)
+
+
+def _results(found: Layout, times: SanafeTimes | None) -> dict[str, Any]:
+    """Results of SANA-FE as plain data, if there are any."""
+    import netx_export
+
+    return {} if times is None else {"sanafe": times.as_dict(), "waits_for": netx_export.waits_for(found)}
 
 
 def _samples(
@@ -156,6 +190,24 @@ def traffic_table(traffic: Traffic) -> Table:
         done = (shown(each.synops), f"{each.dense_synops:,}", shown(each.words_read))
         neurons = (f"{each.updates:,}", shown(each.idle_updates))
         table.add_row(escape(name), *sent, *(("",) * 5 if name == INPUT else (*done, *neurons)))
+    return table
+
+
+def time_table(found: Layout, times: SanafeTimes) -> Table:
+    """The latency of a time step by SANA-FE, and what each layer waits for in lava-async."""
+    from netx_export import waits_for
+
+    table = Table(show_header=False, box=box.SIMPLE, title="time, by the simulator SANA-FE, of Loihi 1; not measured")
+    micro = times.seconds * 1e6
+    table.add_row(
+        "a time step", f"{micro.mean():.3f} us in the mean of {len(micro)}, {micro.min():.3f} to {micro.max():.3f}"
+    )
+    table.add_row(
+        "all of them", f"{micro.sum():.3f} us, {times.joules.sum() * 1e6:.3f} uJ dynamic, without static power"
+    )
+    table.add_row("on Loihi", "all cores wait for each other at the end of each step")
+    for layer, sources in waits_for(found).items():
+        table.add_row("in lava-async", escape(f"{layer} waits for {', '.join(sources) or 'nothing'}"))
     return table
 
 

@@ -43,7 +43,7 @@ from lava_qsnn.errors import QsnnError
 
 if TYPE_CHECKING:
     from lava_qsnn.integer import IntegerNetwork
-    from netx_export import CheckReport, Inspection, NetworkDiff, StockCall
+    from netx_export import Bundle, CheckReport, Inspection, NetworkDiff, StockCall
 
 #: What samples are called that nobody gave.
 RANDOM = "random numbers"
@@ -154,6 +154,48 @@ def report(
     x, labels, source = chosen_samples(network, file, data, array, random, changes, samples)
     netx_export.report(network, output, x, labels, source=source, title=title, backends=backend or ["fast"], file=file)
     console.print(f"wrote {output}", highlight=False, soft_wrap=True)
+
+
+def bundle(
+    file: NetworkFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, which must not exist.")] = Path(
+        "handover.zip"
+    ),
+    chip: Annotated[str, typer.Option("--chip", help="Of the layout, as for the verb layout.")] = "loihi2",
+    input_shape: InputShape = None,
+    timesteps: Timesteps = None,
+    input_message_bits: MessageBits = None,
+    data: Data = None,
+    array: Array = None,
+    random: RandomInput = False,
+    settings: DataSettings = None,
+    folder: Folder = None,
+    download: Download = False,
+    samples: Samples = 4,
+) -> None:
+    """Pack a network for somebody with a board: scripts of stock lava-dl alone, golden vectors, layout, a checker.
+
+    Nothing in a bundle has ever run on hardware. Where stock lava-dl does not compute a network, the bundle says what
+    is missing.
+    """
+    import netx_export
+
+    network = read_network(file, array, reading(input_shape, timesteps, input_message_bits))
+    changes = chosen_changes(settings, folder, download)
+    x, _, source = chosen_samples(network, file, data, array, random, changes, samples)
+    show_bundle(netx_export.bundle(network, output, x, source=source, file=file, chip=chip), source)
+
+
+def show_bundle(made: Bundle, source: str) -> None:
+    """Print what is in an archive, the call of stock lava-dl, and what is missing."""
+    console.print(f"wrote {made.path}: {', '.join(made.files)}", **AS_IT_IS)
+    console.print(f"golden vectors of {made.samples} samples of {source}", **AS_IT_IS)
+    if made.is_stock:
+        call = ", ".join(f"{name}={value!r}" for name, value in made.call.items())
+        console.print(f"stock lava-dl runs it: netx.hdf5.Network({call}), {made.latency} steps late", **AS_IT_IS)
+    for reason in made.missing:
+        warn(f"it has no script for a board, for unmodified NetX does not compute it: {reason}")
+    console.print("nothing in it has ever run on Loihi hardware", **AS_IT_IS)
 
 
 def diff(
@@ -285,4 +327,4 @@ def print_json(result: Any) -> None:
 
 
 #: The verbs of this module, in the order of the command's help.
-VERBS = (inspect, check, diff, report)
+VERBS = (inspect, check, diff, report, bundle)

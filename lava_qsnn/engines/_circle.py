@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.engines._forms import Currents
 from lava_qsnn.engines._kernels import Kernel, kernel
-from lava_qsnn.engines._wires import Graded, Steps, Wire, pooled, wire
+from lava_qsnn.engines._wires import Finish, Graded, Steps, Wire, pooled, wire
 from lava_qsnn.integer import Component, Connection, IntegerNetwork, Layer, Shape, State, integer_dtype
 from lava_qsnn.integer.layouts import empty_channels_last, from_steps
 
@@ -49,6 +49,7 @@ class _Inner:
     pooled: np.dtype[Any]
     taps: tuple[int, ...]
     traces: np.dtype[Any]  # of traces
+    finish: Finish | None  # from sums to currents, if these are not the same
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def _inner(network: IntegerNetwork, layer: Layer, connection: Connection) -> _In
         largest = max(-low, high) * connection.amplification
         prepared = kernel(connection.synapse, connection.pooled_shape(network.shapes[connection.source]), largest)
     poolable = network.trace_range(connection.source, (sum(taps) * connection.amplification,))
-    return _Inner(connection, prepared, integer_dtype(*poolable), taps, integer_dtype(low, high))
+    finish = connection.finisher(layer.name, network.shapes[connection.source], low, high)
+    return _Inner(connection, prepared, integer_dtype(*poolable), taps, integer_dtype(low, high), finish)
 
 
 class _Running:
@@ -134,7 +136,7 @@ class Live:
             sums = of.connection.synapse.current(from_steps(traces).astype(np.int64))[..., -1]
         else:
             sums = of.kernel(traces[0])
-        return [(1, sums if of.connection.is_linear else of.connection.finished(sums.astype(np.int64)))]
+        return [(1, sums if of.finish is None else of.finish(sums.astype(np.int64)))]
 
     def _traces(self, t: int) -> NDArray[Any]:
         """History traces of step t, (n, *source shape)."""

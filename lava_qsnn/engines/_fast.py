@@ -60,6 +60,9 @@ def run_fast(
 
     Returns:
         For each layer wanted, by name: int64 (N, *shape, T), spikes 0 and 1, or the numbers of neurons without spikes.
+
+    Raises:
+        RangeError: sums of a convolution leave int32 where Lava's Conv converts them, see `Connection`.
     """
     x = check_input(network, x)
     wanted = [name for name in network if layers is None or name in layers]

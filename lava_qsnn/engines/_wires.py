@@ -7,7 +7,7 @@ every step.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ from lava_qsnn.integer.layouts import channels_first, channels_last, from_frames
 
 Steps = NDArray[Any]
 
+Finish = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -36,6 +38,7 @@ class Wire:
     connection: Connection
     taps: tuple[int, ...]
     traces: np.dtype[Any] | None  # of traces, if they are what the kernel gets
+    finish: Finish | None  # from sums to currents, if these are not the same
 
     def product(self, outputs: Mapping[str, Steps], steps: int) -> Product:
         """The currents of all steps, from the sources' outputs."""
@@ -49,7 +52,7 @@ class Wire:
             sums = _over_time(self.connection.synapse, source, steps)
         else:
             sums = _frames(self.kernel, source)
-        return Product(sums if self.connection.is_linear else self.connection.finished(sums.astype(np.int64)), taps)
+        return Product(sums if self.finish is None else self.finish(sums.astype(np.int64)), taps)
 
     @property
     def is_counted(self) -> bool:
@@ -136,16 +139,18 @@ def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, least: 
     """
     source, shape = connection.source, network.shapes[connection.source]
     taps = layer.taps(connection)[: network.timesteps]
-    connection = connection.simplified(shape, min(least, 0) * sum(taps), max(greatest, 0) * sum(taps))
+    between = min(least, 0) * sum(taps), max(greatest, 0) * sum(taps)
+    connection = connection.simplified(shape, *between)
+    finish = connection.finisher(layer.name, shape, *between)
     must_filter = not connection.is_linear and sum(taps) > 1  # what is no sum of the parts that traces have
     low, high = min(least, 0) * connection.amplification, max(greatest, 0) * connection.amplification
     traces = integer_dtype(low * sum(taps), high * sum(taps))
     if connection.synapse.delay:
         filtered = traces if must_filter else None
-        return Wire(source, connection.poolings, np.dtype(np.int64), None, connection, taps, filtered)
+        return Wire(source, connection.poolings, np.dtype(np.int64), None, connection, taps, filtered, finish)
     binary = (least, greatest) == (0, 1) and not must_filter
     if binary and (counted := _counted(connection, shape)) is not None:
-        return Wire(source, (), np.dtype(bool), counted, connection, taps, None)
+        return Wire(source, (), np.dtype(bool), counted, connection, taps, None, finish)
     largest, trace = max(-low, high), max(-low, high) * sum(taps)
     inner = connection.pooled_shape(shape)
     # On the side with fewer numbers, or on the one that lets the kernel stay in narrower ones.
@@ -154,7 +159,8 @@ def _wire(network: IntegerNetwork, layer: Layer, connection: Connection, least: 
     before = before or must_filter
     prepared = kernel(connection.synapse, inner, trace if before else largest)
     pools = connection.poolings
-    return Wire(source, pools, integer_dtype(low, high), prepared, connection, taps, traces if before else None)
+    filtered = traces if before else None
+    return Wire(source, pools, integer_dtype(low, high), prepared, connection, taps, filtered, finish)
 
 
 def _counted(connection: Connection, source: Shape) -> Kernel | None:

@@ -77,7 +77,8 @@ class ConnectionEngine:
         largest = max(-low, high)
         # Sums over several connections are at least as exact: numpy takes the wider of their types.
         self.dtype = integer.sum_dtype(network.reach(layer.name))
-        self.finished = None if connection.is_linear else connection.finished
+        between = network.trace_range(connection.source, taps)
+        self.finish = connection.finisher(layer.name, network.shapes[connection.source], *between)
         on_currents = bool(connection.synapse.delay) or bool(np.prod(inner) >= np.prod(network.shapes[layer.name]))
         on_currents = on_currents and (connection.is_linear or sum(taps) <= 1)
         self.traces = HistoryFilter(() if on_currents else taps, integer.sum_dtype(largest * sum(taps)))
@@ -97,8 +98,8 @@ class ConnectionEngine:
             found = self.synapse(traces, first)
         else:
             found = from_frames(self.synapse(to_frames(traces)), traces)
-        if self.finished is not None:
-            found = self.finished(found.astype(np.int64))
+        if self.finish is not None:
+            found = self.finish(found.astype(np.int64))
         return self.currents(found.astype(self.dtype, copy=False), first)
 
 

@@ -17,7 +17,7 @@ from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.builders.runtimeservice_builder import RuntimeServiceBuilder
 from lava.magma.runtime.runtime import Runtime
 
-from lava_qsnn.errors import RunError
+from lava_qsnn.errors import RangeError, RunError
 from lava_qsnn.guard._child import actor_main
 
 Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
@@ -126,7 +126,10 @@ class Failure:
         self._remedy = remedy
         self._cause = cause
 
-    def error(self) -> RunError:
+    def error(self) -> RunError | RangeError:
+        """The error to raise; what a model refuses, by a RangeError, is no failed run, and is passed on as it is."""
+        if isinstance(self._cause, RangeError):
+            return self._cause
         error = RunError(self._problem, remedy=self._remedy)
         error.__cause__ = self._cause
         return error

@@ -57,6 +57,7 @@ def run(
     Raises:
         RunError: an actor failed; the text has its name and traceback, the cause is its exception if that
             could be transported.
+        RangeError: a model refused what it would not compute exactly, by this error.
         TimeLimitError: the time limit passed; the text says where each busy actor stood.
         ConfigurationError: an argument makes no sense, or a process was compiled before.
     """

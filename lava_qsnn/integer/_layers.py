@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import DeploymentError
-from lava_qsnn.integer._dtypes import wrapped
+from lava_qsnn.errors import DeploymentError, RangeError
+from lava_qsnn.integer._dtypes import FLOAT64_LIMIT, INT32_LIMIT, wrapped
+from lava_qsnn.integer._limits import CONV_BITS
 from lava_qsnn.integer._values import (
     LARGEST_COUNT,
     LONGEST_DELAY,
@@ -25,7 +28,7 @@ from lava_qsnn.integer._values import (
     whole,
 )
 from lava_qsnn.integer.neurons import Bounds, Neuron
-from lava_qsnn.integer.synapses import SumPool, Synapse, merge
+from lava_qsnn.integer.synapses import Conv, SumPool, Synapse, merge
 
 #: Name under which layers refer to the input of the network.
 INPUT = "input"
@@ -41,6 +44,8 @@ class Connection(Value):
     The current at step t is that of the traces of step t - delay, pooled; before the first step they are 0.
     Of a chip's synapses, which add up in few bits and shift the sum, it is the sum, wrapped and shifted:
     floor(W_b(sum_j W_ij h_j[t - delay]) / 2^k), b = sum_bits and k = sum_shift.
+    A convolution whose sums wrap to 24 bits is Lava's own Conv (`lava.proc.conv.utils.conv`), which adds up in float64
+    and converts to int32 before it wraps. What int32 does not hold has no defined result there: runs refuse it.
 
     Args:
         source: the name of a layer, or INPUT. Without delay it is one before the connection's own; with a delay of at
@@ -118,6 +123,44 @@ class Connection(Value):
     def finished(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
         """Weighted sums, int64, to the currents that they make: wrapped and shifted."""
         return (wrapped(sums, self.sum_bits) if self.sum_bits else sums) >> self.sum_shift
+
+    @property
+    def is_converted(self) -> bool:
+        """True if its sums are converted from float64 to int32 before they wrap, as Lava's Conv does it."""
+        return isinstance(self.synapse, Conv) and self.sum_bits == CONV_BITS
+
+    def may_leave_int32(self, source: Shape, low: int, high: int) -> bool:
+        """True if its sums are converted to int32, and traces from `low` to `high` could take them beyond it."""
+        if not self.is_converted:
+            return False
+        least, greatest = self.sum_range(source, low, high)
+        return int(least.min()) < -INT32_LIMIT - 1 or int(greatest.max()) > INT32_LIMIT
+
+    def checked(self, layer: str, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same as `finished`; RangeError with the layer's name if sums to be converted leave int32."""
+        if self.is_converted and (sums.min(initial=0) < -INT32_LIMIT - 1 or sums.max(initial=0) > INT32_LIMIT):
+            raise RangeError(
+                f"sums of {self.described} leave int32 on this input, where the result of Lava's Conv is undefined",
+                layer=layer,
+                remedy="scale the layer's weights, or the input, down",
+            )
+        return self.finished(sums)
+
+    def finisher(
+        self, layer: str, source: Shape, low: int, high: int
+    ) -> Callable[[NDArray[np.int64]], NDArray[np.int64]] | None:
+        """The function from sums to currents for traces from `low` to `high`, None if these are the same.
+
+        It looks at the sums, as `checked` does, only where they could leave int32.
+        """
+        if self.is_linear:
+            return None
+        return partial(self.checked, layer) if self.may_leave_int32(source, low, high) else self.finished
+
+    def exceeds_float64(self, low: int, high: int) -> bool:
+        """True if its sums are converted, and partial sums for traces from `low` to `high` may leave 2^53."""
+        reach = max(-low, high) * self.amplification
+        return self.is_converted and reach * self.synapse.largest_sum > FLOAT64_LIMIT
 
     def simplified(self, source: Shape, low: int, high: int) -> Connection:
         """The same for traces from `low` to `high`, linear if it can be: its sums never wrap, its shift divides all."""

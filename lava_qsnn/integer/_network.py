@@ -82,16 +82,36 @@ class IntegerNetwork(Value):
         largest = max(self._largest(layer, connection) for connection in layer.connections)
         if max(largest, 0 if layer.neuron.wraps else self.reach(layer.name)) >= REFERENCE_LIMIT:
             raise RangeError("potentials may exceed 2^62", layer=layer.name, remedy="use a shorter history")
+        for connection in layer.connections:
+            if connection.exceeds_float64(*self._traces(layer, connection)):
+                raise RangeError(
+                    f"sums of {connection.described} may exceed 2^53, beyond which Lava's Conv rounds",
+                    layer=layer.name,
+                    remedy="use smaller weights",
+                )
 
     def _largest(self, layer: Layer, connection: Connection) -> int:
         """The largest magnitude of a connection's traces, and of its sums, if it matters: int64 wraps as fewer bits do.
 
         A number that wraps to 64 bits first and then to fewer is the same as if it wrapped to these at once.
         """
-        traces = self.trace_range(connection.source, layer.taps(connection)[: self.timesteps])
+        traces = self._traces(layer, connection)
         may_wrap = connection.sum_bits or (layer.neuron.wraps and not connection.sum_shift)
         sums = () if may_wrap else connection.sum_range(self.shapes[connection.source], *traces)
         return max(-traces[0], traces[1], *(int(np.abs(each).max()) for each in sums))
+
+    def _traces(self, layer: Layer, connection: Connection) -> tuple[int, int]:
+        """The range of the traces that a connection of a layer carries."""
+        return self.trace_range(connection.source, layer.taps(connection)[: self.timesteps])
+
+    @cached_property
+    def may_leave_int32(self) -> bool:
+        """True if sums could leave the int32 to which Lava's Conv converts them, so that some input is refused."""
+        return any(
+            connection.may_leave_int32(self.shapes[connection.source], *self._traces(layer, connection))
+            for layer in self.layers
+            for connection in layer.connections
+        )
 
     @property
     def is_endless(self) -> bool:
@@ -268,7 +288,7 @@ class IntegerNetwork(Value):
         return replace(self, layers=tuple(self._simplified(layer) for layer in self.layers))
 
     def _simplified(self, layer: Layer) -> Layer:
-        traces = (self.trace_range(each.source, layer.taps(each)[: self.timesteps]) for each in layer.connections)
+        traces = (self._traces(layer, each) for each in layer.connections)
         connections = (
             each.simplified(self.shapes[each.source], *between) for each, between in zip(layer.connections, traces)
         )

@@ -65,6 +65,9 @@ def run_reference(network: IntegerNetwork, x: Any) -> dict[str, NDArray[np.int64
 
     Returns:
         For each layer, by name: int64 (N, *shape, T), spikes 0 and 1, or the potentials of a Readout.
+
+    Raises:
+        RangeError: sums of a convolution leave int32 where Lava's Conv converts them, see `Connection`.
     """
     outputs: dict[str, NDArray[np.int64]] = {INPUT: check_input(network, x).astype(np.int64)}
     for component in network.components:
@@ -104,7 +107,7 @@ def compute(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> tuple[NDA
 def currents(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """The currents a layer's neurons take, one for each port, as sums over connections: int64 (N, *shape, T)."""
     found = [
-        (connection.port, _current(connection, traces(outputs[connection.source], layer.taps(connection))))
+        (connection.port, _current(layer, connection, traces(outputs[connection.source], layer.taps(connection))))
         for connection in layer.connections
     ]
     silent = np.zeros_like(found[0][1])
@@ -112,10 +115,10 @@ def currents(layer: Layer, outputs: Mapping[str, NDArray[np.int64]]) -> list[NDA
     return [sum((current for target, current in found if target == port), start=silent) for port in ports]
 
 
-def _current(connection: Connection, source: NDArray[np.int64]) -> NDArray[np.int64]:
+def _current(layer: Layer, connection: Connection, source: NDArray[np.int64]) -> NDArray[np.int64]:
     for pooling in connection.poolings:
         source = pooling.sums(source)
-    return connection.finished(connection.synapse.current(source))
+    return connection.checked(layer.name, connection.synapse.current(source))
 
 
 def traces(spikes: NDArray[np.int64], taps: tuple[int, ...]) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 `profiles` has the chips, `populations` what a chip sees of a network, `mappings` how a deployed network becomes that,
 `storage` the words that parts of layers take, `partition` how layers are cut, `layout` the result, `rules` the design
-rules, `traffic` what moves, `assemble` the function that does it all, `picture` and `report` how it is shown.
+rules, `traffic` what moves, `assemble` the function that does it all, `picture` and `report` how it is shown, `sanafe`
+what an existing simulator is given.
 """
 
 from netx_export._chip.assemble import layout
@@ -14,6 +15,9 @@ from netx_export._chip.populations import Population, Projection, chain
 from netx_export._chip.prices import ANCHORS, BASES, OPERATIONS, Basis, Price, read_basis
 from netx_export._chip.profiles import CHIPS, Chip, find_chip
 from netx_export._chip.rules import RULES, RuleFinding
+from netx_export._chip.sanafe import SanafeCounts
+from netx_export._chip.sanafe_files import write_sanafe
+from netx_export._chip.sanafe_results import SanafeTimes, read_sanafe, waits_for
 from netx_export._chip.traffic import LayerTraffic, Traffic, spread
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "Price",
     "Projection",
     "RuleFinding",
+    "SanafeCounts",
+    "SanafeTimes",
     "Traffic",
     "chain",
     "energy",
@@ -41,5 +47,8 @@ __all__ = [
     "layout",
     "plot_layout",
     "read_basis",
+    "read_sanafe",
     "spread",
+    "waits_for",
+    "write_sanafe",
 ]

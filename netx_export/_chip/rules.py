@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_qsnn.integer import INPUT, LOIHI_LIMIT, Conv, DelayedDense, Dense, OneToOne
+from lava_qsnn.integer.stock import has_stock_neurons
 from netx_export._chip.counting import flows
 from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.mappings import has_history, synapses
@@ -136,8 +137,8 @@ def threshold_bias(found: Layout) -> Iterator[RuleFinding]:
 
 
 def stock_mapping(found: Layout) -> Iterator[RuleFinding]:
-    """The obstacles to computing the network exactly with Loihi's own CUBA neuron."""
-    if found.mapped is None or found.mapping != "stock":
+    """The obstacles to computing memory-free neurons exactly with Loihi's own CUBA neuron."""
+    if found.mapped is None or found.mapping != "stock" or has_stock_neurons(found.mapped.network):
         return
     network = found.mapped.network
     for obstacle in network.stock_obstacles:

@@ -34,7 +34,7 @@ def stock_network(contents: Contents, reading: Reading) -> IntegerNetwork:
     layers = [block.layer for block in blocks]
     layers[-1] = _with_output(layers[-1], reading)
     if reading.timing == "lava":
-        layers = [_late(layer) for layer in layers]
+        layers = [late(layer) for layer in layers]
     metadata = _metadata(contents, reading, blocks[0], notes)
     return IntegerNetwork(blocks[0].input, reading.steps, tuple(layers), metadata)
 
@@ -108,7 +108,7 @@ def _with_output(last: Layer, reading: Reading) -> Layer:
     return replace(last, neuron=CUBAReadout(**values))
 
 
-def _late(layer: Layer) -> Layer:
+def late(layer: Layer) -> Layer:
     """The layer in Lava's own time, in which each synapse takes a step."""
     return replace(
         layer,
