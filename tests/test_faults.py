@@ -281,9 +281,10 @@ for _ in stream: break
     def test_nor_do_messages(self, make: Callable[..., Flow], steps: int) -> None:
         self.ends(f"""
 from lava_qsnn.process.configurations import ModelsBeside
+from lava_qsnn.engines.message_format import Messages
 from lava_qsnn.process.messages.flow import {make.__name__}
 from tests.helpers.flows import network
-flow = {make.__name__}(network(), 1, {steps}, 2)
+flow = {make.__name__}(network(), Messages(1, {steps}, 2))
 runtime = flow.runtime(60.0)
 runtime.__enter__()
 flow.__enter__()
