@@ -219,7 +219,7 @@ def test_more_bits_come_nearer_to_full_precision() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"threshold": 0.0}, "threshold must lie above 0 and at most 1000000.0, not be 0.0"),
+        ({"threshold": 0.0}, "threshold must lie above 0 and at most 1000000000000.0, not be 0.0"),
         ({"potential_bits": 1}, "potential_bits must lie from 2 to 16, not be 1"),
         ({"potential_bits": True}, "potential_bits must be an integer, not True"),
         ({"potential_bits": None}, "potential_bits must be an integer, not None"),
