@@ -15,6 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from lava_qsnn.cli.verbs import app
+from netx_export import zoo
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +33,9 @@ LINKS = {
 
 COMMAND_PAGE = "reference/command-line.md"
 
+#: The page that has the model cards.
+ZOO_PAGE = "reference/zoo.md"
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files that the site takes from elsewhere."""
@@ -42,11 +46,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links out of docs/ into links of the site, and let the command document itself."""
+    """Turn links out of docs/ into links of the site, and let the command and the zoo document themselves."""
     for outside, inside in LINKS.items():
         markdown = markdown.replace(f"]({outside}", f"]({inside}")
     if page.file.src_uri == COMMAND_PAGE:
         return "\n".join([markdown, *_command("lava-qsnn", typer.main.get_command(app))])
+    if page.file.src_uri == ZOO_PAGE:
+        return "\n".join([markdown, *(f"#{zoo.card(name)}" for name in zoo.names())])
     return markdown
 
 

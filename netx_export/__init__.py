@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lava_qsnn.extras import extra
+from netx_export import zoo
 from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
@@ -158,6 +159,7 @@ __all__ = [
     "write",
     "write_nir",
     "write_sanafe",
+    "zoo",
 ]
 
 #: What needs torch or Lava, or takes time to import, is imported when it is first used: its module, and the extra that

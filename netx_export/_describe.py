@@ -20,6 +20,7 @@ from netx_export._hdf5 import read_contents
 from netx_export._open import is_stock
 from netx_export._schema import GROUP
 from netx_export._words import neuron_words
+from netx_export._zoo import located
 
 #: A neuron of Loihi's LIF keeps its current u and its voltage v, of 24 bits each.
 LIF_STATE_BITS = 48
@@ -91,6 +92,7 @@ def weight_bits(synapse: Synapse) -> int:
 
 def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[str, int]:
     """Bytes that the weights alone take in a network's file: by layer. Errors as `load`."""
+    path = located(path)
     if is_stock(network):
         return {each.layer: each.stored for each in file_weights(network, path)}
     stored = read_contents(path).stored

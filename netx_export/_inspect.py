@@ -15,6 +15,7 @@ from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import BACKENDS
 from netx_export._stock import StockUse, stock_use
 from netx_export._stock_call import feeding, stock_call
+from netx_export._zoo import located
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def inspect(network: NetworkOrPath, **options: Any) -> Inspection:
     Raises:
         FileFormatError, FileNotFoundError, ConfigurationError: as `load`.
     """
-    return inspected(opened(network, **options), None if isinstance(network, IntegerNetwork) else Path(network))
+    return inspected(opened(network, **options), None if isinstance(network, IntegerNetwork) else located(network))
 
 
 def inspected(loaded: IntegerNetwork, path: Path | None) -> Inspection:

@@ -34,6 +34,7 @@ from netx_export._encode import encode
 from netx_export._hdf5 import AGAIN, Contents, differences, read_contents, read_others
 from netx_export._netx import Reading, stock_network
 from netx_export._schema import GROUP, LATER_PARAMETERS, READABLE, STOCK
+from netx_export._zoo import located
 
 Some = TypeVar("Some", bound=Value)
 
@@ -59,7 +60,7 @@ def load(
     The HDF5 library, which some files can end or stall, never sees either; see `netx_export._hdf5`.
 
     Args:
-        path: of the file.
+        path: of the file, or `zoo:NAME` for a network that comes with the package.
         input_shape: of stock files, (C,) or (C, H, W); the file's own where it says one.
         timesteps: the largest T; by default there is no limit.
         input_message_bits: bits of the numbers that come in, signed or not, 0 for spikes, which is the default, as in
@@ -84,7 +85,7 @@ def load(
     reading = Reading(
         input_shape, timesteps, input_message_bits, timing, num_layers, skip_layers, spike_exp, rule, output
     )
-    path = Path(path)
+    path = located(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
     try:

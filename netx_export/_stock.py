@@ -28,6 +28,7 @@ from netx_export._read import load, stored_answer
 from netx_export._schema import GROUP
 from netx_export._simulate import simulate
 from netx_export._stock_call import keeps, stock_call
+from netx_export._zoo import located
 
 #: Levels of an answer in spikes, and so neurons for each potential of the readout.
 LEVELS = 16
@@ -151,6 +152,7 @@ class StockUse:
 
 def stock_use(path: str | os.PathLike[str]) -> StockUse:
     """Tell how a file of this project is opened, run and read with unmodified lava-dl alone. Errors as `load`."""
+    path = located(path)
     network = load(path)
     contents = read_contents(path)
     if GROUP not in contents.attributes:

@@ -65,6 +65,15 @@ def test_every_module_is_in_the_wheel(wheel: dict[str, bytes]) -> None:
     assert {name for name in wheel if name.endswith(".py")} == expected
 
 
+def test_the_zoo_is_in_the_wheel(wheel: dict[str, bytes]) -> None:
+    kinds = ("index.json", "networks/*.net", "samples/*.npz", "cards/*.md")
+    files = [path for kind in kinds for path in (ROOT / "netx_export" / "_zoo").glob(kind)]
+    assert len(files) > 6
+    for path in files:
+        assert wheel[path.relative_to(ROOT).as_posix()] == path.read_bytes()
+    assert not [name for name in wheel if "__pycache__" in name]
+
+
 def test_configurations_are_real_files_in_wheel_and_source_archive(
     wheel: dict[str, bytes], source_archive: dict[str, tarfile.TarInfo]
 ) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lava_qsnn.cli.inputs import chosen_changes
-from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder
+from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, located
 from lava_qsnn.cli.tables import COLORS, shape_text
 from lava_qsnn.cli.terminal import console
 from lava_qsnn.cli.tools import RandomInput, Samples, chosen_samples
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, SanafeTimes, Traffic
 
 Network = Annotated[
-    Path, typer.Argument(help="A NetX file, or a YAML file of shapes, bits and strides alone.", metavar="FILE")
+    Path,
+    typer.Argument(
+        help="A NetX file, or a YAML file of shapes, bits and strides alone.", metavar="FILE", callback=located
+    ),
 ]
 CHIP = typer.Option("--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.")
 MAPPING = typer.Option("--mapping", help="Of memory-free neurons: word, delayed or stock.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lava_qsnn.cli.inputs import read_array
-from lava_qsnn.cli.options import Array
+from lava_qsnn.cli.options import Array, located
 from lava_qsnn.cli.tables import nir_table
 from lava_qsnn.cli.terminal import console
 from lava_qsnn.errors import ConfigurationError
@@ -18,7 +18,10 @@ NIR = ".nir"
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A NetX file, or one of NIR, whose name ends in .nir.", metavar="A")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A NetX file, or one of NIR, whose name ends in .nir.", metavar="A", callback=located),
+    ],
     target: Annotated[Path, typer.Argument(help="The file to write, of the other kind.", metavar="B")],
     timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="From NIR: the longest sample.")] = None,
     dt: Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, which NIR does not say.")] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lava_qsnn.cli.tables import shape_text
-from lava_qsnn.cli.terminal import warn
+from lava_qsnn.cli.terminal import tell, warn
 from lava_qsnn.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
@@ -148,6 +148,30 @@ def test_samples(
             remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
     return source.test_arrays(samples)
+
+
+def labelled_samples(
+    network: IntegerNetwork,
+    file: Path,
+    data: str | None,
+    changes: dict[str, Any],
+    samples: int,
+    checkpoint: Path | None = None,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:
+    """Test samples as `test_samples`, their labels, and the name of their data.
+
+    They are of the data that are named, or that the network was trained on; where nothing is said of them, a network of
+    the zoo has samples of its own.
+    """
+    from netx_export import zoo
+
+    name = zoo.name_of(file)
+    if name is not None and data is None and checkpoint is None and not changes and zoo.record(name).samples:
+        x, labels = (each[:samples] for each in zoo.samples(name))
+        tell(f"{len(x)} samples that come with zoo:{name}; --folder, or --data, names the whole data set")
+        return x, labels, zoo.record(name).measured.data
+    part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
+    return *test_samples(network, part, samples), part.name
 
 
 def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:

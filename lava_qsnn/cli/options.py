@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-NetworkFile = Annotated[Path, typer.Argument(help="A NetX file that `lava-qsnn export` wrote.", metavar="FILE")]
+
+def located(file: Path | None) -> Path | None:
+    """The path of a network's file: `zoo:NAME` is one that comes with the package."""
+    from netx_export import zoo
+
+    return None if file is None else zoo.located(file)
+
+
+NetworkFile = Annotated[
+    Path,
+    typer.Argument(help="A NetX file that `lava-qsnn export` wrote, or zoo:NAME.", metavar="FILE", callback=located),
+]
 Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint that `lava-qsnn train` wrote.", metavar="CHECKPOINT")]
 Data = Annotated[
     str | None,
@@ -48,7 +59,8 @@ ItsCheckpoint = Annotated[
     Path | None, typer.Option("--checkpoint", help="Compare with the torch network of this checkpoint, too.")
 ]
 Original = Annotated[
-    Path | None, typer.Option("--original", help="Compare with the network of this file, which was meant.")
+    Path | None,
+    typer.Option("--original", help="Compare with the network of this file, which was meant.", callback=located),
 ]
 NetxMessageBits = Annotated[
     int | None, typer.Option("--netx-message-bits", min=0, help="input_message_bits of your call of NetX.")

@@ -27,6 +27,11 @@ def warn(text: str) -> None:
     errors.print(f"[yellow]warning:[/yellow] {plain(text)}", highlight=False)
 
 
+def tell(text: str) -> None:
+    """Show a line that is no answer, beside the answers."""
+    errors.print(plain(text), highlight=False)
+
+
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[..., None]]:
     """A progress bar, and the function that moves it to a fraction and may change its text."""

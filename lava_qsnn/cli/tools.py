@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, reading, test_samples
+from lava_qsnn.cli.inputs import chosen_changes, labelled_samples, read_array, reading
 from lava_qsnn.cli.options import (
     Array,
     AsJson,
@@ -26,6 +26,7 @@ from lava_qsnn.cli.options import (
     NetxResetOffset,
     Original,
     Timesteps,
+    located,
 )
 from lava_qsnn.cli.tables import (
     backend_table,
@@ -200,7 +201,7 @@ def show_bundle(made: Bundle, source: str) -> None:
 
 def diff(
     one: NetworkFile,
-    other: Annotated[Path, typer.Argument(help="Another NetX file.", metavar="OTHER")],
+    other: Annotated[Path, typer.Argument(help="Another NetX file.", metavar="OTHER", callback=located)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write an HTML page with a picture.")] = None,
     data: Data = None,
     array: Array = None,
@@ -301,13 +302,11 @@ def chosen_samples(
     if random:
         return _random(network, samples)
     if data is not None or checkpoint is not None:
-        part = fitting_data(network, known_data(network, file, data, checkpoint), changes)
-        return *test_samples(network, part, samples), part.name
+        return labelled_samples(network, file, data, changes, samples, checkpoint)
     if "data" not in network.metadata and not (file.parent / "config.yaml").is_file():
         return _random(network, samples)
     try:
-        part = fitting_data(network, known_data(network, file, data), changes)
-        return *test_samples(network, part, samples), part.name
+        return labelled_samples(network, file, data, changes, samples)
     except (QsnnError, OSError) as error:
         warn(f"the data that it was trained on cannot be had, and random numbers are taken: {error}")
         return _random(network, samples)

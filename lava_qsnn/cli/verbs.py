@@ -17,14 +17,12 @@ import numpy as np
 import typer
 
 from lava_qsnn import __version__
-from lava_qsnn.cli import chip, convert, energy, tools
+from lava_qsnn.cli import chip, convert, energy, tools, zoo
 from lava_qsnn.cli.inputs import (
     chosen_changes,
     class_names,
-    fitting_data,
-    known_data,
+    labelled_samples,
     read_array,
-    test_samples,
     validation_samples,
 )
 from lava_qsnn.cli.options import (
@@ -47,7 +45,7 @@ from lava_qsnn.cli.tables import (
     result_table,
     throughput_table,
 )
-from lava_qsnn.cli.terminal import console, errors, plain, progress_bar, warn
+from lava_qsnn.cli.terminal import AS_IT_IS, console, errors, plain, progress_bar, warn
 from lava_qsnn.errors import QsnnError, QsnnWarning
 from lava_qsnn.extras import require
 
@@ -59,7 +57,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-for _verb in (*tools.VERBS, *chip.VERBS, *energy.VERBS, convert.convert):
+for _verb in (*tools.VERBS, *chip.VERBS, *energy.VERBS, convert.convert, zoo.zoo):
     app.command()(_verb)
 
 
@@ -221,12 +219,12 @@ def run(
     if picture is not None:
         require("plot", "matplotlib")
     network = netx_export.load(file)
-    labels, part = None, None
+    labels, name = None, ""
     if array is not None:
         x = read_array(array)
     else:
-        part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
-        x, labels = test_samples(network, part, samples)
+        changes = chosen_changes(settings, folder, download)
+        x, labels, name = labelled_samples(network, file, data, changes, samples)
     with progress_bar(f"{backend}, {len(x)} samples") as progress:
         answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
     if output is not None:
@@ -236,9 +234,9 @@ def run(
         netx_export.plot_sample(network, x[0], picture)
         console.print(f"drew the first sample to {picture}")
     predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
-    if part is not None:
+    if labels is not None:
         accuracy = (predicted == labels).mean()
-        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
+        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {name}", **AS_IT_IS)
     elif output is None:
         names = class_names(network, math.prod(answers.shape[1:-1]))
         console.print("classes " + " ".join(names[number] for number in predicted), highlight=False)
@@ -266,10 +264,8 @@ def verify(
         from lava_qsnn.train.module import restore
 
         net = restore(checkpoint).network
-    part = fitting_data(
-        network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
-    )
-    x, _ = test_samples(network, part, samples)
+    changes = chosen_changes(settings, folder, download)
+    x, _, _ = labelled_samples(network, file, data, changes, samples, checkpoint)
     with progress_bar(f"{len(x)} samples") as progress:
         report = netx_export.verify(
             network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")

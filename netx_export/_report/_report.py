@@ -20,6 +20,7 @@ from netx_export._inspect import Inspection, inspected
 from netx_export._open import NetworkOrPath, opened, sample_steps
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
 from netx_export._report._page import page
+from netx_export._zoo import located
 
 #: Samples of random numbers, where none are given.
 SAMPLES = 16
@@ -66,7 +67,7 @@ def report(
     """
     loaded = opened(network, x, **options)
     origin = file if isinstance(network, IntegerNetwork) else network
-    inspection = inspected(loaded, None if origin is None else Path(origin))
+    inspection = inspected(loaded, None if origin is None else located(origin))
     title = title or ("A network" if origin is None else Path(origin).name)
     if labels is not None and (x is None or np.shape(labels) != (len(x),)):
         many = 0 if x is None else len(x)

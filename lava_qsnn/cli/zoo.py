@@ -1,0 +1,68 @@
+"""The verb that shows the networks that come with the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
+
+from lava_qsnn.cli.options import AsJson
+from lava_qsnn.cli.tables import shape_text
+from lava_qsnn.cli.terminal import AS_IT_IS, console
+
+if TYPE_CHECKING:
+    from netx_export.zoo import Record
+
+
+def zoo(
+    name: Annotated[
+        str | None, typer.Argument(help="Show its model card; without a name, the table of all.", metavar="NAME")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the trained networks that come with the package; `zoo:NAME` is a FILE for all other verbs."""
+    from netx_export import to_json
+    from netx_export import zoo as networks
+
+    chosen = networks.names() if name is None else [name.removeprefix(networks.PREFIX)]
+    if as_json:
+        typer.echo(to_json({"networks": [networks.record(each) for each in chosen]}))
+    elif name is None:
+        show_zoo([networks.record(each) for each in chosen])
+    elif console.is_terminal:
+        console.print(Markdown(networks.card(chosen[0])))
+    else:
+        typer.echo(networks.card(chosen[0]))
+
+
+def show_zoo(records: list[Record]) -> None:
+    """Print the table of networks, and the commands that measured them."""
+    console.print(zoo_table(records))
+    console.print("measured by", *(f"  {each.measured.command}" for each in records), sep="\n", **AS_IT_IS)
+
+
+def zoo_table(records: list[Record]) -> Table:
+    """The networks that come with the package."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title="zoo:NAME is a file wherever a command takes one")
+    for column in ("name", "task, neuron, digest"):
+        table.add_column(column)
+    for column in ("input", "T", "accuracy", "samples", "bytes", "state bits"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in records:
+        kept = each.neuron_state_bits + each.input_state_bits
+        measure = "" if each.measured.measure == "accuracy" else f"{each.measured.measure} "
+        table.add_row(
+            each.name,
+            escape(f"{each.task}\n{each.neuron}\n{each.digest[:12]}"),
+            shape_text(each.input_shape),
+            str(each.timesteps),
+            measure + each.measured.value,
+            f"{each.measured.samples:,}",
+            f"{each.bytes:,}",
+            f"{kept:,}",
+        )
+    return table

@@ -1,0 +1,215 @@
+"""Add a trained network to the zoo, or measure it anew: export it, measure it on the whole test set, write its record.
+
+    python training/zoo_entry.py runs/mnist --task "handwritten digits" --folder ~/mnist --licence "CC BY-SA 3.0"
+
+The folder is the one that `lava-qsnn train` has written, of a shipped configuration, which the record names with what
+was changed in it. The accuracy is what `lava-qsnn run` says in its last line, on all test samples; then each backend
+that takes the network is compared with the reference, layer for layer and step for step, and no value may differ. With
+a licence, some test samples come with it. `netx_export/_zoo/cards/NAME.md`, words of the model card, must be there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import lava_qsnn
+import netx_export
+from lava_qsnn.cli.inputs import fitting_data, test_samples
+from lava_qsnn.errors import ConfigurationError, QsnnError
+from lava_qsnn.integer import INPUT, IntegerNetwork
+from lava_qsnn.train.config import Config, load_config, shipped, to_dict
+from lava_qsnn.train.data import make
+from lava_qsnn.train.module import restore
+from lava_qsnn.train.provenance import metadata
+from netx_export._zoo._records import FOLDER, Count, Measurement, Record, Samples, names, record, write_index
+
+#: Test samples that come with a network, and the samples that the slow backends are compared on, at most.
+ENCLOSED, COMPARED = 20, 200
+
+#: Keys of a configuration that say where something is or how it is computed, not what is trained.
+ELSEWHERE = ("data.folder", "data.download", "data.cache", "trainer.accelerator", "trainer.devices", "model.target")
+
+#: The last line of `lava-qsnn run`.
+LAST_LINE = re.compile(r"(?P<measure>\D+) (?P<value>\S+) on (?P<samples>\d+) samples of (?P<data>.+)")
+
+
+def add(
+    run: Annotated[Path, typer.Argument(help="The folder of a training: best.ckpt and config.yaml.")],
+    task: Annotated[str, typer.Option(help="What the network does, in a few words.")],
+    name: Annotated[str | None, typer.Option(help="In the zoo; the folder's own by default.")] = None,
+    configuration: Annotated[str | None, typer.Option(help="The shipped one; the name by default.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Of the data set, if it needs one.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Of the data: without one, no samples are packed.")] = None,
+    compared: Annotated[int, typer.Option(help="Samples for the Lava backends.")] = COMPARED,
+    zoo: Annotated[Path, typer.Option(help="The zoo to add to.")] = FOLDER,
+) -> None:
+    """Export, measure and record a network."""
+    name = name or run.name
+    card = zoo / "cards" / f"{name}.md"
+    if not card.is_file():
+        raise ConfigurationError(f"there is no model card '{card}'", remedy="write what a person has to say there")
+    command = training_command(configuration or name, load_config(run / "config.yaml"))
+    with tempfile.TemporaryDirectory() as side:
+        file = Path(side) / f"{name}.net"
+        network = export(run / "best.ckpt", file)
+        made = measured(name, network, file, folder, compared)
+        packed = packed_samples(network, folder, licence, Path(side) / f"{name}.npz")
+        known = replace(made, task=task, training=command, seed=load_config(run / "config.yaml").seed, samples=packed)
+        _install(known, Path(side), zoo)
+    typer.echo(netx_export.to_json({"networks": [known]}))
+
+
+def training_command(configuration: str, used: Config) -> str:
+    """The command that trains what was trained, by a shipped configuration and what was changed in it."""
+    if configuration not in shipped():
+        raise ConfigurationError(
+            f"no configuration '{configuration}' is shipped", remedy="put it into training/configs"
+        )
+    usual, own = _flat(to_dict(load_config(configuration))), _flat(to_dict(used))
+    changed = {key: own[key] for key in sorted(own) if key not in ELSEWHERE and usual.get(key) != own[key]}
+    seed = f" --seed {changed.pop('seed')}" if "seed" in changed else ""
+    settings = "".join(f" --set {key}={value}" for key, value in changed.items())
+    place = "" if used.data.folder is None else " --folder FOLDER"
+    return f"lava-qsnn train {configuration}{place}{seed}{settings}"
+
+
+def export(checkpoint: Path, file: Path) -> IntegerNetwork:
+    """Export a checkpoint with what the file should tell of its data."""
+    classifier = restore(checkpoint)
+    data = make(classifier.config.data)
+    given = data.properties
+    return netx_export.export(
+        classifier.network, file, given.input_shape, given.timesteps, given.input_bits, metadata=metadata(data)
+    )
+
+
+def measured(name: str, network: IntegerNetwork, file: Path, folder: Path | None, compared: int) -> Record:
+    """What can be counted and measured of a network; every backend that takes it must be exact."""
+    told = netx_export.inspect(file)
+    spiking = [layer for layer in told.layers if layer.thresholds is not None]
+    measurement = accuracy(name, network, file, folder)
+    refused = {each.name: each.refusal for each in told.backends if each.refusal is not None}
+    counts = {
+        each.name: count(network, each.name, folder, measurement.samples if each.name == "fast" else compared)
+        for each in told.backends
+        if each.name not in refused and each.name != "reference"
+    }
+    if wrong := [backend for backend, each in counts.items() if each.mismatches]:
+        raise QsnnError(f"{', '.join(wrong)} differ from the reference", remedy="report it: this must never happen")
+    return Record(
+        name=name,
+        task="",
+        layers=_layers(told),
+        neuron=_neuron(told),
+        input_shape=told.input.shape,
+        input_bits=told.input.bits,
+        timesteps=told.timesteps,
+        weights=told.weights,
+        weight_bits=max((layer.weight_bits for layer in told.layers[1:-1]), default=told.layers[-1].weight_bits),
+        neuron_state_bits=sum(layer.neurons * layer.state_bits for layer in spiking),
+        input_state_bits=int(np.prod(told.input.shape)) * netx_export.state_bits(network, INPUT),
+        bytes=file.stat().st_size,
+        digest=digest(file),
+        measured=measurement,
+        exact=counts,
+        refused=refused,
+        training="",
+        seed=0,
+        release=lava_qsnn.__version__,
+        samples=None,
+    )
+
+
+def accuracy(name: str, network: IntegerNetwork, file: Path, folder: Path | None) -> Measurement:
+    """What the public command says of a network on all test samples, in its last line."""
+    total = len(test_data(network, folder)[1])
+    place, shown = (["--folder", str(folder)], "--folder FOLDER") if folder else (["--data", "digits"], "--data digits")
+    rest = ["--samples", str(total), "--backend", "fast"]
+    command = [str(Path(sys.executable).with_name("lava-qsnn")), "run", str(file), *place, *rest]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1]
+    found = LAST_LINE.fullmatch(said)
+    if found is None:
+        raise QsnnError(f"the last line of `lava-qsnn run` is '{said}'")
+    parts: dict[str, Any] = found.groupdict()
+    parts["samples"] = int(parts["samples"])
+    return Measurement(**parts, command=f"lava-qsnn run zoo:{name} {shown} {' '.join(rest)}")
+
+
+def count(network: IntegerNetwork, backend: str, folder: Path | None, samples: int) -> Count:
+    """Compare a backend with the reference, layer for layer and step for step."""
+    x = test_data(network, folder)[0][:samples]
+    rows = netx_export.verify(network, x, [backend]).rows
+    return Count(len(x), sum(row.values for row in rows), sum(row.mismatches for row in rows))
+
+
+def test_data(network: IntegerNetwork, folder: Path | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """All test samples as the network takes them, and their labels."""
+    from lava_qsnn.train.provenance import recorded_data
+
+    recorded = recorded_data(network.metadata)
+    assert recorded is not None
+    changes = {} if folder is None else {"data.folder": str(folder)}
+    return test_samples(network, fitting_data(network, recorded, changes), sys.maxsize)
+
+
+def packed_samples(network: IntegerNetwork, folder: Path | None, licence: str | None, file: Path) -> Samples | None:
+    """Write the first test samples to a file, if their licence is known."""
+    if licence is None:
+        return None
+    x, labels = (each[:ENCLOSED] for each in test_data(network, folder))
+    np.savez_compressed(file, x=x.astype(np.uint8), y=labels)
+    return Samples(len(x), digest(file), licence)
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 digest of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _install(known: Record, side: Path, zoo: Path) -> None:
+    """Copy the files of a network into the zoo, and then write the index that tells of them."""
+    for kind, suffix in (("networks", ".net"), ("samples", ".npz")):
+        (zoo / kind / f"{known.name}{suffix}").unlink(missing_ok=True)
+        if (side / f"{known.name}{suffix}").is_file():
+            shutil.copyfile(side / f"{known.name}{suffix}", zoo / kind / f"{known.name}{suffix}")
+    records = {name: record(name, zoo) for name in (names(zoo) if (zoo / "index.json").is_file() else ())}
+    write_index({**records, known.name: known}, zoo)
+
+
+def _layers(told: netx_export.Inspection) -> str:
+    """Widths and kinds of layers, such as 64-128-128-10 or 1x28x28, conv 16, conv 32, dense 128, dense 10."""
+    if all(len(shape) == 1 for shape in (told.input.shape, *(layer.shape for layer in told.layers))):
+        return "-".join(str(shape[0]) for shape in (told.input.shape, *(layer.shape for layer in told.layers)))
+    parts = [f"{'conv' if len(layer.shape) == 3 else 'dense'} {layer.shape[0]}" for layer in told.layers]
+    return ", ".join(["x".join(map(str, told.input.shape)), *parts])
+
+
+def _neuron(told: netx_export.Inspection) -> str:
+    """The kind of the first layer's neurons, and what they remember."""
+    first = told.layers[0]
+    return f"{netx_export.kind_words(first.neuron)}, {first.potential or f'history {len(first.taps)}'}"
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries by dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in content.items():
+        nested = isinstance(value, Mapping)
+        result |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return result
+
+
+if __name__ == "__main__":
+    typer.run(add)
