@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
@@ -34,6 +33,8 @@ def zoo(
     elif name is None:
         show_zoo([networks.record(each) for each in chosen])
     elif console.is_terminal:
+        from rich.markdown import Markdown  # takes a while to import
+
         console.print(Markdown(networks.card(chosen[0])))
     else:
         typer.echo(networks.card(chosen[0]))
