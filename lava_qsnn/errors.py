@@ -82,6 +82,10 @@ class FileFormatError(QsnnError, ValueError):
     """A file is damaged, of another version, or not what it claims to be."""
 
 
+class DivergenceError(QsnnError, RuntimeError):
+    """A training diverged: its loss or its weights have no finite value, or a layer fires never or always."""
+
+
 class RunError(QsnnError, RuntimeError):
     """A Lava run failed; the text carries the traceback of the process that failed, line by line."""
 
