@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
@@ -21,8 +22,8 @@ LOOK = 2.0
 def computed(place: Pool, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
     """Compute tasks in a pool, and yield each with its answer as soon as it is known, in any order.
 
-    Tasks are drawn one by one as there is room for them, so that they may depend on the answers before them, and be more
-    than memory holds. The error of a task that was refused is raised; one that broke, twice, is an answer.
+    Tasks are drawn one by one as there is room for them: they may depend on the answers before them, and be more than
+    memory holds. The error of a task that was refused is raised; one that broke, twice, is an answer.
 
     Raises:
         RunError: the cluster is gone.
@@ -34,25 +35,42 @@ def computed(place: Pool, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]
             pending[place.submit(pickle.dumps(task, 5))] = task
         if not pending:
             return
+        for future in _done(place, list(pending)):
+            yield pending.pop(future), _answer(future)
+
+
+def in_order(place: Pool, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
+    """As `computed`, in the order of the tasks; no more answers are held than the pool takes tasks ahead."""
+    left, pending = iter(tasks), deque[tuple[Task, Future[Answer]]]()
+    while True:
+        for task in islice(left, max(0, place.ahead - len(pending))):
+            pending.append((task, place.submit(pickle.dumps(task, 5))))
+        if not pending:
+            return
+        task, future = pending.popleft()
+        _done(place, [future])
+        yield task, _answer(future)
+
+
+def _done(place: Pool, pending: list[Future[Answer]]) -> set[Future[Answer]]:
+    """Those that are done first; the pool is looked after while they are waited for."""
+    while True:
         done, _ = wait(pending, LOOK, FIRST_COMPLETED)
-        if not done:
-            place.check()
-        for future in done:
-            task, answer = pending.pop(future), _answer(future)
-            if answer.kind == REFUSED:
-                answer.value()
-            yield task, answer
+        if done:
+            return done
+        place.check()
 
 
 def _answer(future: Future[Answer]) -> Answer:
     """The answer of a task; a broken one if the machines died that computed it.
 
     Raises:
+        Exception: the error of a task that was refused.
         RunError: the cluster has lost its tasks.
         ConfigurationError: a worker cannot read a task.
     """
     try:
-        return future.result()
+        answer = future.result()
     except CancelledError as error:
         raise RunError(
             "the cluster has lost its tasks", remedy="see whether its scheduler runs, and go on where it was"
@@ -67,3 +85,6 @@ def _answer(future: Future[Answer]) -> Answer:
             f"a worker cannot read a task ({type(error).__name__}: {error})",
             remedy="install the same versions of this project and of Dask on client, scheduler and workers",
         ) from error
+    if answer.kind == REFUSED:
+        answer.value()
+    return answer
