@@ -11,7 +11,8 @@ knows of networks. A `Journal` records what is done, so that work that was ended
 """
 
 from lava_qsnn.tasks._job import BROKEN, DONE, REFUSED, Answer, Job, versions
-from lava_qsnn.tasks._map import computed
+from lava_qsnn.tasks._journal import Journal, writing
+from lava_qsnn.tasks._map import computed, in_order
 from lava_qsnn.tasks._pools import MOST_WORKERS, Local, Pool, checked_workers, connected, pool
 
 __all__ = [
@@ -21,11 +22,14 @@ __all__ = [
     "REFUSED",
     "Answer",
     "Job",
+    "Journal",
     "Local",
     "Pool",
     "checked_workers",
     "computed",
     "connected",
+    "in_order",
     "pool",
     "versions",
+    "writing",
 ]

@@ -6,7 +6,6 @@ Dask's, which needs the extra "cluster".
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import math
 import operator
@@ -181,6 +180,8 @@ def connected(address: str) -> Iterator[Client]:
     Raises:
         ConfigurationError: the address is none, or nobody answers there within TIMEOUT.
     """
+    import asyncio
+
     with extra("cluster"):
         from distributed import Client
 
@@ -199,6 +200,8 @@ def connected(address: str) -> Iterator[Client]:
 
 async def _greet(address: str) -> None:
     """Ask a scheduler who it is."""
+    import asyncio
+
     from distributed.core import rpc
     from distributed.security import Security
 

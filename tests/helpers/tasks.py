@@ -97,3 +97,29 @@ def ends(pid: int, seconds: float = 20.0) -> bool:
     while is_alive(pid) and time.monotonic() < end:
         time.sleep(0.02)
     return not is_alive(pid)
+
+
+def slow_part(shared: Any, part: Any) -> Any:
+    """`compute_part`, which takes a while."""
+    from netx_export._simulate import compute_part
+
+    time.sleep(0.15)
+    return compute_part(shared, part)
+
+
+def deadly_part(shared: Any, part: Any) -> Any:
+    """`compute_part`, whose process dies of samples that are 15 everywhere."""
+    from netx_export._simulate import compute_part
+
+    if (part.x == 15).all((1, 2)).any():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compute_part(shared, part)
+
+
+def deadly_verification(shared: Any, part: Any) -> Any:
+    """The same of `verify_part`."""
+    from netx_export._verify import verify_part
+
+    if (part.x == 15).all((1, 2)).any():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return verify_part(shared, part)
