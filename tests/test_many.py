@@ -192,6 +192,12 @@ def own_runners() -> list[int]:
     return [pid for pid in below if b"lava_qsnn.tasks._child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def living_workers(cluster: Any) -> list[int]:
+    """The worker processes of a local cluster that its scheduler knows."""
+    nannies = list(cluster.workers.values())
+    return [nanny.pid for nanny in nannies if nanny.worker_address in cluster.scheduler.workers]
+
+
 def computed_under_fire(
     network: IntegerNetwork, x: NDArray[np.int64], file: Path, place: dict[str, Any], kills: int
 ) -> tuple[NDArray[np.int64], int, int]:
@@ -200,8 +206,7 @@ def computed_under_fire(
     A part that was killed twice is told, and computed by going on. Who is killed: the processes of the tasks, or the
     workers of the cluster themselves.
     """
-    nannies = None if "client" not in place else place["client"].cluster.workers
-    pids = own_runners if nannies is None else lambda: [nanny.pid for nanny in nannies.values() if nanny.pid]
+    pids = own_runners if "client" not in place else lambda: living_workers(place["client"].cluster)
     over, killed, lost = threading.Event(), list[int](), 0
     killer = threading.Thread(target=kill_at_random, args=(over, kills, pids, killed))
     killer.start()

@@ -35,7 +35,7 @@ TIMEOUT = 10.0
 RECENT = 1.0
 
 #: Seconds for which a cluster may be without any worker, while they are started or started again.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 class Pool(Protocol):
@@ -95,6 +95,7 @@ class Cluster:
         if monotonic() - self._asked > RECENT:
             self._threads = sum(_answer(self._client, self._client.nthreads).values())
             self._asked = monotonic()
+            self._seen = self._asked if self._threads else self._seen
         return max(1, self._threads)
 
     @property
@@ -106,9 +107,7 @@ class Cluster:
 
     def check(self) -> None:
         self._asked = -math.inf
-        if self.size and self._threads:
-            self._seen = monotonic()
-        elif monotonic() - self._seen > PATIENCE:
+        if self.size and monotonic() - self._seen > PATIENCE:
             raise RunError(
                 f"the cluster at {_address(self._client)} has been without workers for {PATIENCE:g} s",
                 remedy="start workers that can reach the scheduler, and go on where it was",
