@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +67,19 @@ class AnswersInFile(Done):
             raise ConfigurationError(f"'{self.path}' is no name of an .npy file", remedy="let the name end in .npy")
         self._part = self.path.with_name(self.path.name + ".part")
         self._row, self._full = 8 * int(np.prod(shape)), (samples, *shape)
+        self._file: FileIO | None = None
         self._journal = Journal(self.path.with_name(self.path.name + ".journal"), about, resume)
         try:
             self._open()
         except BaseException:
-            self._journal.__exit__(None, None, None)
+            self.__exit__()
             raise
 
     def put(self, start: int, stop: int, value: NDArray[Any]) -> None:
         """Write the answers of a range of samples."""
         content = memoryview(np.ascontiguousarray(value, "<i8").tobytes())
         place = self._begin + start * self._row
+        assert self._file is not None
         with writing(self._part):
             while content:  # a write may be short, and the next one then says why
                 written = os.pwrite(self._file.fileno(), content, place)
@@ -98,17 +101,21 @@ class AnswersInFile(Done):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        if not self.mask.any():  # nothing is lost
+            self._part.unlink(missing_ok=True)
+            self._journal.path.unlink(missing_ok=True)
         self._journal.__exit__(None, None, None)
 
     def _open(self) -> None:
         """Find what is done, or make a file of full size."""
-        about = {"descr": "<i8", "fortran_order": False, "shape": self._full}
-        if self._journal.done and not self._part.exists():
+        self.restore(self._journal)
+        if self.mask.any() and not self._part.exists():
             raise ConfigurationError(f"'{self._part}' is gone", remedy=f"delete '{self._journal.path}', and begin anew")
+        about = {"descr": "<i8", "fortran_order": False, "shape": self._full}
         with writing(self._part):
-            self._file = self._part.open("r+b" if self._journal.done else "w+b", buffering=0)
+            self._file = self._part.open("r+b" if self.mask.any() else "w+b", buffering=0)
             npy.write_array_header_2_0(self._file, about)
             self._begin = self._file.tell()
             os.posix_fallocate(self._file.fileno(), 0, self._begin + self._full[0] * self._row)
-        self.restore(self._journal)

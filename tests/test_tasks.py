@@ -119,6 +119,32 @@ def test_jobs_are_told_apart_by_their_content(content: bytes) -> None:
     assert job.digest != Job.of(some.slow, content).digest
 
 
+PROGRAM = """
+from lava_qsnn.tasks import Job, computed, pool
+
+def square(_, number):
+    return number**2
+
+if __name__ == "__main__":
+    with pool(Job.of(square, None), workers=1) as where:
+        print(sorted(answer.value() for _, answer in computed(where, range(5))))
+"""
+
+
+@pytest.mark.parametrize("start", [["program.py"], ["-m", "program"]])
+def test_a_program_s_own_functions_travel(start: list[str], tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run([sys.executable, *start], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[0, 1, 4, 9, 16]"
+
+
+def test_what_cannot_travel_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="cannot travel"):
+        Job.of(lambda _, task: task, None)
+    with pytest.raises(ConfigurationError, match="cannot travel"):
+        Job.of(some.power, (number for number in range(3)))
+
+
 def test_no_process_is_left() -> None:
     with pool(Job.of(some.whose, None), workers=2) as where:
         assert isinstance(where, Local)

@@ -6,9 +6,11 @@ import hashlib
 import importlib.metadata
 import pickle
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,8 +55,18 @@ class Job:
 
     @staticmethod
     def of(function: Callable[[Any, Any], Any], shared: Any) -> Job:
-        """The job of a function that can be pickled by its name, and of what all its tasks share."""
-        content = pickle.dumps((function, shared), 5)
+        """The job of a function of a module, and of what all its tasks share.
+
+        Raises:
+            ConfigurationError: workers cannot import the function, or what is shared cannot be pickled.
+        """
+        try:
+            content = pickle.dumps((_importable(function), shared), 5)
+        except (pickle.PicklingError, AttributeError, ImportError, TypeError) as error:
+            raise ConfigurationError(
+                f"a task cannot travel to a process of its own: {error}",
+                remedy="write its function into a module, and share plain data",
+            ) from error
         return Job(content, hashlib.sha256(content).hexdigest(), versions())
 
     def refuse_others(self) -> None:
@@ -74,6 +86,16 @@ class Job:
                 f"client and worker differ: {'; '.join(other)}",
                 remedy="install the same versions on both, from the same clone or wheel",
             )
+
+
+def _importable(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of the program itself by the name that others import it by."""
+    if function.__module__ != "__main__":
+        return function
+    program = sys.modules["__main__"]
+    spec = getattr(program, "__spec__", None)
+    name = spec.name if spec is not None else Path(getattr(program, "__file__", "")).stem
+    return getattr(import_module(name or "__main__"), function.__qualname__)
 
 
 @cache

@@ -68,6 +68,8 @@ class Journal:
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
+        if whole.count(b"\n") < 2 and not resume:
+            whole = b""  # nothing is done
         if whole and not resume:
             raise ConfigurationError(
                 f"'{self.path}' holds what is done of work that was ended",
