@@ -38,6 +38,8 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
         raise ConfigurationError(
             f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
         )
+    if model.layers and model.name != "layers":
+        raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
 
