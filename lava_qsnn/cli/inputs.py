@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.tasks import connected
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.data import SampleData
@@ -46,6 +46,8 @@ def chosen_workers(workers: int | None, cluster: str | None) -> Iterator[dict[st
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file."""
+    import numpy as np
+
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except ValueError as error:

@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn import __version__
@@ -222,6 +221,8 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend."""
+    import numpy as np
+
     import netx_export
 
     if picture is not None:
