@@ -148,11 +148,13 @@ class Trainer(Checked):
 
     Args:
         max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
-            `strategy: ddp` starts the running script (or command) once per device.
+            `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
+        sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
+            large a batch would; without, each has its own, and those of the first are deployed.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
-        options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
+        options: further arguments, such as {gradient_clip_val: 1.0}.
     """
 
     key: ClassVar[str] = "trainer"
@@ -163,6 +165,7 @@ class Trainer(Checked):
     num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
+    sync_batchnorm: bool = True
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
     options: dict[str, Any] = field(default_factory=dict)
