@@ -59,11 +59,14 @@ class Data(Checked):
         cache: folder of converted events and sounds; by default lava-qsnn in $XDG_CACHE_HOME or ~/.cache.
         timesteps: T; an image is repeated at each of them, a recording is cut into so many.
         input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
-        size: of event cameras, pixels along a side after downsampling; of shd, channels; by default each set's own.
+        size: of event cameras, pixels along a side after downsampling; of shd, channels; of imagenet, pixels along a
+            side; by default each set's own.
         encoding: of spoken digits as spikes: "levels" in every frame, or only their "crossings".
         augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
+        loaders: processes that read and decode beside each training process; of imagenet, which is read as it is
+            trained.
         validation: fraction of the training samples held out to choose the best epoch.
         split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
     """
@@ -81,6 +84,7 @@ class Data(Checked):
     augment: bool = False
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
+    loaders: int = bounded(0, 0, 256)
     validation: float = bounded(0.1, 0.001, 0.5)
     split_seed: int = bounded(0, 0, 2**32 - 1)
 
@@ -95,6 +99,7 @@ class Model(Checked):
             and more; or of "any", which are those of whatever can be deployed.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
+        stem: how many times smaller its first convolution, and a pooling behind it, make images; of resnet.
         hidden: widths of the dense spiking layers.
         weight_bits: of all weights but the output's.
         first_bits: of the first layer's weights, if they are to differ.
@@ -110,6 +115,7 @@ class Model(Checked):
     target: Literal["any", "lava", "netx"] = "any"
     channels: tuple[int, ...] = bounded((), 1, 2**12)
     blocks: tuple[int, ...] = bounded((), 1, 2**8)
+    stem: Literal[1, 2, 4] = 1
     hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
     first_bits: Literal[1, 2, 4, 8] | None = None

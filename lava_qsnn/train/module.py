@@ -62,8 +62,9 @@ class Classifier(LightningModule):
         schedule: Any = self.lr_schedulers()
         steps = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
         schedule.last_epoch = steps * self.current_epoch
-        for group, rate in zip(schedule.optimizer.param_groups, schedule.get_lr()):
-            group["lr"] = rate
+        groups = schedule.optimizer.param_groups
+        for group, highest, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas):
+            group["lr"] = highest * factor(schedule.last_epoch)
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Anneal the gradient of regulated weights."""

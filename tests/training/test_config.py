@@ -92,8 +92,8 @@ def test_shipped_configurations_are_valid(name: str) -> None:
 
 
 def test_the_shipped_configurations_are_these() -> None:
-    images = ("cifar10", "cifar10_small", "digits", "digits_cnn", "fashion_mnist", "mnist")
-    assert shipped() == (*images, "nmnist", "spoken_crossings", "spoken_digits")
+    images = ("cifar10", "cifar10_dvs", "cifar10_small", "digits", "digits_cnn", "dvs_gesture", "fashion_mnist")
+    assert shipped() == (*images, "imagenet", "mnist", "nmnist", "shd", "spoken_crossings", "spoken_digits")
 
 
 def test_the_choices_are_those_of_the_library() -> None:
