@@ -34,6 +34,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_shared:
             return super().forward(input)
+        assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         return self.with_statistics(input)[0]
 
@@ -43,6 +44,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             return torch.native_batch_norm(
                 x, self.weight, self.bias, self.running_mean, self.running_var, self.training, self.momentum, self.eps
             )
+        assert self.running_mean is not None
+        assert self.running_var is not None
         y, mean, variance, unbiased = shared_norm(x, self.weight, self.bias, self.eps)
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
