@@ -66,8 +66,8 @@ def unpack(content: bytes) -> tuple[Bytes, Bytes]:
                 around = kept[channel - 1]
                 expected = expected + around[y + 1, x + 1] - _expected(*_around(around, y, x))
             kept[channel, y + 1, x + 1] = (rest[channel, y, x] + expected).astype(np.uint8)
-    images = np.ascontiguousarray(kept[:, 1:, 1:].transpose(3, 0, 1, 2)).astype(np.uint8)
-    return images << (8 - int(told["bits"])), np.frombuffer(plain, np.uint8, offset=size).copy()
+    images = np.ascontiguousarray(kept[:, 1:, 1:].transpose(3, 0, 1, 2) << (8 - int(told["bits"]))).astype(np.uint8)
+    return images, np.frombuffer(plain, np.uint8, offset=size).copy()
 
 
 def _around(padded: NDArray[np.int16], y: int, x: int) -> tuple[Any, Any, Any]:

@@ -34,6 +34,7 @@ with extra("train"):
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
     r".*does not have many workers which may be a bottleneck.*",  # data lie in memory
+    r"Your `IterableDataset` has `__len__` defined.*",  # streams know their share
     r".*exists and is not empty.*",  # resuming goes on in its folder
     r"The number of training batches .* is smaller than the logging interval",  # logs are per epoch
     r"The dirpath has changed from .*",  # resuming in another folder starts the search for the best anew

@@ -132,7 +132,7 @@ def begin(folder: Path, words: list[str], processes: int, kill_after: int | None
             time.sleep(0.02)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        elif kill_after is None:
+        elif kill_after is None or process.returncode:
             assert process.stderr is not None
             assert process.returncode == 0, process.stderr.read().decode()
 

@@ -82,8 +82,8 @@ def test_batches_are_integers_in_time(folder: Path) -> None:
 
 
 def test_evaluation_sees_every_sample_once(folder: Path) -> None:
-    for part, world in (("test", 1), ("test", 2), ("validation", 1)):
-        streams = [module(folder, (world, rank)).stream(part, 7) for rank in range(world)]
+    for part, world in (("test", 1), ("test", 2), ("validation", 1), ("validation", 2)):
+        streams = [module(folder, (world, rank), validation=0.5).stream(part, 7) for rank in range(world)]
         samples = sum(each.samples for each in streams[0].shards)
         assert sum(len(labels_of(stream)) for stream in streams) == samples
         assert [len(list(stream)) for stream in streams] == [len(stream) for stream in streams]
@@ -105,7 +105,7 @@ def test_held_out_shards_are_whole_and_chosen_by_the_split_seed(folder: Path) ->
 
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_all_processes_make_as_many_steps(world: int, folder: Path) -> None:
-    streams = [module(folder, (world, rank)).stream("train", 8, seed=3) for rank in range(world)]
+    streams = [module(folder, (world, rank), validation=0.5).stream("train", 8, seed=3) for rank in range(world)]
     seen = [labels_of(stream) for stream in streams]
     steps = sum(each.samples for each in streams[0].shards) // (8 * world)
     assert {len(labels) for labels in seen} == {8 * steps}
