@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -15,7 +16,7 @@ from lava_qsnn import block
 from lava_qsnn.neuron import synchronize
 from lava_qsnn.neuron._shared_norm import shared_norm
 
-SAMPLES, STEPS = 6, 3
+SAMPLES, STEPS, TRAINED = 6, 3, 20
 FAMILIES = ("memory_free", "quantized_lif", "lif")
 
 
@@ -46,6 +47,23 @@ def step(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {"y": y.detach(), **{name: value for name, value in gradients.items() if value is not None}, **statistics}
 
 
+def deployed_after(steps: int, x: Tensor) -> Tensor:
+    """Every integer that is deployed of a network that was trained for some steps: weights and thresholds."""
+    net = network("memory_free")
+    optimizer = torch.optim.SGD(net.parameters(), 1e-4)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        step(net, x)
+        for parameter in net.parameters():
+            if dist.is_initialized():
+                dist.all_reduce(parameter.grad)
+        optimizer.step()
+    blocks = [net[0], net[2], net[3]]
+    integers = [each.integer_parameters(STEPS) for each in blocks]
+    arrays = [each.weight for each in integers] + [each.neuron.threshold for each in integers[:2]]
+    return torch.from_numpy(np.concatenate([np.ravel(array) for array in arrays]))
+
+
 def half(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
@@ -55,6 +73,7 @@ def half(rank: int, folder: str) -> None:
     apart = network("memory_free")
     synchronize(apart, False)
     found["apart"] = step(apart, own)
+    found["deployed"] = deployed_after(TRAINED, own)
     found["far from 0"] = far_from_zero(own + 1000)
     torch.save(found, f"{folder}/{rank}.pt")
     dist.barrier()
@@ -84,6 +103,17 @@ def test_two_processes_compute_what_one_does(family: str, halves: list[dict[str,
         elif name != "y":
             assert torch.equal(first[name], second[name]), name
             torch.testing.assert_close(first[name], value, rtol=1e-6, atol=1e-6, msg=name)
+
+
+def test_few_deployed_integers_differ(halves: list[dict[str, Any]]) -> None:
+    """Rounding may turn a spike round, and later others: differences are counted, of all weights and thresholds."""
+    first, second = (each["deployed"] for each in halves)
+    whole, untrained = deployed_after(TRAINED, samples()), deployed_after(0, samples())
+    assert torch.equal(first, second)
+    differ, learned = int((first != whole).sum()), int((whole != untrained).sum())
+    assert len(whole) == 4 * 2 * 9 + 64 * 8 + 8 * 3 + 4 + 8
+    assert learned > 20
+    assert differ <= len(whole) // 100, f"{differ} of {len(whole)} deployed integers differ"
 
 
 def test_apart_each_process_has_statistics_of_its_own(halves: list[dict[str, Any]]) -> None:
