@@ -149,10 +149,10 @@ def _networks() -> dict[str, tuple[nn.Module, tuple[int, ...], int]]:
     long = {"threshold": 0.5, "history": 6, "taps": "geometric", "tap_bits": 8}
     lif = {"threshold": 0.5, "potential_bits": 4}
 
-    def convolutional(family: Any, neuron: dict[str, Any]) -> nn.Module:
+    def convolutional(family: Any, neuron: dict[str, Any], first_bits: int) -> nn.Module:
         torch.manual_seed(0)
         return nn.Sequential(
-            family.Conv(dict(neuron), 3, 32, 3, padding=1, weight_bits=8),
+            family.Conv(dict(neuron), 3, 32, 3, padding=1, weight_bits=first_bits),
             family.Residual(*(family.Conv(dict(neuron), 32, 32, 3, padding=1) for _ in range(2))),
             memory_free.Pool(None, 2),
             family.Conv(dict(neuron), 32, 64, 3, padding=1),
@@ -162,11 +162,11 @@ def _networks() -> dict[str, tuple[nn.Module, tuple[int, ...], int]]:
         )
 
     torch.manual_seed(0)
-    dense = nn.Sequential(memory_free.Dense(dict(long), 512, 512, weight_bits=8), memory_free.Output(512, 10))
+    dense = nn.Sequential(memory_free.Dense(dict(long), 512, 512), memory_free.Output(512, 10))
     return {
-        "dense, words of 11 bits": (dense, (512,), 4),
-        "convolutions, memory-free": (convolutional(memory_free, long), (3, 16, 16), 5),
-        "convolutions, 4-bit potential": (convolutional(quantized_lif, lif), (3, 16, 16), 8),
+        "dense, words of 15 bits": (dense, (512,), 4),
+        "convolutions, memory-free": (convolutional(memory_free, long, 1), (3, 16, 16), 5),
+        "convolutions, 4-bit potential": (convolutional(quantized_lif, lif, 8), (3, 16, 16), 8),
     }
 
 

@@ -91,8 +91,8 @@ class Training:
         self.epochs, self.batch = (2, 32) if quick else (100, 250)
         torch.manual_seed(0)
         self.net = network(quick).to(device)
-        fused = {"fused": True} if device == "cuda" else {}
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), 5e-3, weight_decay=0.05, **fused)
+        fused = True if device == "cuda" else None
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), 5e-3, weight_decay=0.05, fused=fused)
         self.images, self.labels = _load(folder, FILES[:5], device, 200 if quick else None)
         self.test = _load(folder, FILES[5:], device, 100 if quick else None)
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(0)).to(device)

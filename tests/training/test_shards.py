@@ -156,7 +156,12 @@ def test_counts_come_from_an_index_or_are_kept(folder: Path, tmp_path: Path, mon
     from lava_qsnn.train.data import _shards
 
     true = _shards._count
-    monkeypatch.setattr(_shards, "_count", lambda path: counted.append(path) or true(path))
+
+    def count(path: Path) -> int:
+        counted.append(path)
+        return true(path)
+
+    monkeypatch.setattr(_shards, "_count", count)
     fresh = str(tmp_path / "cache")
     for _ in range(2):
         module(folder, cache=fresh)

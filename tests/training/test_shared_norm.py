@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 from lava_qsnn import block
 from lava_qsnn.neuron import synchronize
@@ -87,7 +88,7 @@ def far_from_zero(x: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = str(tmp_path_factory.mktemp("halves"))
-    multiprocessing.spawn(half, (folder,), nprocs=2)
+    spawn(half, (folder,), nprocs=2)
     return [torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in range(2)]
 
 
