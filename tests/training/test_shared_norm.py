@@ -113,7 +113,7 @@ def test_few_deployed_integers_differ(halves: list[dict[str, Any]]) -> None:
     assert torch.equal(first, second)
     differ, learned = int((first != whole).sum()), int((whole != untrained).sum())
     assert len(whole) == 4 * 2 * 9 + 64 * 8 + 8 * 3 + 4 + 8
-    assert learned > 20
+    assert learned > len(whole) // 20
     assert differ <= len(whole) // 100, f"{differ} of {len(whole)} deployed integers differ"
 
 
