@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import netx_export
@@ -125,13 +126,14 @@ def begin(folder: Path, words: list[str], processes: int, kill_after: int | None
         command += ["--resume", str(last)]
     if processes > 1:
         command = ["torchrun", "--standalone", "--nproc-per-node", str(processes), "--no-python", *command]
-    with subprocess.Popen(
-        command, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None and (kill_after is None or not last.exists() or trained_epochs(last) < kill_after):
             time.sleep(0.02)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:  # one of the processes is killed, and torchrun ends the others
+            one = psutil.Process(process.pid)
+            os.kill([*one.children(), one][0].pid, signal.SIGKILL)
+            process.communicate(timeout=300)
+            assert process.returncode != 0
         elif kill_after is None or process.returncode:
             assert process.stderr is not None
             assert process.returncode == 0, process.stderr.read().decode()
