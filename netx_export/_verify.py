@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, QsnnError
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
+from netx_export._chunks import Chunk, after, chunk_size, chunks, is_batches, is_stored, known_length
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
 
@@ -55,6 +56,18 @@ class Row:
     mismatches: int
     first: Parting | None = None
 
+    def joined(self, other: Row, samples: int) -> Row:
+        """The row of more samples, those of another one behind so many of this one."""
+        moved = other.first and replace(other.first, sample=other.first.sample + samples)
+        firsts = [first for first in (self.first, moved) if first is not None]
+        return replace(
+            self,
+            values=self.values + other.values,
+            spikes=self.spikes + other.spikes,
+            mismatches=self.mismatches + other.mismatches,
+            first=min(firsts, key=lambda first: (first.step, first.sample, first.neuron), default=None),
+        )
+
 
 @dataclass(frozen=True)
 class Report:
@@ -86,19 +99,26 @@ class Report:
         """The layers whose every value was 0: of neurons that never fired, or of a readout that heard nothing."""
         return tuple(dict.fromkeys(row.layer for row in self.rows if row.spikes == 0))
 
+    def joined(self, other: Report, samples: int) -> Report:
+        """The report of more samples, those of another one behind so many of this one."""
+        rows = tuple(mine.joined(its, samples) for mine, its in zip(self.rows, other.rows))
+        departures = dict.fromkeys((*self.departures, *other.departures))
+        return Report(rows, self.refused, tuple(departures))
+
 
 def verify(
     network: IntegerNetwork | str | os.PathLike[str],
-    x: NDArray[np.integer[Any]],
+    x: Any,
     backends: Iterable[str] | None = None,
     net: nn.Module | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Report:
-    """Compare backends, and the torch network if given, with the reference on a batch.
+    """Compare backends, and the torch network if given, with the reference on a data set.
 
     Args:
         network: a deployed network, or the path of its file.
-        x: int (N, *input shape, T).
+        x: int (N, *input shape, T), or what `simulate` takes for data sets larger than memory: what differs is then
+            counted chunk by chunk, or batch by batch, and each is a run of its own on the backends of Lava.
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly, or that is not
             installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
         net: the torch network the deployed one was folded from, see `fold`. Blocks of slayer run from rest, and
@@ -110,11 +130,43 @@ def verify(
         DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
         DeploymentError: `net` is not the network that this one was folded from, or returns something else than its
             last block's output, or its sum or mean over time.
-        InputError: x does not fit the network.
+        InputError: x does not fit the network, there is no batch, or reading x failed.
         RunError: a Lava run failed.
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
+    if not is_stored(x) and not is_batches(x):
+        return _verify(network, x, backends, net, progress)
+    backends, samples = backends if backends is None else list(backends), known_length(x)
+    found: Report | None = None
+    for part in chunks(network, x, chunk_size(network, x, every_layer=True) if is_stored(x) else None):
+        told = _of_part(progress, part, samples)
+        try:
+            more = _verify(network, part.x, backends, net, told)
+        except QsnnError as error:
+            raise after(error, part.start) from error
+        found = more if found is None else found.joined(more, part.start)
+    assert found is not None  # without a batch there is an error
+    return found
+
+
+def _of_part(
+    progress: Callable[[str, float], None] | None, part: Chunk, samples: int | None
+) -> Callable[[str, float], None] | None:
+    """The progress of a part as that of all samples, where it is known how many there are."""
+    if progress is None or samples is None:
+        return None
+    return lambda name, fraction: progress(name, (part.start + fraction * len(part.x)) / samples)
+
+
+def _verify(
+    network: IntegerNetwork,
+    x: NDArray[np.integer[Any]],
+    backends: Iterable[str] | None,
+    net: nn.Module | None,
+    progress: Callable[[str, float], None] | None,
+) -> Report:
+    """`verify`, of a batch."""
     expected = simulate_layers(network, x, GROUND_TRUTH)
     rows: list[Row] = []
     refused: dict[str, str] = {}

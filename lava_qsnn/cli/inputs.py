@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +33,35 @@ def chosen_changes(
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file."""
+    return np.asarray(stored_array(path))
+
+
+def stored_array(path: Path) -> Any:
+    """The array of an .npy file, as a memory map, or a data set of an HDF5 file: its only one, or FILE.h5:NAME.
+
+    Raises:
+        InputError: the file holds no array of numbers, or several and none is named.
+    """
+    file, _, name = str(path).partition(":")
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except ValueError as error:
+        if Path(file).suffix in (".h5", ".hdf5"):
+            return _data_set(file, name)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, KeyError) as error:
         raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"'{path}' is no single array", remedy="write it with numpy.save")
+    return array
+
+
+def _data_set(file: str, name: str) -> Any:
+    import h5py  # takes a while
+
+    opened = h5py.File(file, "r")
+    found = [opened[name]] if name else [each for each in opened.values() if isinstance(each, h5py.Dataset)]
+    if len(found) != 1 or not isinstance(found[0], h5py.Dataset):
+        raise InputError(f"'{file}' does not say which of its arrays is meant", remedy=f"write {file}:NAME")
+    return found[0]
 
 
 def class_names(network: IntegerNetwork, count: int) -> list[str]:
@@ -138,6 +164,34 @@ def test_samples(
     network: IntegerNetwork, part: DataPart, samples: int
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Test samples, int64 (N, *input shape, T), and their labels, int64 (N,)."""
+    return _source(network, part).test_arrays(samples)
+
+
+class LabelledBatches:
+    """Test samples in batches, each made when it is asked for; the labels of those that were are kept.
+
+    Args:
+        source: of the samples, as the network takes them.
+        samples: the first so many, or as many as there are.
+    """
+
+    def __init__(self, source: SampleData, samples: int) -> None:
+        self.source, self.samples = source, source.test_count(samples)
+        self.labels: list[np.ndarray[Any, Any]] = []
+
+    def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
+        for x, labels in self.source.test_batches(self.samples):
+            self.labels.append(labels)
+            yield x
+
+
+def test_batches(network: IntegerNetwork, part: DataPart, samples: int) -> LabelledBatches:
+    """Test samples, in batches, and their labels."""
+    return LabelledBatches(_source(network, part), samples)
+
+
+def _source(network: IntegerNetwork, part: DataPart) -> SampleData:
+    """The data set, if its samples have the shape of the network's input."""
     from lava_qsnn.train.data import make
 
     source = make(part)
@@ -147,7 +201,30 @@ def test_samples(
             f"{shape_text(source.properties.input_shape)}",
             remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
-    return source.test_arrays(samples)
+    return source
+
+
+class Classes:
+    """The classes that answers tell: of the neuron with the largest sum over time.
+
+    Args:
+        answers: (n, *output shape, T), parts of them, gone through once.
+
+    Attributes:
+        predicted: int64 (N,).
+        count: of the neurons.
+    """
+
+    def __init__(self, answers: Iterable[np.ndarray[Any, Any]]) -> None:
+        sums = (part.reshape(len(part), -1, part.shape[-1]).sum(-1) for part in answers)
+        told = [(each.argmax(1), each.shape[1]) for each in sums]
+        self.predicted = np.concatenate([classes for classes, _ in told])
+        self.count = told[0][1]
+
+
+def in_parts(stored: Any, size: int = 1000) -> Iterator[np.ndarray[Any, Any]]:
+    """A stored array in parts of so many samples."""
+    return (np.asarray(stored[start : start + size]) for start in range(0, stored.shape[0], size))
 
 
 def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:

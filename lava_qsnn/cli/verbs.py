@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import warnings
@@ -19,11 +18,14 @@ import typer
 from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
+    Classes,
     chosen_changes,
     class_names,
     fitting_data,
+    in_parts,
     known_data,
-    read_array,
+    stored_array,
+    test_batches,
     test_samples,
     validation_samples,
 )
@@ -36,6 +38,7 @@ from lava_qsnn.cli.options import (
     Folder,
     NetworkFile,
     Samples,
+    Threads,
     TimeLimit,
 )
 from lava_qsnn.cli.tables import (
@@ -209,39 +212,41 @@ def run(
     samples: Samples = 100,
     array: Annotated[
         Path | None,
-        typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
+        typer.Option("--input", help="Integers (N, *input shape, T) instead of a data set: .npy, or FILE.h5[:NAME]."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write the answers to an .npy file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
     time_limit: TimeLimit = None,
+    threads: Threads = None,
 ) -> None:
-    """Run test samples, or an array of your own, through a network on one backend."""
+    """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
     import netx_export
 
     if picture is not None:
         require("plot", "matplotlib")
-    network = netx_export.load(file)
-    labels, part = None, None
-    if array is not None:
-        x = read_array(array)
-    else:
+    network, part = netx_export.load(file), None
+    if array is None:
         part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
-        x, labels = test_samples(network, part, samples)
-    with progress_bar(f"{backend}, {len(x)} samples") as progress:
-        answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
+    batches = None if part is None else test_batches(network, part, samples)
+    x: Any = stored_array(array or Path()) if batches is None else batches
+    count = x.shape[0] if batches is None else batches.samples
+    with progress_bar(f"{backend}, {count} samples") as progress:
+        answers: Any = netx_export.simulate(
+            network, x, backend, out=output, time_limit=time_limit, progress=progress, threads=threads
+        )
+        found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
     if output is not None:
-        np.save(output, answers)
         console.print(f"wrote {answers.shape} integers to {output}")
     if picture is not None:
-        netx_export.plot_sample(network, x[0], picture)
+        first = x[:1] if part is None else test_samples(network, part, 1)[0]
+        netx_export.plot_sample(network, np.asarray(first)[0], picture)
         console.print(f"drew the first sample to {picture}")
-    predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
-    if part is not None:
-        accuracy = (predicted == labels).mean()
-        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
+    if part is not None and batches is not None:
+        accuracy = (found.predicted == np.concatenate(batches.labels)).mean()
+        console.print(f"accuracy {accuracy:.2%} on {count} samples of {part.name}", highlight=False)
     elif output is None:
-        names = class_names(network, math.prod(answers.shape[1:-1]))
-        console.print("classes " + " ".join(names[number] for number in predicted), highlight=False)
+        names = class_names(network, found.count)
+        console.print("classes " + " ".join(names[number] for number in found.predicted), highlight=False)
 
 
 @app.command()
@@ -269,10 +274,10 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
-    x, _ = test_samples(network, part, samples)
-    with progress_bar(f"{len(x)} samples") as progress:
+    x = test_batches(network, part, samples)
+    with progress_bar(f"{x.samples} samples") as progress:
         report = netx_export.verify(
-            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
+            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {x.samples} samples")
         )
     console.print(report_table(report))
     for name in report.silent:

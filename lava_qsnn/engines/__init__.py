@@ -8,5 +8,6 @@ from lava_qsnn.engines._fast import run_fast
 from lava_qsnn.engines._forms import Currents, Form, form
 from lava_qsnn.engines._kernels import Kernel, kernel
 from lava_qsnn.engines._stored import StoredPotential
+from lava_qsnn.engines._threads import cores, thread_count
 
-__all__ = ["Currents", "Form", "Kernel", "StoredPotential", "form", "kernel", "run_fast"]
+__all__ = ["Currents", "Form", "Kernel", "StoredPotential", "cores", "form", "kernel", "run_fast", "thread_count"]
