@@ -61,22 +61,23 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, ">u8"])
-def test_every_number_of_threads_gives_the_same_integers(dtype: Any, path: str) -> None:
-    x = np.random.default_rng(1).integers(0, 2, (37, 2, 7, 7, 6)).astype(dtype)
-    network = one_bit_network()
+def assert_threads_agree(network: integer.IntegerNetwork, x: np.ndarray, counts: tuple[int, ...] = (1, 2, 3)) -> None:
     expected = integer.run_reference(network, x)
-    assert all(len(np.unique(values)) > 1 for values in expected.values())
-    for threads in (1, 2, 3, 4, 99):
-        found = engines.run_fast(network, x, threads=threads, chunk=2**14)
-        assert all(np.array_equal(found[name], values) for name, values in expected.items())
-
-
-def assert_threads_agree(network: integer.IntegerNetwork, x: np.ndarray) -> None:
-    expected = integer.run_reference(network, x)
-    for threads in (1, 2, 3):
+    for threads in counts:
         found = engines.run_fast(network, x, threads=threads)
         assert all(np.array_equal(found[name], values) for name, values in expected.items())
+
+
+def test_every_path_gives_the_same_integers(path: str) -> None:
+    x = np.random.default_rng(1).integers(0, 10, (9, 2, 7, 7, 6))
+    assert all(len(np.unique(values)) > 1 for values in integer.run_reference(one_bit_network(), x).values())
+    assert_threads_agree(one_bit_network(), x)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, ">u8"])
+def test_every_integer_type_and_number_of_threads(dtype: Any) -> None:
+    x = np.random.default_rng(1).integers(0, 2, (37, 2, 7, 7, 6)).astype(dtype)
+    assert_threads_agree(one_bit_network(), x, (1, 2, 3, 4, 99))
 
 
 def test_every_kind_of_synapse_and_layers_that_feed_back() -> None:
