@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.data import SampleData
@@ -33,6 +33,8 @@ def chosen_changes(
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file."""
+    import numpy as np
+
     return np.asarray(stored_array(path))
 
 
@@ -42,6 +44,8 @@ def stored_array(path: Path) -> Any:
     Raises:
         InputError: the file holds no array of numbers, or several and none is named.
     """
+    import numpy as np
+
     file, _, name = str(path).partition(":")
     try:
         if Path(file).suffix in (".h5", ".hdf5"):
@@ -216,6 +220,8 @@ class Classes:
     """
 
     def __init__(self, answers: Iterable[np.ndarray[Any, Any]]) -> None:
+        import numpy as np
+
         sums = (part.reshape(len(part), -1, part.shape[-1]).sum(-1) for part in answers)
         told = [(each.argmax(1), each.shape[1]) for each in sums]
         self.predicted = np.concatenate([classes for classes, _ in told])
@@ -224,6 +230,8 @@ class Classes:
 
 def in_parts(stored: Any, size: int = 1000) -> Iterator[np.ndarray[Any, Any]]:
     """A stored array in parts of so many samples."""
+    import numpy as np
+
     return (np.asarray(stored[start : start + size]) for start in range(0, stored.shape[0], size))
 
 

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn import __version__
@@ -220,6 +219,8 @@ def run(
     threads: Threads = None,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
+    import numpy as np
+
     import netx_export
 
     if picture is not None:
