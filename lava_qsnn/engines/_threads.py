@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lava_qsnn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 #: The variable by which users and schedulers limit the threads of numerical programs, this one's, too.
 VARIABLE = "OMP_NUM_THREADS"
@@ -129,6 +131,8 @@ def side_by_side(compute: Callable[[Part], None], parts: Sequence[Part], threads
     Raises:
         Exception: what `compute` raised; no part is begun after it.
     """
+    from concurrent.futures import wait  # which takes a while
+
     waiting = iter(parts)
 
     def work() -> None:
@@ -153,6 +157,8 @@ def side_by_side(compute: Callable[[Part], None], parts: Sequence[Part], threads
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """Threads that wait for work, of this process: those of a process that was forked are gone."""
+    from concurrent.futures import ThreadPoolExecutor  # one thread does without
+
     return ThreadPoolExecutor(threads - 1, "lava-qsnn")
 
 
