@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
+from lava_qsnn.tasks import connected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,18 @@ def chosen_changes(
     given = {"data.folder": folder and str(folder), "data.download": download, **(options or {})}
     changes = dict(parse_override(text) for text in settings or [])
     return changes | {key: value for key, value in given.items() if value is not None and value is not False}
+
+
+@contextmanager
+def chosen_workers(workers: int | None, cluster: str | None) -> Iterator[dict[str, Any]]:
+    """The arguments of `simulate` and its like that say who computes: processes here, or a cluster's workers."""
+    if cluster is None:
+        yield {"workers": workers}
+        return
+    if workers is not None:
+        raise ConfigurationError("--workers are of this machine", remedy="leave out --workers, or --cluster")
+    with connected(cluster) as client:
+        yield {"client": client}
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
@@ -189,9 +202,28 @@ class LabelledBatches:
             yield x
 
 
-def test_batches(network: IntegerNetwork, part: DataPart, samples: int) -> LabelledBatches:
-    """Test samples, in batches, and their labels."""
-    return LabelledBatches(_source(network, part), samples)
+def to_run(
+    network: IntegerNetwork, part: DataPart | None, array: Path | None, samples: int, at_once: bool
+) -> tuple[Any, int, Callable[[], Any]]:
+    """Samples as `simulate` takes them, their number, and a function that gives their labels after the run.
+
+    Args:
+        network: the network.
+        part: of a configuration, the data set; None for the file of an array.
+        array: that file.
+        samples: of the data set, the first so many.
+        at_once: give test samples as one array, for workers, and not in batches.
+    """
+    import numpy as np
+
+    if part is None:
+        stored = stored_array(array or Path())
+        return stored, stored.shape[0], lambda: None
+    if at_once:
+        x, labels = test_samples(network, part, samples)
+        return x, len(x), lambda: labels
+    batches = LabelledBatches(_source(network, part), samples)
+    return batches, batches.samples, lambda: np.concatenate(batches.labels)
 
 
 def _source(network: IntegerNetwork, part: DataPart) -> SampleData:

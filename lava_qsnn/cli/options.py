@@ -34,6 +34,14 @@ Threads = Annotated[
         "--threads", help="Of the backend fast, at most; by default OMP_NUM_THREADS, or all cores, where that pays."
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that compute parts of the samples beside each other."),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Scheduler of Dask's, such as tls://host:8786, to compute them."),
+]
 Array = Annotated[
     Path | None,
     typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),

@@ -19,18 +19,19 @@ from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
     Classes,
     chosen_changes,
+    chosen_workers,
     class_names,
     fitting_data,
     in_parts,
     known_data,
-    stored_array,
-    test_batches,
     test_samples,
+    to_run,
     validation_samples,
 )
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
+    ClusterAddress,
     Data,
     DataSettings,
     Download,
@@ -39,6 +40,7 @@ from lava_qsnn.cli.options import (
     Samples,
     Threads,
     TimeLimit,
+    Workers,
 )
 from lava_qsnn.cli.tables import (
     cost_table,
@@ -217,6 +219,9 @@ def run(
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
     time_limit: TimeLimit = None,
     threads: Threads = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
     import numpy as np
@@ -228,13 +233,11 @@ def run(
     network, part = netx_export.load(file), None
     if array is None:
         part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
-    batches = None if part is None else test_batches(network, part, samples)
-    x: Any = stored_array(array or Path()) if batches is None else batches
-    count = x.shape[0] if batches is None else batches.samples
-    with progress_bar(f"{backend}, {count} samples") as progress:
-        answers: Any = netx_export.simulate(
-            network, x, backend, out=output, time_limit=time_limit, progress=progress, threads=threads
-        )
+    at_once = workers is not None or cluster is not None or resume
+    x, count, labels = to_run(network, part, array, samples, at_once)
+    with progress_bar(f"{backend}, {count} samples") as progress, chosen_workers(workers, cluster) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
+        answers: Any = netx_export.simulate(network, x, backend, out=output, **told)
         found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
     if output is not None:
         console.print(f"wrote {answers.shape} integers to {output}")
@@ -242,8 +245,8 @@ def run(
         first = x[:1] if part is None else test_samples(network, part, 1)[0]
         netx_export.plot_sample(network, np.asarray(first)[0], picture)
         console.print(f"drew the first sample to {picture}")
-    if part is not None and batches is not None:
-        accuracy = (found.predicted == np.concatenate(batches.labels)).mean()
+    if part is not None:
+        accuracy = (found.predicted == labels()).mean()
         console.print(f"accuracy {accuracy:.2%} on {count} samples of {part.name}", highlight=False)
     elif output is None:
         names = class_names(network, found.count)
@@ -262,6 +265,10 @@ def verify(
     folder: Folder = None,
     download: Download = False,
     samples: Samples = 20,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
+    record: Annotated[Path | None, typer.Option("--record", help="Write the counts of each part to a file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --record where a run was ended.")] = False,
 ) -> None:
     """Compare backends, and torch, with the reference: layer for layer, step for step. Fails if anything differs."""
     import netx_export
@@ -275,10 +282,18 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
-    x = test_batches(network, part, samples)
-    with progress_bar(f"{x.samples} samples") as progress:
+    at_once = workers is not None or cluster is not None or record is not None
+    x, total, _ = to_run(network, part, None, samples, at_once)
+    with progress_bar(f"{total} samples") as progress, chosen_workers(workers, cluster) as where:
         report = netx_export.verify(
-            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {x.samples} samples")
+            network,
+            x,
+            backend,
+            net,
+            lambda name, fraction: progress(fraction, f"{name}, {total} samples"),
+            record=record,
+            resume=resume,
+            **where,
         )
     console.print(report_table(report))
     for name in report.silent:
