@@ -1,4 +1,4 @@
-"""What a person does with an installed wheel and nothing else, as a program: it imports no tests, and fails loudly.
+"""A first session with an installed wheel and nothing else, as a program: it imports no tests, and fails loudly.
 
 python installed.py FILE NUMBERS
 """
@@ -16,7 +16,7 @@ import numpy as np
 import netx_export
 from lava_qsnn.errors import ConfigurationError
 
-#: What the file's network answers to `samples`, summed over time: one row a sample.
+#: Answers of the file's network to `samples`, summed over time: one row a sample.
 ANSWERS = [[14, -55, 9, 52, -38], [42, -60, -8, 44, -2], [6, -50, 6, 55, -29], [14, -55, 9, 52, -38]]
 
 
@@ -26,7 +26,7 @@ def samples() -> np.ndarray:
 
 
 def command(*words: object) -> str:
-    """What the installed command prints; it ends with status 0 and warns of nothing."""
+    """Output of the installed command, which ends with status 0 and warns of nothing."""
     program = Path(sys.executable).parent / "lava-qsnn"
     done = subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
