@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from lava_qsnn.cli.inputs import (
     test_samples,
     validation_samples,
 )
+from lava_qsnn.cli.launch import is_first_process, write_batch_script
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
@@ -144,6 +144,9 @@ def train(
     float_weights: Annotated[
         bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
+    slurm: Annotated[
+        Path | None, typer.Option("--slurm", help="Train nothing: write the SLURM batch script of this training.")
+    ] = None,
 ) -> None:
     """Train a network; write checkpoints, a CSV log and learning curves."""
     from lava_qsnn.train.config import load_config, override
@@ -155,9 +158,13 @@ def train(
         train as implementation,  # torch and Lightning, once the arguments are known to be good
     )
 
-    result = implementation(chosen, output or Path("runs") / Path(config).stem, resume=resume)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # with several devices, each runs this command
+    output = output or Path("runs") / Path(config).stem
+    if slurm is not None:
+        return write_batch_script(slurm, chosen, output)
+    result = implementation(chosen, output, resume=resume)
+    if is_first_process():  # with several devices, each runs this command
         console.print(result_table(result))
+    return None
 
 
 @app.command()
