@@ -96,7 +96,7 @@ def export(checkpoint: Path, file: Path) -> IntegerNetwork:
 
 
 def measured(name: str, network: IntegerNetwork, file: Path, folder: Path | None, compared: int) -> Record:
-    """What can be counted and measured of a network; every backend that takes it must be exact."""
+    """Count and measure what can be of a network; every backend that takes it must be exact."""
     told = netx_export.inspect(file)
     spiking = [layer for layer in told.layers if layer.thresholds is not None]
     measurement = accuracy(name, network, file, folder)
@@ -133,7 +133,7 @@ def measured(name: str, network: IntegerNetwork, file: Path, folder: Path | None
 
 
 def accuracy(name: str, network: IntegerNetwork, file: Path, folder: Path | None) -> Measurement:
-    """What the public command says of a network on all test samples, in its last line."""
+    """Ask the public command about a network on all test samples, in its last line."""
     total = len(test_data(network, folder)[1])
     place, shown = (["--folder", str(folder)], "--folder FOLDER") if folder else (["--data", "digits"], "--data digits")
     rest = ["--samples", str(total), "--backend", "fast"]

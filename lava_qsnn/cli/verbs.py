@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -17,11 +16,13 @@ import typer
 from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools, zoo
 from lava_qsnn.cli.inputs import (
+    Classes,
     chosen_changes,
     chosen_workers,
     class_names,
+    given_samples,
+    in_parts,
     labelled_samples,
-    read_array,
     validation_samples,
 )
 from lava_qsnn.cli.launch import is_first_process, write_batch_script
@@ -35,6 +36,7 @@ from lava_qsnn.cli.options import (
     Folder,
     NetworkFile,
     Samples,
+    Threads,
     TimeLimit,
     Workers,
 )
@@ -216,47 +218,42 @@ def run(
     samples: Samples = 100,
     array: Annotated[
         Path | None,
-        typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
+        typer.Option("--input", help="Integers (N, *input shape, T) instead of a data set: .npy, or FILE.h5[:NAME]."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write the answers to an .npy file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
     time_limit: TimeLimit = None,
+    threads: Threads = None,
     workers: Workers = None,
     cluster: ClusterAddress = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
 ) -> None:
-    """Run test samples, or an array of your own, through a network on one backend."""
+    """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
     import numpy as np
 
     import netx_export
 
     if picture is not None:
         require("plot", "matplotlib")
-    network = netx_export.load(file)
-    labels, name = None, ""
-    if array is not None:
-        x = read_array(array)
-    else:
-        changes = chosen_changes(settings, folder, download)
-        x, labels, name = labelled_samples(network, file, data, changes, samples)
-    is_spread = resume or workers is not None or cluster is not None
-    with progress_bar(f"{backend}, {len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
-        told = {"time_limit": time_limit, "progress": progress, "resume": resume, **where}
-        answers = netx_export.simulate(network, x, backend, out=output if is_spread else None, **told)
-    if output is not None and not is_spread:
-        np.save(output, answers)
+    network, changes = netx_export.load(file), chosen_changes(settings, folder, download)
+    at_once = workers is not None or cluster is not None or resume
+    x, count, labels, name = given_samples(network, file, data, array, changes, samples, at_once)
+    with progress_bar(f"{backend}, {count} samples") as progress, chosen_workers(workers, cluster) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
+        answers: Any = netx_export.simulate(network, x, backend, out=output, **told)
+        found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
     if output is not None:
         console.print(f"wrote {answers.shape} integers to {output}")
     if picture is not None:
-        netx_export.plot_sample(network, x[0], picture)
+        first = x[:1] if hasattr(x, "shape") else labelled_samples(network, file, data, changes, 1)[0]
+        netx_export.plot_sample(network, np.asarray(first)[0], picture)
         console.print(f"drew the first sample to {picture}")
-    predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
-    if labels is not None:
-        accuracy = (predicted == labels).mean()
-        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {name}", **AS_IT_IS)
+    if name is not None:
+        accuracy = (found.predicted == labels()).mean()
+        console.print(f"accuracy {accuracy:.2%} on {count} samples of {name}", **AS_IT_IS)
     elif output is None:
-        names = class_names(network, math.prod(answers.shape[1:-1]))
-        console.print("classes " + " ".join(names[number] for number in predicted), highlight=False)
+        names = class_names(network, found.count)
+        console.print("classes " + " ".join(names[number] for number in found.predicted), highlight=False)
 
 
 @app.command()
@@ -286,14 +283,15 @@ def verify(
 
         net = restore(checkpoint).network
     changes = chosen_changes(settings, folder, download)
-    x, _, _ = labelled_samples(network, file, data, changes, samples, checkpoint)
-    with progress_bar(f"{len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
+    at_once = workers is not None or cluster is not None or record is not None
+    x, total, _, _ = given_samples(network, file, data, None, changes, samples, at_once, checkpoint)
+    with progress_bar(f"{total} samples") as progress, chosen_workers(workers, cluster) as where:
         report = netx_export.verify(
             network,
             x,
             backend,
             net,
-            lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples"),
+            lambda name, fraction: progress(fraction, f"{name}, {total} samples"),
             record=record,
             resume=resume,
             **where,

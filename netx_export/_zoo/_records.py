@@ -52,7 +52,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a network in the zoo.
+    """The facts about a network in the zoo.
 
     Args:
         name: `zoo:NAME` stands for its file.
