@@ -18,9 +18,10 @@ from netx_export._activity import random_samples
 from netx_export._check import CHECKS, Check, CheckReport, check
 from netx_export._describe import LIF_STATE_BITS, LayerSummary, describe, state_bits, weight_bytes
 from netx_export._findings import Finding
+from netx_export._images import class_names
 from netx_export._inspect import Inspection, inspect
 from netx_export._open import opened
-from netx_export._plain import to_json
+from netx_export._plain import JSON_VERSION, to_json
 from netx_export._plots import plot_sample
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
@@ -81,6 +82,7 @@ __all__ = [
     "BASES",
     "CHECKS",
     "CHIPS",
+    "JSON_VERSION",
     "LIF_STATE_BITS",
     "MAPPINGS",
     "OPERATIONS",
@@ -119,6 +121,7 @@ __all__ = [
     "bundle",
     "chain",
     "check",
+    "class_names",
     "describe",
     "diff",
     "energy",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
+from netx_export._telling import Telling, about
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,7 +92,7 @@ def verify(
     x: NDArray[np.integer[Any]],
     backends: Iterable[str] | None = None,
     net: nn.Module | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Telling | None = None,
 ) -> Report:
     """Compare backends, and the torch network if given, with the reference on a batch.
 
@@ -115,7 +115,7 @@ def verify(
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
-    expected = simulate_layers(network, x, GROUND_TRUTH)
+    expected = simulate_layers(network, x, GROUND_TRUTH, progress=about(progress, GROUND_TRUTH))
     rows: list[Row] = []
     refused: dict[str, str] = {}
     departures: tuple[str, ...] = ()
@@ -128,8 +128,8 @@ def verify(
         if reason is not None:
             refused[name] = reason
             continue
-        told = None if progress is None else partial(progress, name)
-        actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
+        run = name != GROUND_TRUTH
+        actual = simulate_layers(network, x, name, progress=about(progress, name)) if run else expected
         rows += compare_outputs(name, network, expected, actual)
     return Report(tuple(rows), refused, departures)
 

@@ -23,6 +23,18 @@ from lava_qsnn.errors import ConfigurationError
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
 
+#: The names of data sets, for whoever asks without torch: the rows of lava_qsnn.train.data.DATA.
+DATA_SETS = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "nmnist",
+    "dvs_gesture",
+    "cifar10_dvs",
+    "spoken_digits",
+    "shd",
+)
 
 Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
 
@@ -214,6 +226,11 @@ def to_dict(config: Config) -> dict[str, Any]:
 def to_yaml(config: Config) -> str:
     """A configuration as the text of a YAML file that `load_config` reads."""
     return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False)
+
+
+def keys(config: Config) -> list[str]:
+    """All dotted keys of a configuration."""
+    return _keys(to_dict(config))
 
 
 def override(config: Config, values: Mapping[str, Any]) -> Config:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra, require
 from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
+from lava_qsnn.train._progress import EpochProgress
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.module import Classifier
@@ -26,7 +26,7 @@ from lava_qsnn.train.target import TargetWatch, check_before_training
 with extra("train"):
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Callback, Trainer, seed_everything
-    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+    from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger
 
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
@@ -76,6 +76,7 @@ def train(
     resume: str | os.PathLike[str] | None = None,
     float_weights: bool = False,
     progress: bool = True,
+    log: TextIO | None = None,
 ) -> Result:
     """Train a network and measure it.
 
@@ -89,7 +90,9 @@ def train(
         resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
             and where the data are may have changed.
         float_weights: train the baseline with real weights, as `model.float_weights: true`.
-        progress: show progress bars if the output is a terminal.
+        progress: show a bar on standard error if that is a terminal, and write a line for each epoch to `log` if that
+            is none, or there is no bar: losses, accuracy, samples per second.
+        log: a file for these lines; standard output by default.
 
     Raises:
         ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
@@ -101,7 +104,7 @@ def train(
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
     with _quiet():
-        trainer = _trainer(config, folder, progress)
+        trainer = _trainer(config, folder, EpochProgress(log) if progress else None)
         with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
             if trainer.is_global_zero:
                 _begin(config, folder, resume)
@@ -185,9 +188,8 @@ def _logs(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: int(path.parent.name.removeprefix("version_"))))
 
 
-def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
+def _trainer(config: Config, folder: Path, progress: EpochProgress | None) -> Trainer:
     part = config.trainer
-    shows = progress and sys.stdout.isatty()
     ours: dict[str, Any] = {
         "max_epochs": part.max_epochs,
         "accelerator": part.accelerator,
@@ -198,9 +200,9 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         "default_root_dir": folder,
         # Every value that is logged is an epoch's, so that the file is up to date after each.
         "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
-        "callbacks": _callbacks(folder, shows),
+        "callbacks": _callbacks(folder, progress),
         "plugins": [CheckedIO(folder)],
-        "enable_progress_bar": shows,
+        "enable_progress_bar": progress is not None,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
@@ -219,18 +221,11 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         raise ConfigurationError(f"trainer: {error}") from None
 
 
-def _callbacks(folder: Path, shows: bool) -> list[Callback]:
+def _callbacks(folder: Path, progress: EpochProgress | None) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
-
-
-class _ProgressBar(RichProgressBar):
-    """Lightning's, without the number of the log."""
-
-    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
-        return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
+    return [TargetWatch(), best, last, *([] if progress is None else [progress])]
 
 
 def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:

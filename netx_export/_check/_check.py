@@ -21,6 +21,7 @@ from netx_export._findings import Finding, exit_status, of_severity, ranked
 from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
+from netx_export._telling import Telling, about
 from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def check(
     compared: int | None = None,
     backends: Iterable[str] = ("fast", "netx"),
     file: str | os.PathLike[str] | None = None,
+    progress: Telling | None = None,
     **options: Any,
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
@@ -100,6 +102,7 @@ def check(
         compared: on how many samples backends are compared with the reference; on all by default.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
         file: the file that a network was read from, if NetX is to open that very one.
+        progress: called now and then with what is run, and the fraction of its samples done, 0 to 1.
         options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
@@ -116,7 +119,7 @@ def check(
     if x is None and samples:
         x = random_samples(network, samples)
     subject = Subject(network, call, original, x, random=random)
-    others = Others(tuple(backends), call, stock_file(network, file or given), original, net)
+    others = Others(tuple(backends), call, stock_file(network, file or given), original, net, progress)
     return examined(subject, others, compared)[0]
 
 
@@ -158,8 +161,9 @@ def _run(subject: Subject, others: Others, compared: int | None) -> Subject:
     """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
     first = subject.x[:compared]
-    expected = simulate_layers(subject.network, first, GROUND_TRUTH)
-    outputs = simulate_layers(subject.network, subject.x, "fast")
+    tell = others.progress
+    expected = simulate_layers(subject.network, first, GROUND_TRUTH, progress=about(tell, GROUND_TRUTH))
+    outputs = simulate_layers(subject.network, subject.x, "fast", progress=about(tell, "fast"))
     return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
 
 
