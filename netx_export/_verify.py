@@ -16,6 +16,7 @@ from lava_qsnn.integer import IntegerNetwork, run_reference
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, simulate_layers
 from netx_export._telling import Telling, about
+from netx_export._verdicts import report_html, report_lines
 
 if TYPE_CHECKING:
     from torch import nn
@@ -80,6 +81,14 @@ class Report:
     def first(self, backend: str) -> Row | None:
         """The first layer, in the network's order, in which a backend differs; None if it does not."""
         return next((row for row in self.rows if row.backend == backend and row.mismatches), None)
+
+    def __str__(self) -> str:
+        """The verdict, and a short line for each backend."""
+        return "\n".join(report_lines(self))
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table, for notebooks."""
+        return report_html(self)
 
     @property
     def silent(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
 from netx_export._telling import Telling, about
+from netx_export._verdicts import check_html, check_lines
 from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class CheckReport:
     def exit_status(self) -> int:
         """The exit status of `lava-qsnn check`: 0 for nothing but notes, 3 for warnings, 4 for errors."""
         return exit_status(self.findings)
+
+    def __str__(self) -> str:
+        """How many findings there are, and a line for each."""
+        return "\n".join(check_lines(self))
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table of findings, for notebooks."""
+        return check_html(self)
 
     def of(self, severity: str) -> tuple[Finding, ...]:
         """The findings of one severity: "error", "warning" or "note"."""
