@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork
 from netx_export._open import NetworkOrPath, opened, sample_steps
 
 #: Of random samples, the fraction of numbers that are not 0: in one half of the samples, and in the other.
