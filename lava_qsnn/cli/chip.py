@@ -105,7 +105,7 @@ def layout(
     if picture is not None:
         netx_export.plot_layout(found, picture)
     if as_json:
-        print_json(found.as_dict(), **_results(found, times))
+        print_json({"traffic": None, **found.as_dict()}, **_results(found, times))
         return
     show_layout(found, file.name)
     if times is not None:
@@ -117,10 +117,12 @@ def layout(
 
 
 def _results(found: Layout, times: SanafeTimes | None) -> dict[str, Any]:
-    """Results of SANA-FE as plain data, if there are any."""
+    """Results of SANA-FE as plain data, None if there are none."""
     import netx_export
 
-    return {} if times is None else {"sanafe": times.as_dict(), "waits_for": netx_export.waits_for(found)}
+    if times is None:
+        return {"sanafe": None, "waits_for": None}
+    return {"sanafe": times.as_dict(), "waits_for": netx_export.waits_for(found)}
 
 
 def _samples(file: Path, of: SampleOptions, samples: int) -> np.ndarray[tuple[int, ...], np.dtype[np.integer]]:

@@ -98,6 +98,7 @@ def progress_bar(text: str, samples: int | None = None) -> Iterator[Tell]:
         The function that takes the fraction that is done, and may take a new text.
     """
     rate = Rate(samples)
+    rate.begin(text)
     if not errors.is_terminal or errors.is_dumb_terminal:
         yield tenths(text, rate)
         return
@@ -120,7 +121,8 @@ def progress_bar(text: str, samples: int | None = None) -> Iterator[Tell]:
 
 def tenths(text: str, rate: Rate) -> Tell:
     """A function that prints a line whenever another tenth is done, once the work has taken PATIENCE seconds."""
-    begun, told = rate.clock(), (text, 0)
+    rate.begin(text)
+    begun, told = rate.begun, (text, 0)
 
     def tell(fraction: float, said: str = text) -> None:
         nonlocal told

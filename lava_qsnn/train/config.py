@@ -18,7 +18,7 @@ import yaml
 
 from lava_qsnn import parameters
 from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, choices
 
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
@@ -164,6 +164,9 @@ class Trainer(Checked):
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
+        logger: a second log, beside the CSV file: a class of lightning.pytorch.loggers by name or path, such as
+            TensorBoardLogger or WandbLogger; its package has to be installed.
+        logger_options: arguments of that class; its folder is that of the training where it takes a `save_dir`.
         options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
     """
 
@@ -177,6 +180,8 @@ class Trainer(Checked):
     precision: int | str = "32-true"
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
+    logger: str | None = None
+    logger_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -344,7 +349,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"give the path of a YAML file, or one of {', '.join(shipped())}",
+            remedy=f"{choices(name, shipped())}, or give the path of a YAML file",
         ) from None
 
 

@@ -17,6 +17,7 @@ from lava_qsnn.errors import ConfigurationError, DivergenceError, QsnnWarning
 from lava_qsnn.extras import extra, require
 from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
+from lava_qsnn.train._loggers import made_loggers
 from lava_qsnn.train._progress import EpochProgress
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
@@ -28,7 +29,6 @@ with extra("train"):
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Callback, Trainer, seed_everything
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.loggers import CSVLogger
 
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
@@ -214,8 +214,7 @@ def _trainer(config: Config, folder: Path, progress: EpochProgress | None) -> Tr
         "strategy": part.strategy,
         "precision": part.precision,
         "default_root_dir": folder,
-        # Every value that is logged is an epoch's, so that the file is up to date after each.
-        "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
+        "logger": made_loggers(part, folder),
         "callbacks": _callbacks(config, folder, progress),
         "plugins": [CheckedIO(folder)],
         "enable_progress_bar": progress is not None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import ConfigurationError, QsnnError, RunError
+from lava_qsnn.errors import ConfigurationError, QsnnError, RunError, choices
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import has_stock_neurons
 from netx_export._check._subject import Check, Subject, named
@@ -60,7 +60,7 @@ def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others:
     """
     for name in others.backends:
         if name not in BACKENDS:
-            raise ConfigurationError(f"there is no backend '{name}'", remedy=f"choose one of {', '.join(BACKENDS)}")
+            raise ConfigurationError(f"there is no backend '{name}'", remedy=choices(name, BACKENDS))
     rows: list[Row] = []
     refused: dict[str, str] = {}
     for name, run in _runs(network, x, others).items():
