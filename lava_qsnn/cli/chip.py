@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich import box
 from rich.markup import escape
@@ -23,6 +22,8 @@ from lava_qsnn.extras import require
 from lava_qsnn.outputs import PICTURES, writable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, SanafeTimes, Traffic
 
 Network = Annotated[

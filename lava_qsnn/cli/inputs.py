@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-import numpy as np
-
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.cli.options import DataOptions, SampleOptions
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
@@ -57,6 +57,8 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
     Raises:
         InputError: it is no such file, or has several arrays and none named x.
     """
+    import numpy as np
+
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn.cli import completion
@@ -40,6 +39,8 @@ from lava_qsnn.extras import require
 from lava_qsnn.outputs import PICTURES, writable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
 
 Answers = Annotated[
@@ -80,6 +81,8 @@ def run(
     with progress_bar(f"{backend}, {len(x)} samples", len(x)) as progress:
         answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
     if output is not None:
+        import numpy as np
+
         np.save(output, answers)
     if picture is not None:
         label = None if labels is None else int(labels[0])

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lava_qsnn.cli.fitting import fitted
@@ -102,6 +101,8 @@ def progress_bar(text: str, samples: int | None = None) -> Iterator[Tell]:
     if not errors.is_terminal or errors.is_dumb_terminal:
         yield tenths(text, rate)
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # takes time to import
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

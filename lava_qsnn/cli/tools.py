@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn.cli import completion
@@ -41,6 +40,8 @@ from lava_qsnn.cli.terminal import AS_IT_IS, console, progress_bar, say, show, w
 from lava_qsnn.outputs import writable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
     from netx_export import Bundle, CheckReport, Inspection, NetworkDiff, StockCall
 

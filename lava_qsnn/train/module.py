@@ -16,6 +16,7 @@ from lava_qsnn.train.config import Config, from_dict, to_dict
 from lava_qsnn.train.data import Batch
 from lava_qsnn.train.divergence import FiringRange
 from lava_qsnn.train.models import build, spiking_blocks
+from lava_qsnn.train.optimizers import make_optimizer
 
 with extra("train"):
     import torch
@@ -89,9 +90,9 @@ class Classifier(LightningModule):
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its learning rate set anew at each step."""
+        """The configuration's optimizer, its learning rates set anew at each step."""
         options = self.config.optimizer
-        optimizer = torch.optim.AdamW(self.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+        optimizer = make_optimizer(self.network, options)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
