@@ -86,11 +86,11 @@ def _verdict(text: str, color: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in head)
+    cells = "".join(f"<th style='padding:2px 12px 2px 0;text-align:left'>{escape(name)}</th>" for name in head)
     lines = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _cell(text: str) -> str:
     color = f";color:{COLORS[text]}" if text in COLORS else ""
-    return f"<td style='text-align:left{color}'>{escape(text)}</td>"
+    return f"<td style='padding:2px 12px 2px 0;text-align:left{color}'>{escape(text)}</td>"

@@ -24,7 +24,7 @@ def network_html(network: IntegerNetwork) -> str:
     given = network.input
     steps = "any number of time steps" if network.is_endless else f"{network.timesteps} time steps"
     shape = "x".join(map(str, given.shape))
-    head = "".join(f"<th style='text-align:left'>{name}</th>" for name in COLUMNS)
+    head = "".join(f"<th style='padding:2px 12px 2px 0;text-align:left'>{name}</th>" for name in COLUMNS)
     rows = "".join(_row(network, layer) for layer in network.layers)
     exact = "exact" if network.stock_exact else "not exact"
     return (
@@ -45,7 +45,9 @@ def _row(network: IntegerNetwork, layer: Layer) -> str:
         f"{int(weights.max()):,}",
         histogram(weights),
     )
-    return f"<tr>{''.join(f'''<td style='text-align:left'>{cell}</td>''' for cell in cells)}</tr>"
+    return (
+        f"<tr>{''.join(f'''<td style='padding:2px 12px 2px 0;text-align:left'>{cell}</td>''' for cell in cells)}</tr>"
+    )
 
 
 def histogram(weights: NDArray[np.integer[Any]]) -> str:

@@ -21,11 +21,8 @@ MODULE = "lightning.pytorch.loggers."
 def known() -> dict[str, type[Logger]]:
     """Lightning's loggers by name."""
     found = {name: getattr(loggers, name) for name in dir(loggers)}
-    return {name: kind for name, kind in found.items() if inspect.isclass(kind) and _is_one(kind)}
-
-
-def _is_one(kind: type) -> bool:
-    return issubclass(kind, Logger) and kind is not Logger
+    kinds = {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Logger)}
+    return {name: kind for name, kind in kinds.items() if kind is not Logger}
 
 
 def made_loggers(part: Trainer, folder: Path) -> list[Logger]:

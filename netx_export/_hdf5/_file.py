@@ -159,8 +159,8 @@ def _split(block: Cursor, overhead: int) -> Iterator[tuple[int, Cursor]]:
 
 def _meant(content: memoryview) -> str:
     """The remedy for a file that is something else: a checkpoint, an array, or what nobody can tell."""
-    if content[:6] == b"\x93NUMPY":
+    if bytes(content[:6]) == b"\x93NUMPY":
         return "it is an array, which --input takes; give a NetX file, such as netx_export.export writes"
-    if content[:2] == b"PK":
+    if bytes(content[:2]) == b"PK":
         return "it may be a checkpoint, of which `lava-qsnn export` makes a NetX file, or arrays, which --input takes"
     return "give a NetX file, such as netx_export.export writes; if this was one, export it again"
