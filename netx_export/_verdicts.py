@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netx_export._check import CheckReport
+    from netx_export._check._check import CheckReport
     from netx_export._verify import Report
 
 #: How findings and verdicts are coloured, readable on light and on dark.

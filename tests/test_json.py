@@ -109,6 +109,8 @@ def test_every_verb_takes_json_and_is_on_the_page() -> None:
 
 
 def test_an_error_leaves_standard_output_empty(file: Path, capsys: Any, monkeypatch: Any) -> None:
-    status, out, err = call(capsys, monkeypatch, "run", file, "--backend", "fst", "--json")
+    status, out, err = call(
+        capsys, monkeypatch, "run", file, "--input", file.parent / "x.npy", "--backend", "fst", "--json"
+    )
     assert (status, out) == (1, "")
     assert "did you mean 'fast'" in err

@@ -35,10 +35,12 @@ def test_where_slayer_s_gives_nan_this_names_the_remedy() -> None:
     torch.manual_seed(0)
     potentials = memory_free.Output(20, 5)(torch.rand(4, 20, 12).round())
     assert (potentials.mean(-1) < 0).any()
-    assert slayer.loss.SpikeMax()(potentials, LABELS).isnan()
+    rates = potentials.mean(-1)
+    opposed = (rates * rates.sum(1, keepdim=True).sign()).argmin(1)  # of the other sign than the sum of all
+    assert slayer.loss.SpikeMax()(potentials, opposed).isnan()
     with pytest.raises(InputError, match='write SpikeMax\\(mode="logsoftmax"\\) behind an Output'):
-        SpikeMax()(potentials, LABELS)
-    loss = SpikeMax(mode="logsoftmax")(potentials, LABELS)
+        SpikeMax()(potentials, opposed)
+    loss = SpikeMax(mode="logsoftmax")(potentials, opposed)
     loss.backward()
     assert loss.isfinite()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from zipfile import BadZipFile
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
+from lava_qsnn.tasks import connected
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lava_qsnn.cli.options import DataOptions, SampleOptions
+    from lava_qsnn.cli.options import DataOptions, SampleOptions, WorkerOptions
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.data import SampleData
@@ -49,6 +51,18 @@ def chosen_changes(of: DataOptions, options: dict[str, Any] | None = None) -> di
     given = {"data.folder": of.folder and str(of.folder), "data.download": of.download, **(options or {})}
     changes = dict(parse_override(text) for text in of.settings or [])
     return changes | {key: value for key, value in given.items() if value is not None and value is not False}
+
+
+@contextmanager
+def chosen_workers(of: WorkerOptions) -> Iterator[dict[str, Any]]:
+    """The arguments of `simulate` and its like that say who computes: processes here, or a cluster's workers."""
+    if of.cluster is None:
+        yield {"workers": of.workers}
+        return
+    if of.workers is not None:
+        raise ConfigurationError("--workers are of this machine", remedy="leave out --workers, or --cluster")
+    with connected(of.cluster) as client:
+        yield {"client": client}
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:

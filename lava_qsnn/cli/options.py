@@ -75,6 +75,14 @@ PageBackends = Annotated[
     ),
 ]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that compute parts of the samples beside each other."),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Scheduler of Dask's, such as tls://host:8786, to compute them."),
+]
 Array = Annotated[
     Path | None,
     typer.Option(
@@ -137,6 +145,19 @@ class SampleOptions(DataOptions):
 
     array: Array = None
     random: RandomInput = False
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Options that say who computes."""
+
+    workers: Workers = None
+    cluster: ClusterAddress = None
+
+    @property
+    def are_given(self) -> bool:
+        """True if parts of the samples are computed beside each other."""
+        return self.workers is not None or self.cluster is not None
 
 
 @dataclass(frozen=True)

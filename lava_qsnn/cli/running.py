@@ -13,6 +13,7 @@ import typer
 from lava_qsnn.cli import completion
 from lava_qsnn.cli.inputs import (
     chosen_changes,
+    chosen_workers,
     fitting_data,
     known_data,
     read_array,
@@ -30,6 +31,7 @@ from lava_qsnn.cli.options import (
     NetworkFile,
     Samples,
     TimeLimit,
+    WorkerOptions,
 )
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import goal_table, report_table, throughput_table
@@ -52,15 +54,20 @@ Picture = Annotated[
 ]
 
 
+Record = Annotated[Path | None, typer.Option("--record", help="Write the counts of each part to a file.")]
+
+
 def run(
     file: NetworkFile,
     of: DataOptions,
+    who: WorkerOptions,
     backend: Backend = "reference",
     samples: Samples = 100,
     array: Array = None,
     output: Answers = None,
     picture: Picture = None,
     time_limit: TimeLimit = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend."""
@@ -78,21 +85,23 @@ def run(
     else:
         part = fitting_data(network, known_data(network, file, of.data), chosen_changes(of))
         x, labels = test_samples(network, part, samples)
-    with progress_bar(f"{backend}, {len(x)} samples", len(x)) as progress:
-        answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
-    if output is not None:
+    is_spread = resume or who.are_given
+    with progress_bar(f"{backend}, {len(x)} samples", len(x)) as progress, chosen_workers(who) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, **where}
+        answers = netx_export.simulate(network, x, backend, out=output if is_spread else None, **told)
+    if output is not None and not is_spread:
         import numpy as np
 
         np.save(output, answers)
     if picture is not None:
         label = None if labels is None else int(labels[0])
         netx_export.plot_sample(network, x[0], picture, backend=backend, label=label, title=file.name)
-    told = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": len(x)}
+    facts = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": len(x)}
     answered = _answered(network, answers, labels)
     if as_json:
-        print_json({**told, **answered, "output": output, "picture": picture})
+        print_json({**facts, **answered, "output": output, "picture": picture})
     else:
-        show_run({**told, **answered}, answers, output, picture)
+        show_run({**facts, **answered}, answers, output, picture)
 
 
 def _answered(
@@ -125,9 +134,12 @@ def show_run(told: dict[str, Any], answers: np.ndarray[Any, Any], output: Path |
 def verify(
     file: NetworkFile,
     of: DataOptions,
+    who: WorkerOptions,
     checkpoint: ItsCheckpoint = None,
     backend: Backends = None,
     samples: Samples = 20,
+    record: Record = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --record where a run was ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare backends, and torch, with the reference: layer for layer, step for step. Fails if anything differs."""
@@ -141,9 +153,16 @@ def verify(
         net = restore(checkpoint).network
     part = fitting_data(network, known_data(network, file, of.data, checkpoint), chosen_changes(of))
     x, _ = test_samples(network, part, samples)
-    with progress_bar("verify", len(x)) as progress:
+    with progress_bar("verify", len(x)) as progress, chosen_workers(who) as where:
         report = netx_export.verify(
-            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
+            network,
+            x,
+            backend,
+            net,
+            lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples"),
+            record=record,
+            resume=resume,
+            **where,
         )
     if as_json:
         print_json(report, samples=len(x), data=part.name)
