@@ -174,7 +174,7 @@ def _draw_potentials(axis: Axes, name: str, margins: Integers) -> None:
 
 
 def _draw_messages(axes: NDArray[Any], name: str, messages: Integers) -> None:
-    """What neurons send that do not spike: numbers, and how many are not 0."""
+    """Draw the messages of neurons that do not spike: numbers, and how many are not 0."""
     largest = max(1, int(np.abs(messages).max()))
     shown = {"aspect": "auto", "interpolation": "nearest", "cmap": "RdBu", "vmin": -largest, "vmax": largest}
     image = axes[0].imshow(messages, origin="lower", **shown)

@@ -1,4 +1,4 @@
-"""What a verification or a check found, as short lines of text, and as HTML for notebooks."""
+"""Verdicts of verifications and checks, as short lines of text, and as HTML for notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What notebooks and print show: networks as tables with histograms of weights, verdicts in short lines."""
+"""Results in notebooks and in print: networks as tables with histograms of weights, verdicts in short lines."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _of(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """What lies where somebody types: folders, with a slash, and files of these suffixes; nothing that is hidden."""
+    """List what lies where somebody types: folders, with a slash, and files of these suffixes; nothing hidden."""
     begun, _, name = incomplete.rpartition("/")
     start = begun + "/" if "/" in incomplete else ""
     try:

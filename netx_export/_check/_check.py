@@ -68,7 +68,7 @@ class CheckReport:
         return exit_status(self.findings)
 
     def __str__(self) -> str:
-        """How many findings there are, and a line for each."""
+        """The number of findings, and a line for each."""
         return "\n".join(check_lines(self))
 
     def _repr_html_(self) -> str:
