@@ -1,4 +1,4 @@
-"""The command on a terminal: tables that keep their numbers, progress, completions, options in groups, files to write."""
+"""The command on a terminal: tables that keep their numbers, progress, completions, options, files to write."""
 
 from __future__ import annotations
 
