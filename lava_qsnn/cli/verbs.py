@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import typer
 from lava_qsnn import __version__
 from lava_qsnn.cli import chip, completion, convert, energy, running, tools
 from lava_qsnn.cli.inputs import chosen_changes, validation_samples
+from lava_qsnn.cli.launch import is_first_process, write_batch_script
 from lava_qsnn.cli.options import NETWORKS, AsJson, Checkpoint, DataOptions, Download, Folder, spread
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import cost_table, demonstration_table, layer_table, result_table
@@ -133,6 +133,9 @@ def train(
     float_weights: Annotated[
         bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
+    slurm: Annotated[
+        Path | None, typer.Option("--slurm", help="Train nothing: write the SLURM batch script of this training.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a network; write checkpoints, a CSV log and learning curves."""
@@ -142,16 +145,20 @@ def train(
     of = DataOptions(settings=settings, folder=folder, download=download)
     chosen = override(load_config(config), chosen_changes(of, options))
 
+    output = output or Path("runs") / Path(config).stem
+    if slurm is not None:
+        write_batch_script(slurm, chosen, output)
+        return
     with working("importing torch and Lightning"):  # once the arguments are known to be good
         from lava_qsnn.train.train import train as implementation
 
     result = implementation(
         chosen,
-        output or Path("runs") / Path(config).stem,
+        output,
         resume=resume,
         log=sys.stderr if as_json else sys.stdout,
     )
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # with several devices, each runs this command
+    if not is_first_process():  # with several devices, each runs this command
         return
     if as_json:
         print_json(result)
