@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,23 +66,44 @@ def chosen_workers(of: WorkerOptions) -> Iterator[dict[str, Any]]:
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
-    """The array of an .npy file, or the one of an .npz file that has one, or one named x.
+    """The array of a file, in memory; see `stored_array`."""
+    import numpy as np
+
+    return np.asarray(stored_array(path))
+
+
+def stored_array(path: Path) -> Any:
+    """The array of an .npy file, as a memory map, the one of an .npz file, or of several that named x; or a data set of
+    an HDF5 file: its only one, or FILE.h5:NAME.
 
     Raises:
-        InputError: it is no such file, or has several arrays and none named x.
+        InputError: the file holds no array of numbers, or several and none is named.
     """
     import numpy as np
 
+    file, _, name = str(path).partition(":")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return loaded[_name_of_samples(path, loaded.files)]
+        if Path(file).suffix in (".h5", ".hdf5"):
+            return _data_set(file, name)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            with array:
+                return array[_name_of_samples(path, array.files)]
     except InputError:
         raise
-    except (ValueError, EOFError, BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, BadZipFile) as error:
         raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+    return array
+
+
+def _data_set(file: str, name: str) -> Any:
+    import h5py  # takes a while
+
+    opened = h5py.File(file, "r")
+    found = [opened[name]] if name else [each for each in opened.values() if isinstance(each, h5py.Dataset)]
+    if len(found) != 1 or not isinstance(found[0], h5py.Dataset):
+        raise InputError(f"'{file}' does not say which of its arrays is meant", remedy=f"write {file}:NAME")
+    return found[0]
 
 
 def _name_of_samples(path: Path, names: list[str]) -> str:
@@ -172,6 +193,53 @@ def test_samples(
     network: IntegerNetwork, part: DataPart, samples: int
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Test samples, int64 (N, *input shape, T), and their labels, int64 (N,)."""
+    return _source(network, part).test_arrays(samples)
+
+
+class LabelledBatches:
+    """Test samples in batches, each made when it is asked for; the labels of those that were are kept.
+
+    Args:
+        source: of the samples, as the network takes them.
+        samples: the first so many, or as many as there are.
+    """
+
+    def __init__(self, source: SampleData, samples: int) -> None:
+        self.source, self.samples = source, source.test_count(samples)
+        self.labels: list[np.ndarray[Any, Any]] = []
+
+    def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
+        for x, labels in self.source.test_batches(self.samples):
+            self.labels.append(labels)
+            yield x
+
+
+def to_run(
+    network: IntegerNetwork, part: DataPart | None, array: Path | None, samples: int, at_once: bool
+) -> tuple[Any, int, Callable[[], Any]]:
+    """Samples as `simulate` takes them, their number, and a function that gives their labels after the run.
+
+    Args:
+        network: the network.
+        part: of a configuration, the data set; None for the file of an array.
+        array: that file.
+        samples: of the data set, the first so many.
+        at_once: give test samples as one array, for workers, and not in batches.
+    """
+    import numpy as np
+
+    if part is None:
+        stored = stored_array(array or Path())
+        return stored, stored.shape[0], lambda: None
+    if at_once:
+        x, labels = test_samples(network, part, samples)
+        return x, len(x), lambda: labels
+    batches = LabelledBatches(_source(network, part), samples)
+    return batches, batches.samples, lambda: np.concatenate(batches.labels)
+
+
+def _source(network: IntegerNetwork, part: DataPart) -> SampleData:
+    """The data set, if its samples have the shape of the network's input."""
     from lava_qsnn.train.data import make
 
     source = make(part)
@@ -181,7 +249,34 @@ def test_samples(
             f"{shape_text(source.properties.input_shape)}",
             remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
-    return source.test_arrays(samples)
+    return source
+
+
+class Classes:
+    """The classes that answers tell: of the neuron with the largest sum over time.
+
+    Args:
+        answers: (n, *output shape, T), parts of them, gone through once.
+
+    Attributes:
+        predicted: int64 (N,).
+        count: of the neurons.
+    """
+
+    def __init__(self, answers: Iterable[np.ndarray[Any, Any]]) -> None:
+        import numpy as np
+
+        sums = (part.reshape(len(part), -1, part.shape[-1]).sum(-1) for part in answers)
+        told = [(each.argmax(1), each.shape[1]) for each in sums]
+        self.predicted = np.concatenate([classes for classes, _ in told])
+        self.count = told[0][1]
+
+
+def in_parts(stored: Any, size: int = 1000) -> Iterator[np.ndarray[Any, Any]]:
+    """A stored array in parts of so many samples."""
+    import numpy as np
+
+    return (np.asarray(stored[start : start + size]) for start in range(0, stored.shape[0], size))
 
 
 def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:

@@ -16,7 +16,7 @@ from lava_qsnn.errors import ConfigurationError
 
 NETWORKS = completion.files(".net", ".h5", ".hdf5")
 CHECKPOINTS = completion.files(".ckpt")
-ARRAYS = completion.files(".npy", ".npz")
+ARRAYS = completion.files(".npy", ".npz", ".h5", ".hdf5")
 PICTURE_FILES = completion.files(".png", ".svg", ".pdf")
 PAGES = completion.files(".html")
 YAML_FILES = completion.files(".yaml", ".yml")
@@ -75,6 +75,12 @@ PageBackends = Annotated[
     ),
 ]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", help="Of the backend fast, at most; by default OMP_NUM_THREADS, or all cores, where that pays."
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Processes that compute parts of the samples beside each other."),
@@ -87,7 +93,7 @@ Array = Annotated[
     Path | None,
     typer.Option(
         "--input",
-        help="An .npy file of integers (N, *input shape, T) instead of a data set.",
+        help="Integers (N, *input shape, T) instead of a data set: .npy, .npz, or FILE.h5[:NAME].",
         autocompletion=ARRAYS,
     ),
 ]

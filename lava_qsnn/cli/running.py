@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,12 +11,14 @@ import typer
 
 from lava_qsnn.cli import completion
 from lava_qsnn.cli.inputs import (
+    Classes,
     chosen_changes,
     chosen_workers,
     fitting_data,
+    in_parts,
     known_data,
-    read_array,
     test_samples,
+    to_run,
 )
 from lava_qsnn.cli.options import (
     ARRAYS,
@@ -30,6 +31,7 @@ from lava_qsnn.cli.options import (
     ItsCheckpoint,
     NetworkFile,
     Samples,
+    Threads,
     TimeLimit,
     WorkerOptions,
 )
@@ -67,10 +69,11 @@ def run(
     output: Answers = None,
     picture: Picture = None,
     time_limit: TimeLimit = None,
+    threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run test samples, or an array of your own, through a network on one backend."""
+    """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
     import netx_export
 
     if picture is not None:
@@ -78,56 +81,64 @@ def run(
         writable(picture, PICTURES)
     if output is not None:
         writable(output, (".npy",))
-    network = netx_export.load(file)
-    labels, part = None, None
-    if array is not None:
-        x = read_array(array)
-    else:
+    network, part = netx_export.load(file), None
+    if array is None:
         part = fitting_data(network, known_data(network, file, of.data), chosen_changes(of))
-        x, labels = test_samples(network, part, samples)
-    is_spread = resume or who.are_given
-    with progress_bar(f"{backend}, {len(x)} samples", len(x)) as progress, chosen_workers(who) as where:
-        told = {"time_limit": time_limit, "progress": progress, "resume": resume, **where}
-        answers = netx_export.simulate(network, x, backend, out=output if is_spread else None, **told)
-    if output is not None and not is_spread:
-        import numpy as np
-
-        np.save(output, answers)
+    x, total, labels = to_run(network, part, array, samples, resume or who.are_given)
+    with progress_bar(f"{backend}, {total} samples", total) as progress, chosen_workers(who) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
+        answers: Any = netx_export.simulate(network, x, backend, out=output, **told)
+        found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
+    facts = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": total}
+    answered = _answered(network, found, labels())
     if picture is not None:
-        label = None if labels is None else int(labels[0])
-        netx_export.plot_sample(network, x[0], picture, backend=backend, label=label, title=file.name)
-    facts = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": len(x)}
-    answered = _answered(network, answers, labels)
+        first = x[:1] if part is None else test_samples(network, part, 1)[0]
+        _draw(network, first, answered, picture, backend, file.name)
+    told = {**facts, **{name: answered[name] for name in ANSWERED}, "output": output, "picture": picture}
     if as_json:
-        print_json({**facts, **answered, "output": output, "picture": picture})
+        print_json(told)
     else:
-        show_run({**facts, **answered}, answers, output, picture)
+        show_run(told, None if output is None else answers.shape)
 
 
-def _answered(
-    network: IntegerNetwork, answers: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None
-) -> dict[str, Any]:
-    """The class of each sample by number and name, and how many are right, if that is known."""
+#: What is told of answers.
+ANSWERED = ("accuracy", "predicted", "classes")
+
+
+def _answered(network: IntegerNetwork, found: Classes, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
+    """The class of each sample by number and name, how many are right, if that is known, and the first label."""
     import netx_export
 
-    predicted = answers.reshape(len(answers), -1, answers.shape[-1]).sum(-1).argmax(1)
-    names = netx_export.class_names(network, math.prod(answers.shape[1:-1]))
+    names = netx_export.class_names(network, found.count)
     return {
-        "accuracy": None if labels is None else float((predicted == labels).mean()),
-        "predicted": [int(number) for number in predicted],
-        "classes": [names[number] for number in predicted],
+        "accuracy": None if labels is None else float((found.predicted == labels).mean()),
+        "predicted": [int(number) for number in found.predicted],
+        "classes": [names[number] for number in found.predicted],
+        "label": None if labels is None else int(labels[0]),
     }
 
 
-def show_run(told: dict[str, Any], answers: np.ndarray[Any, Any], output: Path | None, picture: Path | None) -> None:
+def _draw(
+    network: IntegerNetwork, first: Any, answered: dict[str, Any], picture: Path, backend: str, title: str
+) -> None:
+    """Draw the first sample, with its true class if that is known."""
+    import numpy as np
+
+    import netx_export
+
+    sample = np.asarray(first)[0]
+    netx_export.plot_sample(network, sample, picture, backend=backend, label=answered["label"], title=title)
+
+
+def show_run(told: dict[str, Any], shape: tuple[int, ...] | None) -> None:
     """Print what was written, and the accuracy or the classes."""
-    if output is not None:
-        say(f"wrote {answers.shape} integers to {output}")
-    if picture is not None:
-        say(f"drew the first sample to {picture}")
+    if shape is not None:
+        say(f"wrote {shape} integers to {told['output']}")
+    if told["picture"] is not None:
+        say(f"drew the first sample to {told['picture']}")
     if told["accuracy"] is not None:
         say(f"accuracy {told['accuracy']:.2%} on {told['samples']} samples of {told['data']}")
-    elif output is None:
+    elif shape is None:
         say("classes " + " ".join(told["classes"]))
 
 
@@ -152,20 +163,20 @@ def verify(
 
         net = restore(checkpoint).network
     part = fitting_data(network, known_data(network, file, of.data, checkpoint), chosen_changes(of))
-    x, _ = test_samples(network, part, samples)
-    with progress_bar("verify", len(x)) as progress, chosen_workers(who) as where:
+    x, total, _ = to_run(network, part, None, samples, who.are_given or record is not None)
+    with progress_bar("verify", total) as progress, chosen_workers(who) as where:
         report = netx_export.verify(
             network,
             x,
             backend,
             net,
-            lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples"),
+            lambda name, fraction: progress(fraction, f"{name}, {total} samples"),
             record=record,
             resume=resume,
             **where,
         )
     if as_json:
-        print_json(report, samples=len(x), data=part.name)
+        print_json(report, samples=total, data=part.name)
     else:
         show(report_table(report))
     for name in report.silent:
