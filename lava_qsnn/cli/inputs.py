@@ -73,8 +73,10 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
 
 
 def stored_array(path: Path) -> Any:
-    """The array of an .npy file, as a memory map, the one of an .npz file, or of several that named x; or a data set of
-    an HDF5 file: its only one, or FILE.h5:NAME.
+    """The array of a file, without reading all of it if that can be.
+
+    Of an .npy file it is a memory map; of an .npz file its only array, or that named x; of an HDF5 file its only data
+    set, or that of FILE.h5:NAME.
 
     Raises:
         InputError: the file holds no array of numbers, or several and none is named.

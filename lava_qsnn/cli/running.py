@@ -86,8 +86,8 @@ def run(
         part = fitting_data(network, known_data(network, file, of.data), chosen_changes(of))
     x, total, labels = to_run(network, part, array, samples, resume or who.are_given)
     with progress_bar(f"{backend}, {total} samples", total) as progress, chosen_workers(who) as where:
-        told = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
-        answers: Any = netx_export.simulate(network, x, backend, out=output, **told)
+        options = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
+        answers: Any = netx_export.simulate(network, x, backend, out=output, **options)
         found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
     facts = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": total}
     answered = _answered(network, found, labels())
