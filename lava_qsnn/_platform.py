@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
@@ -22,7 +22,8 @@ def require_lava() -> None:
     if sys.version_info[:2] != (3, 10):
         raise ConfigurationError(
             f"Lava runs on Python 3.10 only, and this is {sys.version_info[0]}.{sys.version_info[1]}",
-            remedy="use the backend 'reference' here, or an environment with Python 3.10 (`make setup`)",
+            remedy="use the backend 'fast' or 'reference' here, or an environment of Python 3.10 with the extra "
+            "lava-qsnn[lava]",
         )
     if (found := _installed("lava-nc")) != LAVA_VERSION:
         raise ConfigurationError(
@@ -40,6 +41,10 @@ def require_netx() -> None:
 def _installed(package: str) -> str:
     """The version of a package; MissingPackageError if it is not installed."""
     with extra("lava"):
+        if find_spec("lava") is None:
+            raise ModuleNotFoundError(name=package)
+        from importlib.metadata import PackageNotFoundError, version  # takes as long to import as all of this
+
         try:
             return version(package)
         except PackageNotFoundError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, ClassVar
 
 #: Characters of the longest part of an error's text; whatever a file holds, its error can be read.
 LONGEST_PART = 1500
@@ -16,6 +18,13 @@ def printable(text: str) -> str:
     """
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _cut(text))
     return _cut(shown)
+
+
+def choices(given: object, names: Iterable[str]) -> str:
+    """The remedy for a name that there is not: the one that was meant, if one is spelt like it, or else all."""
+    known = list(names)
+    near = get_close_matches(str(given), known, n=1)
+    return f"did you mean '{near[0]}'? There are {', '.join(known)}" if near else f"choose one of {', '.join(known)}"
 
 
 def _cut(text: str) -> str:
@@ -78,14 +87,34 @@ class InputError(QsnnError, ValueError):
     """Input data have the wrong shape, dtype or range."""
 
 
+class OutputError(QsnnError, OSError):
+    """Answers cannot be written to where they are wanted: there is no such place, no leave, or no room left."""
+
+
 class FileFormatError(QsnnError, ValueError):
     """A file is damaged, of another version, or not what it claims to be."""
+
+
+class DivergenceError(QsnnError, RuntimeError):
+    """A training diverged: its loss or its weights have no finite value, or a layer fires never or always."""
 
 
 class RunError(QsnnError, RuntimeError):
     """A Lava run failed; the text carries the traceback of the process that failed, line by line."""
 
     one_line = False
+
+
+class LostSamplesError(RunError):
+    """Samples that workers could not compute, tried twice; the answers of all others are kept.
+
+    Attributes:
+        samples: the ranges (start, stop) of their numbers, from 0.
+        found: what was computed of the others: a masked array of answers, a report, or None if a file keeps them.
+    """
+
+    samples: tuple[tuple[int, int], ...] = ()
+    found: Any = None
 
 
 class TimeLimitError(RunError, TimeoutError):

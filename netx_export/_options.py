@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer import LARGEST_COUNT, IntegerNetwork, whole
@@ -22,6 +22,7 @@ class Options:
         progress: called now and then with the fraction done, 0 to 1; or None.
         grain: what a message between layers is about: "sample", all its time steps, or "step", one of them.
         batch: samples per message; None for a good number.
+        threads: of `fast`, at most; None for as many as pay.
     """
 
     every_layer: bool = False
@@ -29,16 +30,26 @@ class Options:
     progress: Callable[[float], None] | None = None
     grain: str = "sample"
     batch: int | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.grain not in GRAINS:
             raise ConfigurationError(f"there is no grain {self.grain!r}", remedy=f"choose one of {', '.join(GRAINS)}")
         if self.batch is not None:
             whole(self.batch, "batch", 1, LARGEST_COUNT, ConfigurationError)
+        if self.threads is not None:
+            whole(self.threads, "threads", 1, LARGEST_COUNT, ConfigurationError)
 
     def chosen(self, network: IntegerNetwork) -> list[str]:
         """The names of the layers whose outputs are wanted."""
         return list(network) if self.every_layer else [network.output.name]
+
+    def of_part(self, start: int, stop: int, samples: int | None) -> Options:
+        """The same for samples start to stop - 1 of so many, or of nobody knows how many, with progress of them all."""
+        told = self.progress
+        if told is None or samples is None:
+            return replace(self, progress=None)
+        return replace(self, progress=lambda fraction: told((start + fraction * (stop - start)) / samples))
 
     def limit(self, network: IntegerNetwork, steps: int) -> float:
         """The time limit in seconds: given, or a minute and 50 ms per step and layer."""

@@ -33,6 +33,8 @@ ABSENT = (
     "scipy",
     "threadpoolctl",
     "tonic",
+    "dask",
+    "distributed",
 )
 
 #: The beginning of a program in an environment that lacks some packages.
@@ -73,6 +75,12 @@ MORE = {
     "netx_export.plot_sample(network, x[0])": "plot",
     "verb('bench', 'lava')": "plot",
     "verb('run', file, '--input', array, '--picture', 'sample.png')": "plot",
+}
+
+#: With workers on other machines.
+MORE |= {
+    "netx_export.simulate(network, x, 'fast', client=object())": "cluster",
+    "verb('run', file, '--input', array, '--cluster', 'tcp://127.0.0.1:9')": "cluster",
 }
 
 ON_LAVA = {
@@ -271,13 +279,12 @@ def test_a_module_of_ours_that_is_missing_is_no_matter_of_installing() -> None:
 
 @pytest.mark.lava
 def test_lava_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lava_qsnn import _platform
     from lava_qsnn.guard import _lava
 
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(_platform, "version", absent)
+    monkeypatch.setattr("importlib.metadata.version", absent)
     with pytest.raises(MissingPackageError, match=r"'lava-nc' is not installed.*lava-qsnn\[lava\]"):
         _lava.require_lava()
 

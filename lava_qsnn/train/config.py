@@ -18,11 +18,24 @@ import yaml
 
 from lava_qsnn import parameters
 from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, choices
+from lava_qsnn.train.layers import read_layers
 
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
 
+#: The names of data sets, for whoever asks without torch: the rows of lava_qsnn.train.data.DATA.
+DATA_SETS = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "nmnist",
+    "dvs_gesture",
+    "cifar10_dvs",
+    "spoken_digits",
+    "shd",
+)
 
 Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
 
@@ -59,11 +72,15 @@ class Data(Checked):
         cache: folder of converted events and sounds; by default lava-qsnn in $XDG_CACHE_HOME or ~/.cache.
         timesteps: T; an image is repeated at each of them, a recording is cut into so many.
         input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
-        size: of event cameras, pixels along a side after downsampling; of shd, channels; by default each set's own.
+        size: of event cameras, pixels along a side after downsampling; of shd, channels; of imagenet, pixels along a
+            side; by default each set's own.
         encoding: of spoken digits as spikes: "levels" in every frame, or only their "crossings".
         augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
+        cutout: side of a square of grey that covers a part of each augmented image of cifar10; 0 for none.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
+        loaders: processes that read and decode beside each training process; of imagenet, which is read as it is
+            trained.
         validation: fraction of the training samples held out to choose the best epoch.
         split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
     """
@@ -79,8 +96,10 @@ class Data(Checked):
     size: int | None = bounded(None, 1, 1024)
     encoding: Literal["levels", "crossings"] = "levels"
     augment: bool = False
+    cutout: int = bounded(0, 0, 32)
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
+    loaders: int = bounded(0, 0, 256)
     validation: float = bounded(0.1, 0.001, 0.5)
     split_seed: int = bounded(0, 0, 2**32 - 1)
 
@@ -93,8 +112,10 @@ class Model(Checked):
         name: a key of lava_qsnn.train.models.MODELS.
         target: whose limits the network has to keep, see lava_qsnn.train.target: of "lava"; of "netx", which are those
             and more; or of "any", which are those of whatever can be deployed.
+        layers: of the model "layers", one text each; see lava_qsnn.train.layers. The output layer follows by itself.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
+        stem: how many times smaller its first convolution, and a pooling behind it, make images; of resnet.
         hidden: widths of the dense spiking layers.
         weight_bits: of all weights but the output's.
         first_bits: of the first layer's weights, if they are to differ.
@@ -108,8 +129,10 @@ class Model(Checked):
 
     name: str = "mlp"
     target: Literal["any", "lava", "netx"] = "any"
+    layers: tuple[str, ...] = field(default=(), metadata={"reader": read_layers})
     channels: tuple[int, ...] = bounded((), 1, 2**12)
     blocks: tuple[int, ...] = bounded((), 1, 2**8)
+    stem: Literal[1, 2, 4] = 1
     hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
     first_bits: Literal[1, 2, 4, 8] | None = None
@@ -121,10 +144,13 @@ class Model(Checked):
 
 @dataclass(frozen=True)
 class Optimizer(Checked):
-    """AdamW with a linear warm-up and a cosine to zero, per step.
+    """AdamW or Muon with a linear warm-up and a cosine to zero, per step.
 
     Args:
-        learning_rate: the highest.
+        name: "adamw"; or "muon", which gives the weights between the first and the last layer orthogonal updates, see
+            lava_qsnn.train.optimizers, and leaves the others to AdamW.
+        learning_rate: the highest, of AdamW.
+        muon_learning_rate: the highest, of Muon.
         weight_decay: decoupled, per unit of learning rate.
         warmup: fraction of the steps before the highest learning rate is reached.
         label_smoothing: share of the target that is spread over all classes, in training only.
@@ -134,7 +160,9 @@ class Optimizer(Checked):
 
     key: ClassVar[str] = "optimizer"
 
+    name: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = bounded(5e-3, 1e-8, 10.0)
+    muon_learning_rate: float = bounded(0.02, 1e-8, 10.0)
     weight_decay: float = bounded(0.0, 0.0, 10.0)
     warmup: float = bounded(0.1, 0.0, 0.9)
     label_smoothing: float = bounded(0.1, 0.0, 0.9)
@@ -144,12 +172,20 @@ class Optimizer(Checked):
 
 @dataclass(frozen=True)
 class Trainer(Checked):
-    """Arguments of lightning.Trainer: those below by name, any other in `options`.
+    """Arguments of lightning.Trainer, those below by name, any other in `options`; and when a training has diverged.
 
     Args:
         max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
-            `strategy: ddp` starts the running script (or command) once per device.
-        options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
+            `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
+        sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
+            large a batch would; without, each has its own, and those of the first are deployed.
+        diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
+            after which the best checkpoint before is measured as that of a whole training.
+        dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
+        logger: a second log, beside the CSV file: a class of lightning.pytorch.loggers by name or path, such as
+            TensorBoardLogger or WandbLogger; its package has to be installed.
+        logger_options: arguments of that class; its folder is that of the training where it takes a `save_dir`.
+        options: further arguments, such as {gradient_clip_val: 1.0}.
     """
 
     key: ClassVar[str] = "trainer"
@@ -160,6 +196,11 @@ class Trainer(Checked):
     num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
+    sync_batchnorm: bool = True
+    diverged: Literal["error", "stop"] = "error"
+    dead_epochs: int = bounded(3, 1, 10**6)
+    logger: str | None = None
+    logger_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -214,6 +255,11 @@ def to_dict(config: Config) -> dict[str, Any]:
 def to_yaml(config: Config) -> str:
     """A configuration as the text of a YAML file that `load_config` reads."""
     return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False)
+
+
+def keys(config: Config) -> list[str]:
+    """All dotted keys of a configuration."""
+    return _keys(to_dict(config))
 
 
 def override(config: Config, values: Mapping[str, Any]) -> Config:
@@ -322,7 +368,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"give the path of a YAML file, or one of {', '.join(shipped())}",
+            remedy=f"{choices(name, shipped())}, or give the path of a YAML file",
         ) from None
 
 

@@ -15,6 +15,7 @@ from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Model
 from lava_qsnn.train.data import Properties
+from lava_qsnn.train.layers import parse_layer
 
 with extra("train"):
     from torch import nn
@@ -37,6 +38,8 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
         raise ConfigurationError(
             f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
         )
+    if model.layers and model.name != "layers":
+        raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
 
@@ -62,11 +65,19 @@ def float_baseline(net: nn.Sequential) -> nn.Sequential:
     return baseline
 
 
-def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
-    """The blocks that spike, by the names that their layers have when deployed: dense1, conv2, .."""
+def layer_blocks(net: nn.Module) -> dict[str, nn.Module]:
+    """The blocks that become layers, by the names that these have when deployed: dense1, conv2, .., output."""
     layers = [block for block in net.modules() if isinstance(block, Synaptic) and block.neuron is not None]
-    names = {f"{type(block).__name__.lower()}{number}": block for number, block in enumerate(layers, start=1)}
-    return {name: block for name, block in names.items() if not isinstance(block, memory_free.Output)}
+    return {_name(block, number): block for number, block in enumerate(layers, start=1)}
+
+
+def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
+    """Those of the layer_blocks that spike."""
+    return {name: block for name, block in layer_blocks(net).items() if not isinstance(block, memory_free.Output)}
+
+
+def _name(block: nn.Module, number: int) -> str:
+    return "output" if isinstance(block, memory_free.Output) else f"{type(block).__name__.lower()}{number}"
 
 
 class _Parts:
@@ -78,10 +89,10 @@ class _Parts:
         self.neuron = model.neuron
         self._first = True
 
-    def conv(self, source: int, target: int, stride: int = 1) -> nn.Module:
-        """3 x 3, padded so that stride 1 keeps the size."""
+    def conv(self, source: int, target: int, stride: int = 1, kernel: int = 3) -> nn.Module:
+        """Padded so that stride 1 keeps the size."""
         block: nn.Module = self.family.Conv(
-            self.neuron, source, target, 3, stride=stride, padding=1, **self._options(self._bits())
+            self.neuron, source, target, kernel, stride=stride, padding=kernel // 2, **self._options(self._bits())
         )
         return block
 
@@ -98,9 +109,19 @@ class _Parts:
         """The hidden dense layers and the output."""
         layers: list[nn.Module] = []
         for width in self.model.hidden:
-            layers.append(self.family.Dense(self.neuron, size, width, **self._options(self._bits())))
+            layers.append(self.hidden(size, width))
             size = width
-        return [*layers, self.family.Output(size, classes, weight_bits=self.model.output_bits)]
+        return [*layers, self.output(size, classes)]
+
+    def hidden(self, size: int, width: int) -> nn.Module:
+        """A dense layer that spikes."""
+        block: nn.Module = self.family.Dense(self.neuron, size, width, **self._options(self._bits()))
+        return block
+
+    def output(self, size: int, classes: int) -> nn.Module:
+        """The layer that does not spike."""
+        block: nn.Module = self.family.Output(size, classes, weight_bits=self.model.output_bits)
+        return block
 
     def _bits(self) -> int:
         first, self._first = self._first, False
@@ -114,8 +135,7 @@ def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:
     """[Flatten,] Dense, .., Output."""
     if parts.model.channels:
         raise ConfigurationError("model.channels has no meaning for 'mlp'", remedy="use model.hidden")
-    flatten = [memory_free.Flatten()] if len(properties.input_shape) == 3 else []
-    return [*flatten, *parts.dense(math.prod(properties.input_shape), properties.classes)]
+    return [*_flatten(properties.input_shape), *parts.dense(math.prod(properties.input_shape), properties.classes)]
 
 
 def _cnn(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -141,10 +161,10 @@ def _convolutional(parts: _Parts, properties: Properties, convolutions: int) -> 
 
 
 def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
-    """Conv, (Residual, ..), .., Pool over what is left, Flatten, Dense, .., Output.
+    """Conv, [Pool of 2 x 2,] (Residual, ..), .., Pool over what is left, Flatten, Dense, .., Output.
 
-    Each stage but the first halves the size. Channels [128, 256, 512] with blocks [3, 3, 2] and hidden [256] make
-    ResNet-19, as the literature of spiking networks has it.
+    Each stage but the first halves the size; before them, the stem makes large images 2 or 4 times smaller. Channels
+    [128, 256, 512] with blocks [3, 3, 2] and hidden [256] make ResNet-19, as the literature of spiking networks has it.
     """
     model = parts.model
     channels, height, width = _image(model, properties)
@@ -153,8 +173,12 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
             f"model.blocks has {len(model.blocks)} entries, model.channels {len(model.channels)}",
             remedy="give the number of residual blocks for each stage",
         )
-    layers = [parts.conv(channels, model.channels[0])]
+    layers = [parts.conv(channels, model.channels[0], stride=min(2, model.stem))]
     channels = model.channels[0]
+    height, width = (math.ceil(side / min(2, model.stem)) for side in (height, width))
+    if model.stem == 4:
+        layers.append(memory_free.Pool(None, 2))
+        height, width = height // 2, width // 2
     for stage, (width_out, count) in enumerate(zip(model.channels, model.blocks)):
         for index in range(count):
             stride = 2 if stage and not index else 1
@@ -162,6 +186,28 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
             channels, height, width = width_out, math.ceil(height / stride), math.ceil(width / stride)
     pool = memory_free.Pool(None, (height, width))
     return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.classes)]
+
+
+def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """The layers of model.layers, a Flatten before the first dense one, then Output."""
+    model, shape = parts.model, properties.input_shape
+    if model.channels or not model.layers:
+        raise ConfigurationError("model.layers says what 'layers' consists of", remedy="list them, without channels")
+    result: list[nn.Module] = []
+    for text in map(parse_layer, model.layers):
+        after = text.output_shape(shape)
+        if text.kind == "pool":
+            result.append(memory_free.Pool(None, text.number))
+        elif text.kind == "conv":
+            result.append(parts.conv(shape[0], text.number, text.stride, text.kernel))
+        else:
+            result += [*_flatten(shape), parts.hidden(math.prod(shape), text.number)]
+        shape = after
+    return [*result, *_flatten(shape), parts.output(math.prod(shape), properties.classes)]
+
+
+def _flatten(shape: tuple[int, ...]) -> list[nn.Module]:
+    return [memory_free.Flatten()] if len(shape) == 3 else []
 
 
 def _image(model: Model, properties: Properties) -> tuple[int, int, int]:
@@ -183,4 +229,5 @@ MODELS: dict[str, Callable[[_Parts, Properties], list[nn.Module]]] = {
     "cnn": _cnn,
     "vgg": _vgg,
     "resnet": _resnet,
+    "layers": _layers,
 }

@@ -4,48 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.extras import extra
 from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from lava_qsnn.train import data
 from lava_qsnn.train.checkpoint import rebuild
 from lava_qsnn.train.config import Config, from_dict, to_dict
 from lava_qsnn.train.data import Batch
+from lava_qsnn.train.divergence import FiringRange
 from lava_qsnn.train.models import build, spiking_blocks
+from lava_qsnn.train.optimizers import make_optimizer
 
 with extra("train"):
     import torch
     import torch.nn.functional as F
     from lightning.pytorch import LightningModule
     from torch import Tensor
-
-SILENCE_REMEDY = "lower model.neuron.threshold, or let model.neuron.norm be batch"
-
-
-class Silence:
-    """Finds the layers that never fire in an epoch of training; each once."""
-
-    def __init__(self) -> None:
-        self._highest: dict[str, Tensor] = {}
-        self._told: set[str] = set()
-
-    def note(self, rates: Mapping[str, Tensor]) -> None:
-        """Take the firing rates of one batch, scalars by layer."""
-        for name, rate in rates.items():
-            rate = rate.detach()
-            self._highest[name] = torch.maximum(self._highest.get(name, rate), rate)
-
-    def found(self) -> list[str]:
-        """The layers whose rate was 0 in every batch since the last call, without those that were named before."""
-        silent = [name for name, rate in self._highest.items() if rate == 0 and name not in self._told]
-        self._told.update(silent)
-        self._highest.clear()
-        return silent
 
 
 class Classifier(LightningModule):
@@ -69,7 +46,7 @@ class Classifier(LightningModule):
         self.config = config if isinstance(config, Config) else from_dict(config)
         self.save_hyperparameters(to_dict(self.config), logger=False)
         self.network = build(self.config.model, data.make(self.config.data).properties)
-        self.silence = Silence()
+        self.firing = FiringRange()
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *_: Any, **__: Any) -> Classifier:
@@ -81,17 +58,27 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(x).sum(-1)
         return logits
 
+    def on_train_start(self) -> None:
+        """Go on at the same place of the schedule, should an epoch have another number of steps than before."""
+        schedule: Any = self.lr_schedulers()
+        steps = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        schedule.last_epoch = steps * self.current_epoch
+        groups = schedule.optimizer.param_groups
+        for group, highest, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas):
+            group["lr"] = highest * factor(schedule.last_epoch)
+
     def on_train_batch_start(self, *_: Any) -> None:
         """Anneal the gradient of regulated weights."""
         if self.config.model.weight_regulation:
-            anneal(self.network, min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+            schedule: Any = self.lr_schedulers()
+            anneal(self.network, min(1.0, schedule.last_epoch / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
         options = self.config.optimizer
         with firing_rates(spiking_blocks(self.network)) as rates:
             logits = self._measure("train", batch)
-        self.silence.note(rates)
+        self.firing.note(rates)
         loss = cross_entropy(logits, batch, options.label_smoothing)
         if options.spike_regulation == 0:
             return loss
@@ -109,16 +96,13 @@ class Classifier(LightningModule):
         self._measure("test", batch)
 
     def on_train_epoch_end(self) -> None:
-        """Log the learning rate that the epoch ended with, and warn of layers that never fired in it."""
-        for name in self.silence.found():
-            problem = f"layer '{name}': none of its neurons fired in a whole epoch. Remedy: {SILENCE_REMEDY}"
-            warnings.warn(QsnnWarning(problem), stacklevel=1)
+        """Log the learning rate that the epoch ended with."""
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its learning rate set anew at each step."""
+        """The configuration's optimizer, its learning rates set anew at each step."""
         options = self.config.optimizer
-        optimizer = torch.optim.AdamW(self.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+        optimizer = make_optimizer(self.network, options)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -135,8 +119,7 @@ class Classifier(LightningModule):
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         """Log means over the samples of an epoch and over all processes."""
         for name, value in values.items():
-            shown = name == "val_accuracy"  # one number leaves the progress bar its line
-            self.log(name, value, prog_bar=shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
+            self.log(name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
 
 
 def restore(path: str | os.PathLike[str]) -> Classifier:

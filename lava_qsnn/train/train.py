@@ -5,33 +5,36 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, DivergenceError, QsnnWarning
 from lava_qsnn.extras import extra, require
 from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
+from lava_qsnn.train._loggers import made_loggers
+from lava_qsnn.train._progress import EpochProgress
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
+from lava_qsnn.train.distributed import SharedNorms
+from lava_qsnn.train.divergence import DivergenceWatch
 from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.target import TargetWatch, check_before_training
 
 with extra("train"):
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Callback, Trainer, seed_everything
-    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-    from lightning.pytorch.loggers import CSVLogger
+    from lightning.pytorch.callbacks import ModelCheckpoint
 
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
     r".*does not have many workers which may be a bottleneck.*",  # data lie in memory
+    r"Your `IterableDataset` has `__len__` defined.*",  # streams know their share
     r".*exists and is not empty.*",  # resuming goes on in its folder
     r"The number of training batches .* is smaller than the logging interval",  # logs are per epoch
     r"The dirpath has changed from .*",  # resuming in another folder starts the search for the best anew
@@ -76,6 +79,7 @@ def train(
     resume: str | os.PathLike[str] | None = None,
     float_weights: bool = False,
     progress: bool = True,
+    log: TextIO | None = None,
 ) -> Result:
     """Train a network and measure it.
 
@@ -86,13 +90,17 @@ def train(
     Args:
         config: what to train; see lava_qsnn.train.config.
         folder: for checkpoints, logs and curves; refused if it holds another training, or one writes to it now.
-        resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
-            and where the data are may have changed.
+        resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`,
+            where the data are, and `data.batch_size` may have changed: with another number of devices, as many samples
+            in all keep the steps what they were.
         float_weights: train the baseline with real weights, as `model.float_weights: true`.
-        progress: show progress bars if the output is a terminal.
+        progress: show a bar on standard error if that is a terminal, and write a line for each epoch to `log` if that
+            is none, or there is no bar: losses, accuracy, samples per second.
+        log: a file for these lines; standard output by default.
 
     Raises:
         ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
+        DivergenceError: the training diverged; the text names layers, a remedy, and the best checkpoint before.
         FileNotFoundError, FileFormatError: `resume` is no checkpoint, or files of the data set are damaged.
     """
     require("train", "matplotlib")  # for the curves, at the end
@@ -101,7 +109,7 @@ def train(
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
     with _quiet():
-        trainer = _trainer(config, folder, progress)
+        trainer = _trainer(config, folder, EpochProgress(log) if progress else None)
         with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
             if trainer.is_global_zero:
                 _begin(config, folder, resume)
@@ -139,6 +147,9 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     start = time.perf_counter()
     try:
         trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
+    except DivergenceError as error:
+        _draw(trainer, config, folder)
+        _diverged(trainer, config, folder, error)
     except Exception:  # an interruption waits for no picture
         _draw(trainer, config, folder)
         raise
@@ -164,6 +175,17 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     )
 
 
+def _diverged(trainer: Trainer, config: Config, folder: Path, error: DivergenceError) -> None:
+    """Raise the error of a training that diverged, or warn of it; either names the best network so far, if any is."""
+    best = folder / "best.ckpt"
+    kept = f"the best network so far is kept in '{best}'" if best.exists() else "no epoch before was validated"
+    told = DivergenceError(f"{error.problem}; {kept}", layer=error.layer, remedy=error.remedy)
+    if config.trainer.diverged == "error" or not best.exists():
+        raise told from None
+    if trainer.is_global_zero:
+        warnings.warn(QsnnWarning(str(told)), stacklevel=1)
+
+
 def _draw(trainer: Trainer, config: Config, folder: Path) -> None:
     if trainer.is_global_zero and _logs(folder):
         title = f"{config.model.name} on {config.data.name}"
@@ -185,9 +207,8 @@ def _logs(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: int(path.parent.name.removeprefix("version_"))))
 
 
-def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
+def _trainer(config: Config, folder: Path, progress: EpochProgress | None) -> Trainer:
     part = config.trainer
-    shows = progress and sys.stdout.isatty()
     ours: dict[str, Any] = {
         "max_epochs": part.max_epochs,
         "accelerator": part.accelerator,
@@ -196,16 +217,17 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         "strategy": part.strategy,
         "precision": part.precision,
         "default_root_dir": folder,
-        # Every value that is logged is an epoch's, so that the file is up to date after each.
-        "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
-        "callbacks": _callbacks(folder, shows),
-        "plugins": [CheckedIO(folder)],
-        "enable_progress_bar": shows,
+        "logger": made_loggers(part, folder),
+        "callbacks": _callbacks(config, folder, progress),
+        "plugins": [CheckedIO(folder), *([SharedNorms()] if part.sync_batchnorm else [])],
+        "enable_progress_bar": progress is not None,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
     allowed = sorted(
-        inspect.signature(Trainer).parameters.keys() - ours.keys() - {"fast_dev_run", "enable_checkpointing"}
+        inspect.signature(Trainer).parameters.keys()
+        - ours.keys()
+        - {"fast_dev_run", "enable_checkpointing", "sync_batchnorm"}
     )
     for name in part.options:
         if name not in allowed:
@@ -219,18 +241,12 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         raise ConfigurationError(f"trainer: {error}") from None
 
 
-def _callbacks(folder: Path, shows: bool) -> list[Callback]:
+def _callbacks(config: Config, folder: Path, progress: EpochProgress | None) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
-
-
-class _ProgressBar(RichProgressBar):
-    """Lightning's, without the number of the log."""
-
-    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
-        return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
+    watches = [DivergenceWatch(config.trainer.dead_epochs), TargetWatch()]
+    return [*watches, best, last, *([] if progress is None else [progress])]
 
 
 def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:
@@ -254,7 +270,8 @@ def _fixed(config: Config) -> dict[str, Any]:
     """The settings that must not change on resuming, by dotted key."""
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
-    free = ("data.folder", "data.download", "data.cache", "model.target")
+    # The samples of a step are those of all processes together, whose number may change.
+    free = ("data.folder", "data.download", "data.cache", "data.batch_size", "data.loaders", "model.target")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 

@@ -18,12 +18,14 @@ from lava_qsnn import handover
 from lava_qsnn.errors import ConfigurationError, FileFormatError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, check_input
 from lava_qsnn.integer.stock import StockAnswer
+from lava_qsnn.outputs import writable
 from netx_export._activity import random_samples
 from netx_export._bundle._golden import golden
 from netx_export._bundle._pages import SIMULATE, readme
 from netx_export._bundle._plan import NEVER_ON_HARDWARE, Plan, as_netx_runs, plan
 from netx_export._bundle._zip import packed, packed_arrays
-from netx_export._chip import Layout, layout
+from netx_export._chip.assemble import layout
+from netx_export._chip.layout import Layout
 from netx_export._hdf5 import read_contents
 from netx_export._open import NetworkOrPath, opened
 from netx_export._read import stored_answer
@@ -132,9 +134,7 @@ def _free(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if os.path.lexists(target):
         raise ConfigurationError(f"'{target}' exists already", remedy="name another file, or remove it first")
-    if not target.parent.is_dir():
-        raise ConfigurationError(f"there is no folder '{target.parent}'", remedy="make it first, or name another")
-    return target
+    return writable(target)
 
 
 def _answer(network: IntegerNetwork, origin: str | os.PathLike[str] | None) -> StockAnswer | None:

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
-from netx_export._check import _activity, _call, _dynamics, _network, _netx, _original, _runs
+from netx_export._check import _activity, _call, _original, _runs
+from netx_export._check._numbers import OF_NUMBERS, look
 from netx_export._check._runs import Others, compare_runs
 from netx_export._check._subject import Check, Subject
-from netx_export._findings import Finding, exit_status, of_severity, ranked
+from netx_export._findings import Finding, exit_status, of_severity
 from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
+from netx_export._telling import Telling, about
+from netx_export._verdicts import check_html, check_lines
 from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
     from torch import nn
-
-#: Checks that look at the network alone, some of them at samples, too.
-OF_NUMBERS: tuple[Check, ...] = (*_network.CHECKS, *_dynamics.CHECKS, *_netx.CHECKS)
 
 #: Every check, by what it looks at: the network's numbers, the call of NetX, what was meant, samples, other engines.
 CHECKS: tuple[Check, ...] = (
@@ -67,6 +67,14 @@ class CheckReport:
         """The exit status of `lava-qsnn check`: 0 for nothing but notes, 3 for warnings, 4 for errors."""
         return exit_status(self.findings)
 
+    def __str__(self) -> str:
+        """The number of findings, and a line for each."""
+        return "\n".join(check_lines(self))
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table of findings, for notebooks."""
+        return check_html(self)
+
     def of(self, severity: str) -> tuple[Finding, ...]:
         """The findings of one severity: "error", "warning" or "note"."""
         return tuple(of_severity(self.findings, severity))
@@ -83,6 +91,7 @@ def check(
     compared: int | None = None,
     backends: Iterable[str] = ("fast", "netx"),
     file: str | os.PathLike[str] | None = None,
+    progress: Telling | None = None,
     **options: Any,
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
@@ -100,6 +109,7 @@ def check(
         compared: on how many samples backends are compared with the reference; on all by default.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
         file: the file that a network was read from, if NetX is to open that very one.
+        progress: called now and then with what is run, and the fraction of its samples done, 0 to 1.
         options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
@@ -116,7 +126,7 @@ def check(
     if x is None and samples:
         x = random_samples(network, samples)
     subject = Subject(network, call, original, x, random=random)
-    others = Others(tuple(backends), call, stock_file(network, file or given), original, net)
+    others = Others(tuple(backends), call, stock_file(network, file or given), original, net, progress)
     return examined(subject, others, compared)[0]
 
 
@@ -133,7 +143,7 @@ def examined(subject: Subject, others: Others, compared: int | None = None) -> t
     """
     if subject.x is not None:
         subject = _run(replace(subject, x=check_input(subject.network, subject.x)), others, compared)
-    findings, names = _look(CHECKS, subject)
+    findings, names = look(CHECKS, subject)
     samples = 0 if subject.x is None else len(subject.x)
     return CheckReport(findings, names, subject.comparison, samples, subject.random), subject
 
@@ -143,23 +153,13 @@ def stock_file(network: IntegerNetwork, file: NetworkOrPath | None) -> Path | No
     return Path(file) if is_stock(network) and file is not None and not isinstance(file, IntegerNetwork) else None
 
 
-def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
-    """The findings that a network's numbers give by themselves, without running it."""
-    return _look(OF_NUMBERS, Subject(network))[0]
-
-
-def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    applying = [each for each in checks if each.applies(subject)]
-    found = ranked(finding for each in applying for finding in each.findings(subject))
-    return found, tuple(each.name for each in applying)
-
-
 def _run(subject: Subject, others: Others, compared: int | None) -> Subject:
     """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
     first = subject.x[:compared]
-    expected = simulate_layers(subject.network, first, GROUND_TRUTH)
-    outputs = simulate_layers(subject.network, subject.x, "fast")
+    tell = others.progress
+    expected = simulate_layers(subject.network, first, GROUND_TRUTH, progress=about(tell, GROUND_TRUTH))
+    outputs = simulate_layers(subject.network, subject.x, "fast", progress=about(tell, "fast"))
     return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
 
 
