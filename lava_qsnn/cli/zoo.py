@@ -11,7 +11,7 @@ from rich.table import Table
 
 from lava_qsnn.cli.options import AsJson
 from lava_qsnn.cli.tables import shape_text
-from lava_qsnn.cli.terminal import AS_IT_IS, console
+from lava_qsnn.cli.terminal import AS_IT_IS, console, show
 
 if TYPE_CHECKING:
     from netx_export.zoo import Record
@@ -42,7 +42,7 @@ def zoo(
 
 def show_zoo(records: list[Record]) -> None:
     """Print the table of networks, and the commands that measured them."""
-    console.print(zoo_table(records))
+    show(zoo_table(records))
     console.print("measured by", *(f"  {each.measured.command}" for each in records), sep="\n", **AS_IT_IS)
 
 
