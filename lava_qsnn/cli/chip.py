@@ -12,8 +12,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from lava_qsnn.cli.inputs import chosen_changes
-from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder
+from lava_qsnn.cli.inputs import chosen_changes, chosen_workers
+from lava_qsnn.cli.options import Array, AsJson, ClusterAddress, Data, DataSettings, Download, Folder, Workers
 from lava_qsnn.cli.tables import COLORS, shape_text
 from lava_qsnn.cli.terminal import console
 from lava_qsnn.cli.tools import RandomInput, Samples, chosen_samples
@@ -66,6 +66,8 @@ def layout(
     sanafe: SanafeFolder = None,
     sanafe_neurons: SanafeNeurons = None,
     sanafe_results: SanafeResults = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
 ) -> None:
     """Show where a network lies on Loihi: cores, memories, design rules; with samples, what moves."""
     import netx_export
@@ -77,7 +79,8 @@ def layout(
     wanted = data is not None or array is not None or random
     x = _samples(file, data, array, random, chosen_changes(settings, folder, download), samples) if wanted else None
     usual = ("loihi2", "word") if sanafe is None and sanafe_results is None else ("loihi1", "delayed")
-    found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x)
+    with chosen_workers(workers, cluster) as where:
+        found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x, **where)
     times = None if sanafe_results is None else netx_export.read_sanafe(sanafe_results)
     if sanafe is not None:
         netx_export.write_sanafe(found, sanafe, x, sanafe_neurons)
