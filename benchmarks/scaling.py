@@ -98,7 +98,7 @@ def cluster_costs(repeats: int) -> dict[str, float]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         task = statistics.median(task_seconds(nothing, [b""] * 300, client) for _ in range(repeats))
