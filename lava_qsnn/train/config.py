@@ -18,12 +18,24 @@ import yaml
 
 from lava_qsnn import parameters
 from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, choices
 from lava_qsnn.train.layers import read_layers
 
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
 
+#: The names of data sets, for whoever asks without torch: the rows of lava_qsnn.train.data.DATA.
+DATA_SETS = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "nmnist",
+    "dvs_gesture",
+    "cifar10_dvs",
+    "spoken_digits",
+    "shd",
+)
 
 Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
 
@@ -60,12 +72,15 @@ class Data(Checked):
         cache: folder of converted events and sounds; by default lava-qsnn in $XDG_CACHE_HOME or ~/.cache.
         timesteps: T; an image is repeated at each of them, a recording is cut into so many.
         input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
-        size: of event cameras, pixels along a side after downsampling; of shd, channels; by default each set's own.
+        size: of event cameras, pixels along a side after downsampling; of shd, channels; of imagenet, pixels along a
+            side; by default each set's own.
         encoding: of spoken digits as spikes: "levels" in every frame, or only their "crossings".
         augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
         cutout: side of a square of grey that covers a part of each augmented image of cifar10; 0 for none.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
+        loaders: processes that read and decode beside each training process; of imagenet, which is read as it is
+            trained.
         validation: fraction of the training samples held out to choose the best epoch.
         split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
     """
@@ -84,6 +99,7 @@ class Data(Checked):
     cutout: int = bounded(0, 0, 32)
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
+    loaders: int = bounded(0, 0, 256)
     validation: float = bounded(0.1, 0.001, 0.5)
     split_seed: int = bounded(0, 0, 2**32 - 1)
 
@@ -99,6 +115,7 @@ class Model(Checked):
         layers: of the model "layers", one text each; see lava_qsnn.train.layers. The output layer follows by itself.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
+        stem: how many times smaller its first convolution, and a pooling behind it, make images; of resnet.
         hidden: widths of the dense spiking layers.
         weight_bits: of all weights but the output's.
         first_bits: of the first layer's weights, if they are to differ.
@@ -115,6 +132,7 @@ class Model(Checked):
     layers: tuple[str, ...] = field(default=(), metadata={"reader": read_layers})
     channels: tuple[int, ...] = bounded((), 1, 2**12)
     blocks: tuple[int, ...] = bounded((), 1, 2**8)
+    stem: Literal[1, 2, 4] = 1
     hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
     first_bits: Literal[1, 2, 4, 8] | None = None
@@ -158,11 +176,16 @@ class Trainer(Checked):
 
     Args:
         max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
-            `strategy: ddp` starts the running script (or command) once per device.
+            `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
+        sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
+            large a batch would; without, each has its own, and those of the first are deployed.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
-        options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
+        logger: a second log, beside the CSV file: a class of lightning.pytorch.loggers by name or path, such as
+            TensorBoardLogger or WandbLogger; its package has to be installed.
+        logger_options: arguments of that class; its folder is that of the training where it takes a `save_dir`.
+        options: further arguments, such as {gradient_clip_val: 1.0}.
     """
 
     key: ClassVar[str] = "trainer"
@@ -173,8 +196,11 @@ class Trainer(Checked):
     num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
+    sync_batchnorm: bool = True
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
+    logger: str | None = None
+    logger_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -229,6 +255,11 @@ def to_dict(config: Config) -> dict[str, Any]:
 def to_yaml(config: Config) -> str:
     """A configuration as the text of a YAML file that `load_config` reads."""
     return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False)
+
+
+def keys(config: Config) -> list[str]:
+    """All dotted keys of a configuration."""
+    return _keys(to_dict(config))
 
 
 def override(config: Config, values: Mapping[str, Any]) -> Config:
@@ -337,7 +368,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"give the path of a YAML file, or one of {', '.join(shipped())}",
+            remedy=f"{choices(name, shipped())}, or give the path of a YAML file",
         ) from None
 
 

@@ -58,10 +58,20 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(x).sum(-1)
         return logits
 
+    def on_train_start(self) -> None:
+        """Go on at the same place of the schedule, should an epoch have another number of steps than before."""
+        schedule: Any = self.lr_schedulers()
+        steps = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        schedule.last_epoch = steps * self.current_epoch
+        groups = schedule.optimizer.param_groups
+        for group, highest, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas):
+            group["lr"] = highest * factor(schedule.last_epoch)
+
     def on_train_batch_start(self, *_: Any) -> None:
         """Anneal the gradient of regulated weights."""
         if self.config.model.weight_regulation:
-            anneal(self.network, min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+            schedule: Any = self.lr_schedulers()
+            anneal(self.network, min(1.0, schedule.last_epoch / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
@@ -109,8 +119,7 @@ class Classifier(LightningModule):
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         """Log means over the samples of an epoch and over all processes."""
         for name, value in values.items():
-            shown = name == "val_accuracy"  # one number leaves the progress bar its line
-            self.log(name, value, prog_bar=shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
+            self.log(name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
 
 
 def restore(path: str | os.PathLike[str]) -> Classifier:

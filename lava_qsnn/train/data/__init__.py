@@ -17,6 +17,7 @@ with extra("train"):
     from lava_qsnn.train.data._base import Arrays, Batch, ImageSet, Properties, SampleData
     from lava_qsnn.train.data._events import CIFAR10DVS, NMNIST, SHD, DVSGesture
     from lava_qsnn.train.data._images import CIFAR10, MNIST, Digits, FashionMNIST
+    from lava_qsnn.train.data._streamed import ImageNet
 
 __all__ = ["DATA", "Arrays", "Batch", "ImageSet", "Properties", "SampleData", "make"]
 
@@ -31,6 +32,7 @@ DATA: dict[str, type[SampleData]] = {
     "cifar10_dvs": CIFAR10DVS,
     "spoken_digits": SpokenDigits,
     "shd": SHD,
+    "imagenet": ImageNet,
 }
 
 
