@@ -35,6 +35,7 @@ DATA_SETS = (
     "cifar10_dvs",
     "spoken_digits",
     "shd",
+    "imagenet",
 )
 
 Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
