@@ -12,13 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from lava_qsnn.cli import completion
-<<<<<<< HEAD
-from lava_qsnn.cli.inputs import chosen_samples
-from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples, located
-=======
 from lava_qsnn.cli.inputs import chosen_samples, chosen_workers
-from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples, WorkerOptions
->>>>>>> main
+from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples, WorkerOptions, located
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import COLORS, shape_text
 from lava_qsnn.cli.terminal import say, show
