@@ -22,6 +22,7 @@ from netx_export._inspect import Inspection, inspect
 from netx_export._open import opened
 from netx_export._plain import to_json
 from netx_export._plots import plot_sample
+from netx_export._predictions import predictions, tells_numbers
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, Backend, simulate, simulate_layers
 from netx_export._stock import StockUse, stock_agreement, stock_answer, stock_use
@@ -136,6 +137,7 @@ __all__ = [
     "opened",
     "plot_layout",
     "plot_sample",
+    "predictions",
     "random_samples",
     "read_basis",
     "read_nir",
@@ -150,6 +152,7 @@ __all__ = [
     "stock_call",
     "stock_use",
     "taps_text",
+    "tells_numbers",
     "to_json",
     "to_nir",
     "verify",

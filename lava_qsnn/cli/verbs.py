@@ -20,11 +20,13 @@ from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
     chosen_changes,
-    class_names,
     fitting_data,
     known_data,
+    named_data,
     read_array,
+    score,
     test_samples,
+    told,
     validation_samples,
 )
 from lava_qsnn.cli.options import (
@@ -128,7 +130,7 @@ def demo(
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="A shipped configuration (digits, mnist, ..) or a YAML file.")],
-    data: Annotated[str | None, typer.Option("--data", help="Data set in place of the configuration's.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Data set, .npz file, folder or module:name.")] = None,
     folder: Folder = None,
     download: Download = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Number of epochs.")] = None,
@@ -146,7 +148,8 @@ def train(
     """Train a network; write checkpoints, a CSV log and learning curves."""
     from lava_qsnn.train.config import load_config, override
 
-    options = {"data.name": data, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
+    named = {f"data.{key}": value for key, value in named_data(data).items()} if data is not None else {}
+    options = {**named, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
     chosen = override(load_config(config), chosen_changes(settings, folder, download, options))
 
     from lava_qsnn.train.train import (
@@ -170,24 +173,24 @@ def export(
 ) -> None:
     """Fold a trained checkpoint into integers, prove it against torch, and write a NetX file."""
     import netx_export
+    from lava_qsnn.train.config import own_code_apart
     from lava_qsnn.train.data import make
     from lava_qsnn.train.module import restore
-    from lava_qsnn.train.provenance import metadata
 
     classifier = restore(checkpoint)
-    data = make(classifier.config.data)
-    given = data.properties
-    samples = validation_samples(data) if stock == "spikes" else None
+    given, steps = classifier.properties, timesteps or classifier.properties.timesteps
+    known = own_code_apart(classifier.config.data)
+    samples = validation_samples(make(known, known=classifier.description)) if stock == "spikes" else None
     network = netx_export.export(
         classifier.network,
         file,
         given.input_shape,
-        timesteps or given.timesteps,
+        steps,
         given.input_bits,
         stock=stock,
         samples=samples,
         levels=levels,
-        metadata=metadata(data),
+        metadata=classifier.metadata(steps),
     )
     tools.show_network(netx_export.inspect(file))
     if samples is not None:
@@ -235,13 +238,11 @@ def run(
     if picture is not None:
         netx_export.plot_sample(network, x[0], picture)
         console.print(f"drew the first sample to {picture}")
-    predicted = answers.reshape(len(x), -1, answers.shape[-1]).sum(-1).argmax(1)
-    if part is not None:
-        accuracy = (predicted == labels).mean()
-        console.print(f"accuracy {accuracy:.2%} on {len(x)} samples of {part.name}", highlight=False)
+    predicted = netx_export.predictions(network, answers)
+    if part is not None and labels is not None:
+        console.print(f"{score(network, predicted, labels)} on {len(x)} samples of {part.name}", highlight=False)
     elif output is None:
-        names = class_names(network, math.prod(answers.shape[1:-1]))
-        console.print("classes " + " ".join(names[number] for number in predicted), highlight=False)
+        console.print(told(network, predicted, math.prod(answers.shape[1:-1])), highlight=False)
 
 
 @app.command()
@@ -269,12 +270,15 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
-    x, _ = test_samples(network, part, samples)
+    x, labels = test_samples(network, part, samples)
     with progress_bar(f"{len(x)} samples") as progress:
         report = netx_export.verify(
             network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
         )
     console.print(report_table(report))
+    if labels is not None:
+        predicted = netx_export.predictions(network, netx_export.simulate(network, x, "fast"))
+        console.print(f"{score(network, predicted, labels)} on {len(x)} samples of {part.name}", highlight=False)
     for name in report.silent:
         warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:

@@ -11,6 +11,7 @@ from typing import Any
 from lava_qsnn import block as families
 from lava_qsnn import synapse
 from lava_qsnn.block import Synaptic, memory_free
+from lava_qsnn.checked import unknown_choice
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Model
@@ -34,9 +35,7 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
         ConfigurationError: there is no such model, or it does not fit the data.
     """
     if model.name not in MODELS:
-        raise ConfigurationError(
-            f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
-        )
+        raise unknown_choice("model.name", model.name, MODELS)
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
 
@@ -115,7 +114,7 @@ def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:
     if parts.model.channels:
         raise ConfigurationError("model.channels has no meaning for 'mlp'", remedy="use model.hidden")
     flatten = [memory_free.Flatten()] if len(properties.input_shape) == 3 else []
-    return [*flatten, *parts.dense(math.prod(properties.input_shape), properties.classes)]
+    return [*flatten, *parts.dense(math.prod(properties.input_shape), properties.outputs)]
 
 
 def _cnn(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -137,7 +136,7 @@ def _convolutional(parts: _Parts, properties: Properties, convolutions: int) -> 
             channels = width_out
         layers.append(memory_free.Pool(None, 2))
         height, width = height // 2, width // 2
-    return [*layers, memory_free.Flatten(), *parts.dense(channels * height * width, properties.classes)]
+    return [*layers, memory_free.Flatten(), *parts.dense(channels * height * width, properties.outputs)]
 
 
 def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -161,7 +160,7 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
             layers.append(parts.residual(channels, width_out, stride))
             channels, height, width = width_out, math.ceil(height / stride), math.ceil(width / stride)
     pool = memory_free.Pool(None, (height, width))
-    return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.classes)]
+    return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.outputs)]
 
 
 def _image(model: Model, properties: Properties) -> tuple[int, int, int]:

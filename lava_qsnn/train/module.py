@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lava_qsnn.checked import plain
 from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.extras import extra
 from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from lava_qsnn.train import data
-from lava_qsnn.train.checkpoint import rebuild
+from lava_qsnn.train.checkpoint import DESCRIPTION, rebuild
 from lava_qsnn.train.config import Config, from_dict, to_dict
 from lava_qsnn.train.data import Batch
+from lava_qsnn.train.description import Description, Properties
 from lava_qsnn.train.models import build, spiking_blocks
+from lava_qsnn.train.provenance import about_data
+from lava_qsnn.train.task import Numbers, task_of
 
 with extra("train"):
     import torch
-    import torch.nn.functional as F
     from lightning.pytorch import LightningModule
     from torch import Tensor
 
@@ -49,7 +52,7 @@ class Silence:
 
 
 class Classifier(LightningModule):
-    """A network that classifies by the sum of its potentials over time, and learns by the cross entropy of their mean.
+    """A network that tells a class, or numbers, by the sum of its potentials over time; see lava_qsnn.train.task.
 
     The spike regulation of its hidden layers adds to the loss if `optimizer.spike_regulation` is not 0.
 
@@ -58,23 +61,46 @@ class Classifier(LightningModule):
 
     Metrics: train_loss, train_accuracy, val_loss, val_accuracy, test_loss, test_accuracy, learning_rate, and in
     validation the mean firing rate of each spiking layer, rate_dense1 and so on, in spikes per neuron and time step,
-    with its entropy, entropy_dense1 and so on, in bits. The losses are cross entropies alone.
+    with its entropy, entropy_dense1 and so on, in bits. The losses are those of the task alone. Of numbers, mse, the
+    mean squared error in their own units, is in place of accuracy.
 
     Args:
         config: the whole configuration, or its dictionary; the dictionary goes into every checkpoint.
+        description: of the data, which goes there, too; by default that of the configuration's data, which are read if
+            they are one's own.
     """
 
-    def __init__(self, config: Config | Mapping[str, Any]) -> None:
+    def __init__(self, config: Config | Mapping[str, Any], description: Description | None = None) -> None:
         super().__init__()
         self.config = config if isinstance(config, Config) else from_dict(config)
         self.save_hyperparameters(to_dict(self.config), logger=False)
-        self.network = build(self.config.model, data.make(self.config.data).properties)
+        self.description = description or data.make(self.config.data).description
+        self.network = build(self.config.model, self.properties)
+        self.task = task_of(self.description)
         self.silence = Silence()
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *_: Any, **__: Any) -> Classifier:
         """Do as `restore`: Lightning's own way may execute what is in the file."""
         return restore(Path(checkpoint_path))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a checkpoint tell what its data are."""
+        checkpoint[DESCRIPTION] = plain(self.description)
+
+    @property
+    def properties(self) -> Properties:
+        """The properties of the data that it was made for."""
+        return self.description.properties(self.config.data)
+
+    def metadata(self, timesteps: int) -> dict[str, Any]:
+        """The metadata for the file of its network, exported for T time steps; see lava_qsnn.train.provenance."""
+        about = about_data(self.config.data, self.description)
+        if isinstance(self.task, Numbers):
+            (*_, readout) = self.network
+            unit = torch.as_tensor(readout.integer_parameters(timesteps).scale)
+            about["scale"], about["offset"] = self.task.line(unit)
+        return about
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits: float (N, C, [H, W,] T) to (N, classes)."""
@@ -92,7 +118,7 @@ class Classifier(LightningModule):
         with firing_rates(spiking_blocks(self.network)) as rates:
             logits = self._measure("train", batch)
         self.silence.note(rates)
-        loss = cross_entropy(logits, batch, options.label_smoothing)
+        loss = self._loss(logits, batch, options.label_smoothing)
         if options.spike_regulation == 0:
             return loss
         return loss + spike_regulation(rates, options.spike_regulation, options.spike_regulation_kind)
@@ -124,18 +150,23 @@ class Classifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _measure(self, stage: str, batch: Batch) -> Tensor:
-        """Log loss and accuracy of a batch, and return its logits."""
+        """Log loss and metric of a batch, and return its logits."""
         x, y = batch
         logits: Tensor = self(x)
-        accuracy = (logits.argmax(1) == y).float().mean()
-        loss = cross_entropy(logits.detach(), batch)
-        self._log_means({f"{stage}_loss": loss, f"{stage}_accuracy": accuracy}, len(y))
+        with torch.no_grad():
+            metric = self.task.measure(logits / x.shape[-1], y)
+            loss = self._loss(logits, batch)
+        self._log_means({f"{stage}_loss": loss, f"{stage}_{self.task.metric}": metric}, len(y))
         return logits
+
+    def _loss(self, logits: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+        x, y = batch
+        return self.task.loss(logits / x.shape[-1], y, label_smoothing)
 
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         """Log means over the samples of an epoch and over all processes."""
         for name, value in values.items():
-            shown = name == "val_accuracy"  # one number leaves the progress bar its line
+            shown = name == f"val_{self.task.metric}"  # one number leaves the progress bar its line
             self.log(name, value, prog_bar=shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
 
 
@@ -146,12 +177,6 @@ def restore(path: str | os.PathLike[str]) -> Classifier:
         FileNotFoundError, FileFormatError: as checkpoint.read_checkpoint.
     """
     return rebuild(path, Classifier)
-
-
-def cross_entropy(logits: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
-    """The loss of a batch: of the potentials' mean over time, so that it does not grow with T."""
-    x, y = batch
-    return F.cross_entropy(logits / x.shape[-1], y, label_smoothing=label_smoothing)
 
 
 def warm_cosine(step: int, steps: int, warmup: float) -> float:
