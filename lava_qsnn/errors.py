@@ -78,8 +78,16 @@ class InputError(QsnnError, ValueError):
     """Input data have the wrong shape, dtype or range."""
 
 
+class OutputError(QsnnError, OSError):
+    """Answers cannot be written to where they are wanted: there is no such place, no leave, or no room left."""
+
+
 class FileFormatError(QsnnError, ValueError):
     """A file is damaged, of another version, or not what it claims to be."""
+
+
+class DivergenceError(QsnnError, RuntimeError):
+    """A training diverged: its loss or its weights have no finite value, or a layer fires never or always."""
 
 
 class RunError(QsnnError, RuntimeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer import LARGEST_COUNT, IntegerNetwork, whole
@@ -39,6 +39,13 @@ class Options:
     def chosen(self, network: IntegerNetwork) -> list[str]:
         """The names of the layers whose outputs are wanted."""
         return list(network) if self.every_layer else [network.output.name]
+
+    def of_part(self, start: int, stop: int, samples: int | None) -> Options:
+        """The same for samples start to stop - 1 of so many, or of nobody knows how many, with progress of them all."""
+        told = self.progress
+        if told is None or samples is None:
+            return replace(self, progress=None)
+        return replace(self, progress=lambda fraction: told((start + fraction * (stop - start)) / samples))
 
     def limit(self, network: IntegerNetwork, steps: int) -> float:
         """The time limit in seconds: given, or a minute and 50 ms per step and layer."""

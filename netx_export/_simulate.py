@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import chain
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,17 @@ from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from lava_qsnn.integer.stock import has_stock_neurons, netx_form
+from netx_export._answers import answers_to
+from netx_export._chunks import Chunk, after, chunks, is_batches, is_stored, known_length
 from netx_export._options import Options
 from netx_export._read import load
 
 Integers = NDArray[np.int64]
+Array = NDArray[np.integer[Any]]
+
+#: A deployed network, or the path of its file.
+Given = IntegerNetwork | str | os.PathLike[str]
+
 Engine = Callable[[IntegerNetwork, NDArray[np.integer[Any]], Options], dict[str, Integers]]
 
 #: The reference keeps every layer's int64 outputs; it takes a batch in parts of about this many input numbers.
@@ -157,45 +166,103 @@ BACKENDS: dict[str, Backend] = {
 }
 
 
+@overload
+def simulate(network: Given, x: Array, backend: str = ..., *, out: Any = ..., **options: Any) -> Integers: ...
+
+
+@overload
 def simulate(
-    network: IntegerNetwork | str | os.PathLike[str],
-    x: NDArray[np.integer[Any]],
+    network: Given, x: Iterable[Array], backend: str = ..., *, out: None = ..., **options: Any
+) -> Iterator[Integers]: ...
+
+
+@overload
+def simulate(network: Given, x: Any, backend: str = ..., *, out: Any, **options: Any) -> Any: ...
+
+
+def simulate(  # type: ignore[misc]  # the overloads name only those options that the answer's type depends on
+    network: Given,
+    x: Any,
     backend: str = "reference",
     *,
+    out: Any = None,
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
     grain: str = "sample",
     batch: int | None = None,
-) -> Integers:
-    """Run a batch through a deployed network.
+) -> Any:
+    """Run a data set through a deployed network: an array, one that lies on a disk, or batches as they come.
 
     Args:
         network: a deployed network, or the path of its file.
-        x: int (N, *input shape, T), 1 <= T <= network.timesteps, values from 0 to the network's input maximum.
+        x: int (N, *input shape, T), 1 <= T <= network.timesteps, values from 0 to the network's input maximum. A
+            memory map (`np.load(.., mmap_mode="r")`), an HDF5 data set or a zarr array is read a chunk of samples at
+            a time; a loader, generator or other iterable of such batches, batch by batch.
         backend: a name from BACKENDS. The answer is the same for all; latency, flushing and sample boundaries are
-            theirs to handle.
+            theirs to handle. The Lava backends build a run for each batch of an iterator, which takes seconds.
+        out: where to write the answers as they come: the path of an .npy file, whose header counts what is in it at
+            any time, or an integer array (N, *output shape, T) of numpy, h5py, zarr or the like. None to return them.
         time_limit: seconds after which a Lava run is ended; None for a generous estimate.
-        progress: called now and then with the fraction done, 0 to 1.
+        progress: called now and then with the fraction done, 0 to 1, where the number of samples is known.
         grain: of `lava-async` and `lava-fused`, what a message is about: "sample", all time steps, for throughput, or
             "step", one of them, so that its answer leaves as soon as it is known.
         batch: of the same, samples per message; None for a good number.
 
     Returns:
-        int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer.
+        int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer. Of batches,
+        an iterator of such answers, one for each, computed when it is asked for. With `out`, the array written to,
+        or the file as a memory map.
 
     Raises:
-        ConfigurationError: there is no such backend, or what it runs on is not installed.
+        ConfigurationError: there is no such backend, or what it runs on is not installed; `out` does not fit.
         DeploymentError, RangeError: the backend would not compute this network, or this input, exactly.
-        InputError: x has the wrong dtype, shape or range.
+        InputError: x has the wrong dtype, shape or range, there is no batch, or reading x failed.
+        OutputError: `out` cannot be written.
         RunError, TimeLimitError: a Lava run failed, or did not end in time.
+
+        Errors after the first chunk say how many samples were answered; what was written of them can be read.
     """
     network = network if isinstance(network, IntegerNetwork) else load(network)
-    return _simulate(network, x, backend, Options(False, time_limit, progress, grain, batch))[network.output.name]
+    options = Options(False, time_limit, progress, grain, batch)
+    check_backend(network, backend)
+    if out is None and not is_stored(x) and not is_batches(x):
+        return _simulate(network, x, backend, options)[network.output.name]
+    answered = partial(_answers, network, backend=backend, options=options, samples=known_length(x))
+    if out is None and is_batches(x):
+        return answered(chunks(network, x))
+    return _written(network, x, answered, out)
+
+
+def _answers(
+    network: IntegerNetwork, parts: Iterable[Chunk], backend: str, options: Options, samples: int | None
+) -> Iterator[Integers]:
+    """The answers of chunks, one after the other; they have so many samples in all, if that is known."""
+    for part in parts:
+        try:
+            outputs = _simulate(network, part.x, backend, options.of_part(part.start, part.stop, samples))
+        except QsnnError as error:
+            raise after(error, part.start) from error
+        yield outputs[network.output.name]
+
+
+def _written(
+    network: IntegerNetwork, x: Any, answered: Callable[[Iterable[Chunk]], Iterator[Integers]], out: Any
+) -> Any:
+    """`out`, or a new array, filled with a data set's answers as they come."""
+    parts, samples = chunks(network, x), known_length(x)
+    first = next(parts)
+    shape = (*network.shapes[network.output.name], first.x.shape[-1])
+    if out is None:
+        out = np.empty((samples or 0, *shape), np.int64)
+    with answers_to(out, shape, samples) as writer:  # before anything is computed in vain
+        for answer in answered(chain([first], parts)):
+            writer.write(answer)
+    return writer.result()
 
 
 def simulate_layers(
-    network: IntegerNetwork | str | os.PathLike[str],
-    x: NDArray[np.integer[Any]],
+    network: Given,
+    x: Array,
     backend: str = "reference",
     *,
     time_limit: float | None = None,
@@ -203,14 +270,19 @@ def simulate_layers(
     grain: str = "sample",
     batch: int | None = None,
 ) -> dict[str, Integers]:
-    """As `simulate`, but the outputs of every layer by name, int64 (N, *shape, T) each."""
+    """As `simulate` with an array, but the outputs of every layer by name, int64 (N, *shape, T) each."""
     network = network if isinstance(network, IntegerNetwork) else load(network)
+    check_backend(network, backend)
     return _simulate(network, x, backend, Options(True, time_limit, progress, grain, batch))
 
 
-def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -> dict[str, Integers]:
+def check_backend(network: IntegerNetwork, backend: str) -> None:
+    """Refuse a backend that does not exist, would not compute a network exactly, or cannot run here."""
     if backend not in BACKENDS:
         raise ConfigurationError(f"there is no backend '{backend}'", remedy=f"choose one of {', '.join(BACKENDS)}")
     BACKENDS[backend].check(network)
     BACKENDS[backend].require()
+
+
+def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -> dict[str, Integers]:
     return BACKENDS[backend].engine(network, check_input(network, x), options)

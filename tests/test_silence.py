@@ -14,7 +14,6 @@ import netx_export
 from lava_qsnn.block import memory_free, quantized_lif
 from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.train.config import load_config, override
-from lava_qsnn.train.module import Silence
 from lava_qsnn.train.train import train
 from netx_export._silence import silent_channels
 from tests.helpers.command import call
@@ -73,16 +72,6 @@ def test_the_command_tells_of_silence(tmp_path: Path, capsys, monkeypatch) -> No
     _, out, _ = call(capsys, monkeypatch, "inspect", tmp_path / "silent.net")
     assert "layer_never_fires" in out
     assert "dense1" in out
-
-
-def test_layers_without_a_spike_in_an_epoch_are_named_once() -> None:
-    silence = Silence()
-    for rate in (0.0, 0.5):
-        silence.note({"dense1": torch.tensor(0.0), "dense2": torch.tensor(rate)})
-    assert silence.found() == ["dense1"]
-    silence.note({"dense1": torch.tensor(0.0), "dense2": torch.tensor(0.0)})
-    assert silence.found() == ["dense2"]
-    assert silence.found() == []
 
 
 def test_training_warns_of_a_layer_that_never_fires(tmp_path: Path) -> None:

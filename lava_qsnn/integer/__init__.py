@@ -24,7 +24,7 @@ from lava_qsnn.integer._limits import (
     weights_fit_lava_dense,
 )
 from lava_qsnn.integer._network import IntegerNetwork
-from lava_qsnn.integer._reference import check_input, compute, currents, run_reference, traces
+from lava_qsnn.integer._reference import check_form, check_input, compute, currents, run_reference, traces
 from lava_qsnn.integer._taps import (
     MAXIMUM_HISTORY,
     MAXIMUM_TAP_BITS,
@@ -132,6 +132,7 @@ __all__ = [
     "Synapse",
     "Value",
     "Violation",
+    "check_form",
     "check_history",
     "check_input",
     "check_tap_bits",

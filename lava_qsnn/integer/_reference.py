@@ -12,15 +12,40 @@ from lava_qsnn.errors import InputError
 from lava_qsnn.integer._components import Component
 from lava_qsnn.integer._layers import INPUT, Connection, Layer
 from lava_qsnn.integer._network import IntegerNetwork
+from lava_qsnn.integer._values import Shape
 from lava_qsnn.integer.neurons import State
 
 Integers = NDArray[np.integer[Any]]
+
+
+def check_form(network: IntegerNetwork, shape: Shape, dtype: np.dtype[Any]) -> None:
+    """Refuse arrays that are no batches for the network, whatever their values.
+
+    Args:
+        shape: of the array, to be (N, *input shape, T), N >= 1, 1 <= T <= network.timesteps.
+        dtype: of the array, to be integers or booleans.
+
+    Raises:
+        InputError: wrong dtype or shape.
+    """
+    if dtype.kind not in "iub":
+        raise InputError(f"the input must be integers, not {dtype}", remedy="encode or quantize it explicitly")
+    inner = network.input.shape
+    if len(shape) != len(inner) + 2 or shape[1:-1] != inner or 0 in shape:
+        wanted = ", ".join(map(str, inner))
+        raise InputError(f"the input must have shape (N, {wanted}, T), not {shape}", remedy="time is the last axis")
+    if shape[-1] > network.timesteps:
+        raise InputError(
+            f"{shape[-1]} time steps exceed the {network.timesteps} the network was exported for",
+            remedy="export it with a larger `timesteps`",
+        )
 
 
 def check_input(network: IntegerNetwork, x: Any) -> Integers:
     """Return `x` as an integer array if it is a valid batch for the network.
 
     Args:
+        network: the network.
         x: integers (or booleans) of shape (N, *input shape, T), N >= 1, 1 <= T <= network.timesteps, each within
             the range of the network's input.
 
@@ -28,16 +53,7 @@ def check_input(network: IntegerNetwork, x: Any) -> Integers:
         InputError: wrong dtype, shape or range. Nothing is cast, clipped or dropped.
     """
     x = np.asarray(x)
-    if x.dtype.kind not in "iub":
-        raise InputError(f"the input must be integers, not {x.dtype}", remedy="encode or quantize it explicitly")
-    if x.ndim != len(network.input.shape) + 2 or x.shape[1:-1] != network.input.shape or not x.size:
-        shape = ", ".join(map(str, network.input.shape))
-        raise InputError(f"the input must have shape (N, {shape}, T), not {x.shape}", remedy="time is the last axis")
-    if x.shape[-1] > network.timesteps:
-        raise InputError(
-            f"{x.shape[-1]} time steps exceed the {network.timesteps} the network was exported for",
-            remedy="export it with a larger `timesteps`",
-        )
+    check_form(network, x.shape, x.dtype)
     if x.dtype.kind == "b":
         x = x.astype(np.uint8)
     low, high = _extremes(x[..., :1] if x.strides[-1] == 0 else x, network.input.minimum)

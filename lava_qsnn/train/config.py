@@ -171,11 +171,14 @@ class Optimizer(Checked):
 
 @dataclass(frozen=True)
 class Trainer(Checked):
-    """Arguments of lightning.Trainer: those below by name, any other in `options`.
+    """Arguments of lightning.Trainer, those below by name, any other in `options`; and when a training has diverged.
 
     Args:
         max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
             `strategy: ddp` starts the running script (or command) once per device.
+        diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
+            after which the best checkpoint before is measured as that of a whole training.
+        dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
         options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
     """
 
@@ -187,6 +190,8 @@ class Trainer(Checked):
     num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
+    diverged: Literal["error", "stop"] = "error"
+    dead_epochs: int = bounded(3, 1, 10**6)
     options: dict[str, Any] = field(default_factory=dict)
 
 

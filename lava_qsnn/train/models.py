@@ -61,11 +61,19 @@ def float_baseline(net: nn.Sequential) -> nn.Sequential:
     return baseline
 
 
-def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
-    """The blocks that spike, by the names that their layers have when deployed: dense1, conv2, .."""
+def layer_blocks(net: nn.Module) -> dict[str, nn.Module]:
+    """The blocks that become layers, by the names that these have when deployed: dense1, conv2, .., output."""
     layers = [block for block in net.modules() if isinstance(block, Synaptic) and block.neuron is not None]
-    names = {f"{type(block).__name__.lower()}{number}": block for number, block in enumerate(layers, start=1)}
-    return {name: block for name, block in names.items() if not isinstance(block, memory_free.Output)}
+    return {_name(block, number): block for number, block in enumerate(layers, start=1)}
+
+
+def spiking_blocks(net: nn.Module) -> dict[str, nn.Module]:
+    """Those of the layer_blocks that spike."""
+    return {name: block for name, block in layer_blocks(net).items() if not isinstance(block, memory_free.Output)}
+
+
+def _name(block: nn.Module, number: int) -> str:
+    return "output" if isinstance(block, memory_free.Output) else f"{type(block).__name__.lower()}{number}"
 
 
 class _Parts:

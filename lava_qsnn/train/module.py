@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lava_qsnn.checked import plain
-from lava_qsnn.errors import QsnnWarning
 from lava_qsnn.extras import extra
 from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from lava_qsnn.train import data
@@ -18,6 +16,7 @@ from lava_qsnn.train.checkpoint import DESCRIPTION, rebuild
 from lava_qsnn.train.config import Config, from_dict, to_dict
 from lava_qsnn.train.data import Batch
 from lava_qsnn.train.description import Description, Properties
+from lava_qsnn.train.divergence import FiringRange
 from lava_qsnn.train.models import build, spiking_blocks
 from lava_qsnn.train.provenance import about_data
 from lava_qsnn.train.task import Numbers, task_of
@@ -26,29 +25,6 @@ with extra("train"):
     import torch
     from lightning.pytorch import LightningModule
     from torch import Tensor
-
-SILENCE_REMEDY = "lower model.neuron.threshold, or let model.neuron.norm be batch"
-
-
-class Silence:
-    """Finds the layers that never fire in an epoch of training; each once."""
-
-    def __init__(self) -> None:
-        self._highest: dict[str, Tensor] = {}
-        self._told: set[str] = set()
-
-    def note(self, rates: Mapping[str, Tensor]) -> None:
-        """Take the firing rates of one batch, scalars by layer."""
-        for name, rate in rates.items():
-            rate = rate.detach()
-            self._highest[name] = torch.maximum(self._highest.get(name, rate), rate)
-
-    def found(self) -> list[str]:
-        """The layers whose rate was 0 in every batch since the last call, without those that were named before."""
-        silent = [name for name, rate in self._highest.items() if rate == 0 and name not in self._told]
-        self._told.update(silent)
-        self._highest.clear()
-        return silent
 
 
 class Classifier(LightningModule):
@@ -77,7 +53,7 @@ class Classifier(LightningModule):
         self.description = description or data.make(self.config.data).description
         self.network = build(self.config.model, self.properties)
         self.task = task_of(self.description)
-        self.silence = Silence()
+        self.firing = FiringRange()
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *_: Any, **__: Any) -> Classifier:
@@ -117,7 +93,7 @@ class Classifier(LightningModule):
         options = self.config.optimizer
         with firing_rates(spiking_blocks(self.network)) as rates:
             logits = self._measure("train", batch)
-        self.silence.note(rates)
+        self.firing.note(rates)
         loss = self._loss(logits, batch, options.label_smoothing)
         if options.spike_regulation == 0:
             return loss
@@ -135,10 +111,7 @@ class Classifier(LightningModule):
         self._measure("test", batch)
 
     def on_train_epoch_end(self) -> None:
-        """Log the learning rate that the epoch ended with, and warn of layers that never fired in it."""
-        for name in self.silence.found():
-            problem = f"layer '{name}': none of its neurons fired in a whole epoch. Remedy: {SILENCE_REMEDY}"
-            warnings.warn(QsnnWarning(problem), stacklevel=1)
+        """Log the learning rate that the epoch ended with."""
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, DivergenceError, QsnnWarning
 from lava_qsnn.extras import extra, require
 from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
+from lava_qsnn.train.divergence import DivergenceWatch
 from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.target import TargetWatch, check_before_training
 
@@ -115,6 +116,7 @@ def train(
 
     Raises:
         ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
+        DivergenceError: the training diverged; the text names layers, a remedy, and the best checkpoint before.
         FileNotFoundError, FileFormatError: `resume` is no checkpoint, or files of the data set are damaged.
     """
     require("train", "matplotlib")  # for the curves, at the end
@@ -161,6 +163,9 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     start = time.perf_counter()
     try:
         trainer.fit(classifier, samples, ckpt_path=resume, weights_only=True)
+    except DivergenceError as error:
+        _draw(trainer, config, folder)
+        _diverged(trainer, config, folder, error)
     except Exception:  # an interruption waits for no picture
         _draw(trainer, config, folder)
         raise
@@ -186,6 +191,17 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         curves=folder / "curves.png",
         logs=_logs(folder),
     )
+
+
+def _diverged(trainer: Trainer, config: Config, folder: Path, error: DivergenceError) -> None:
+    """Raise the error of a training that diverged, or warn of it; either names the best network so far, if any is."""
+    best = folder / "best.ckpt"
+    kept = f"the best network so far is kept in '{best}'" if best.exists() else "no epoch before was validated"
+    told = DivergenceError(f"{error.problem}; {kept}", layer=error.layer, remedy=error.remedy)
+    if config.trainer.diverged == "error" or not best.exists():
+        raise told from None
+    if trainer.is_global_zero:
+        warnings.warn(QsnnWarning(str(told)), stacklevel=1)
 
 
 def _draw(trainer: Trainer, config: Config, folder: Path) -> None:
@@ -222,7 +238,7 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         "default_root_dir": folder,
         # Every value that is logged is an epoch's, so that the file is up to date after each.
         "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
-        "callbacks": _callbacks(folder, shows),
+        "callbacks": _callbacks(config, folder, shows),
         "plugins": [CheckedIO(folder)],
         "enable_progress_bar": shows,
         "enable_model_summary": False,
@@ -243,11 +259,12 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         raise ConfigurationError(f"trainer: {error}") from None
 
 
-def _callbacks(folder: Path, shows: bool) -> list[Callback]:
+def _callbacks(config: Config, folder: Path, shows: bool) -> list[Callback]:
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    return [TargetWatch(), best, last, *([_ProgressBar()] if shows else [])]
+    watches = [DivergenceWatch(config.trainer.dead_epochs), TargetWatch()]
+    return [*watches, best, last, *([_ProgressBar()] if shows else [])]
 
 
 class _ProgressBar(RichProgressBar):
