@@ -77,6 +77,10 @@ def named_data(data: str, recorded: DataPart | None = None) -> dict[str, Any]:
         return {"name": recorded.name if recorded and known else kind_of_folder(Path(data)), "source": data}
     if ":" in data:
         return {"name": DATASET, "source": data}
+    if "/" in data or Path(data).suffix:
+        raise ConfigurationError(
+            f"there is no folder '{data}'", remedy="name a data set, an .npz file, a folder, a YAML file or module:name"
+        )
     return {"name": data}
 
 
@@ -144,7 +148,7 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
         ConfigurationError: a key is none of the data, or the network was trained on these data in another encoding.
     """
     from lava_qsnn.train.config import Config, override
-    from lava_qsnn.train.data import DATA
+    from lava_qsnn.train.data import kind
     from lava_qsnn.train.encodings import ENCODINGS
     from lava_qsnn.train.provenance import other_data, recorded_data, refuse_other_encoding
 
@@ -161,7 +165,7 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
     fitting = replace(
         part,
         timesteps=network.timesteps,
-        input_bits=min(part.input_bits, DATA[part.name].most_bits) if spikes else min(8, network.input.bits),
+        input_bits=min(part.input_bits, kind(part.name).most_bits) if spikes else min(8, network.input.bits),
         flatten=len(network.input.shape) == 1,
         augment=False,
     )

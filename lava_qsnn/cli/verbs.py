@@ -50,7 +50,7 @@ from lava_qsnn.cli.tables import (
     throughput_table,
 )
 from lava_qsnn.cli.terminal import console, errors, plain, progress_bar, warn
-from lava_qsnn.errors import QsnnError, QsnnWarning
+from lava_qsnn.errors import ConfigurationError, QsnnError, QsnnWarning
 from lava_qsnn.extras import require
 
 app = typer.Typer(
@@ -125,6 +125,31 @@ def demo(
     console.print("pictures: " + ", ".join(map(str, shown.pictures)), highlight=False)
     if shown.mismatches:
         raise QsnnError(f"{shown.mismatches} values differ", remedy="report it: this must never happen")
+
+
+@app.command()
+def init(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Your data: an .npz file, a folder of images or events, module:name; or a kind: arrays, images, ..",
+            metavar="DATA",
+        ),
+    ] = "arrays",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; after the data.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write a commented configuration for data of your own, its values chosen by a look at them."""
+    named = named_data(data)
+    source = named.get("source")
+    path = output or Path(f"{Path(data.partition(':')[0]).stem if source else 'my'}.yaml")
+    if path.exists() and not force:
+        raise ConfigurationError(f"'{path}' exists", remedy="choose another --output, or replace it with --force")
+    from lava_qsnn.train.starting import first_configuration
+
+    text = first_configuration(named["name"], source)
+    path.write_text(text, "utf-8")
+    console.print(f"wrote {path}; train with: lava-qsnn train {path}", highlight=False, soft_wrap=True)
 
 
 @app.command()

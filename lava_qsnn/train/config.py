@@ -360,7 +360,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"give the path of a YAML file, or one of {', '.join(shipped())}",
+            remedy=f"give the path of a YAML file, which `lava-qsnn init` writes, or one of {', '.join(shipped())}",
         ) from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lava_qsnn.checked import plain
+from lava_qsnn.errors import InputError
 from lava_qsnn.extras import extra
 from lava_qsnn.regulation import anneal, entropy, firing_rates, spike_regulation
 from lava_qsnn.train import data
@@ -83,10 +84,24 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(x).sum(-1)
         return logits
 
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Anneal the gradient of regulated weights."""
+    def on_train_batch_start(self, batch: Any, *_: Any) -> None:
+        """Check a batch, and anneal the gradient of regulated weights."""
+        self._check(batch)
         if self.config.model.weight_regulation:
             anneal(self.network, min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+
+    def on_validation_batch_start(self, batch: Any, *_: Any) -> None:
+        """Check a batch."""
+        self._check(batch)
+
+    def on_test_batch_start(self, batch: Any, *_: Any) -> None:
+        """Check a batch."""
+        self._check(batch)
+
+    def _check(self, batch: Any) -> None:
+        """Check a batch of loaders that are not this project's: theirs hold what they say."""
+        if not isinstance(getattr(self.trainer, "datamodule", None), data.SampleData):
+            check_batch(batch, self.properties)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
@@ -150,6 +165,20 @@ def restore(path: str | os.PathLike[str]) -> Classifier:
         FileNotFoundError, FileFormatError: as checkpoint.read_checkpoint.
     """
     return rebuild(path, Classifier)
+
+
+def check_batch(batch: Any, given: Properties) -> None:
+    """Raise InputError unless a batch (x, y) is what a network of these properties learns from."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(each, Tensor) for each in batch):
+        raise InputError("a batch must be a pair of tensors (x, y)", remedy="give one-hot or named classes numbers")
+    x, most = batch[0], 2**given.input_bits - 1
+    layout = f"float (N, {', '.join(map(str, given.input_shape))}, {given.timesteps}), integers from 0 to {most}"
+    fits = x.dtype.is_floating_point and x.shape[1:-1] == given.input_shape
+    if not fits or x.min() < 0 or x.max() > most or x.frac().any():
+        found = f"{x.dtype} {tuple(x.shape)} from {float(x.min()):g} to {float(x.max()):g}"
+        raise InputError(
+            f"a batch's x must be {layout}, not {found}", remedy="time is the last axis; scale and round it"
+        )
 
 
 def warm_cosine(step: int, steps: int, warmup: float) -> float:

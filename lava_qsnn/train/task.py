@@ -36,7 +36,7 @@ class Classes(Task):
     metric = "accuracy"
 
     def loss(self, logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        return F.cross_entropy(logits, labels.long(), label_smoothing=label_smoothing)
 
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
         return (logits.argmax(1) == labels).float().mean()

@@ -22,7 +22,18 @@ with extra("train"):
     from lava_qsnn.train.data._images import CIFAR10, MNIST, Digits, FashionMNIST
     from lava_qsnn.train.data._imported import ImportedData
 
-__all__ = ["DATA", "Arrays", "Batch", "Description", "ImageSet", "Properties", "SampleData", "kind_of_folder", "make"]
+__all__ = [
+    "DATA",
+    "Arrays",
+    "Batch",
+    "Description",
+    "ImageSet",
+    "Properties",
+    "SampleData",
+    "kind",
+    "kind_of_folder",
+    "make",
+]
 
 #: The table of data sets. A new one is one more row: a LightningDataModule with `properties` and `test_arrays`.
 DATA: dict[str, type[SampleData]] = {
@@ -53,6 +64,11 @@ def make(data: Data, seed: int = 0, known: Description | None = None) -> SampleD
     Raises:
         ConfigurationError: there is no such data set, it does not hold so many bits, or it has no augmentation.
     """
-    if data.name not in DATA:
-        raise unknown_choice("data.name", data.name, DATA)
-    return DATA[data.name](data, seed, known)
+    return kind(data.name)(data, seed, known)
+
+
+def kind(name: str) -> type[SampleData]:
+    """The data module of a name; ConfigurationError if there is none."""
+    if name not in DATA:
+        raise unknown_choice("data.name", name, DATA)
+    return DATA[name]
