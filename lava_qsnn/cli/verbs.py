@@ -140,13 +140,13 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented configuration for data of your own, its values chosen by a look at them."""
+    from lava_qsnn.train.starting import first_configuration, place
+
     named = named_data(data)
     source = named.get("source")
-    path = output or Path(f"{Path(data.partition(':')[0]).stem if source else 'my'}.yaml")
+    path = output or Path(Path((source or place(named["name"])).partition(":")[0]).stem + ".yaml")
     if path.exists() and not force:
         raise ConfigurationError(f"'{path}' exists", remedy="choose another --output, or replace it with --force")
-    from lava_qsnn.train.starting import first_configuration
-
     text = first_configuration(named["name"], source)
     path.write_text(text, "utf-8")
     console.print(f"wrote {path}; train with: lava-qsnn train {path}", highlight=False, soft_wrap=True)

@@ -62,18 +62,21 @@ def first_configuration(name: str, source: str | None) -> str:
     Raises:
         ConfigurationError, FileFormatError: the data cannot be read.
     """
-    if name not in PLACES:
-        raise unknown_choice("the kind of data", name, PLACES)
-    start = Start(name, source or PLACES[name])
+    start = Start(name, source or place(name))
     LOOKS[name](start, source)
     return _text(start)
 
 
+def place(name: str) -> str:
+    """What stands for the place of data of a kind; ConfigurationError if there is no such kind."""
+    if name not in PLACES:
+        raise unknown_choice("the kind of data", name, PLACES)
+    return PLACES[name]
+
+
 def _look_at_arrays(start: Start, source: str | None) -> None:
     if source is None:
-        start.say(
-            "axes", "NC", "N samples, C features or channels, H rows, W columns, T time steps: NHW, NHWC, NCT, .."
-        )
+        start.say("axes", "NC", "N samples, C channels or features, H rows, W columns, T time steps: NHWC, NCT, ..")
         start.say("input_bits", 5, "Values become integers from 0 to 2^input_bits - 1.")
         _say_targets(start, None)
         return
@@ -120,7 +123,7 @@ def _say_values(start: Start, x: NDArray[Any], axes: str) -> None:
         start.say(
             "scale",
             scale,
-            "One range of values for all features, or for each channel its own, of the training samples.",
+            "One range of values for all features, or each channel its own.",
         )
     if low < 0:
         start.say("signed", False, "true gives positive and negative parts channels of their own.")
@@ -172,9 +175,7 @@ def _look_at_events(start: Start, source: str | None) -> None:
         sensor = sensor_of(next(iter(folder.files().values())))
     start.timesteps = 16
     sides = list(sensor)
-    start.say(
-        "sensor", sides, "Width and height of the sensor, or how many channels it has; here as far as events reach."
-    )
+    start.say("sensor", sides, "Width and height of the sensor, or its channels; here as far as events reach.")
     start.say("size", min(max(sides), 32), "Pixels along the longer side after downsampling.")
     start.say("input_bits", 1, "Counts of events in a time step stop at 2^input_bits - 1.")
     start.say("augment", False, "true shifts the training recordings at random.")
@@ -238,13 +239,10 @@ def _model(start: Start) -> list[Line]:
     }
     return [
         Line("name", "cnn" if convolved else "mlp", "mlp (dense layers), cnn, vgg or resnet."),
-        *(
-            [Line("channels", [16, 32], "Output channels of each convolution, after which maps are halved.")]
-            * convolved
-        ),
+        *([Line("channels", [16, 32], "Channels of each convolution, after which maps are halved.")] * convolved),
         Line("hidden", [128] if convolved else [128, 128], "Widths of the dense spiking layers."),
-        Line("weight_bits", 1, "1, 2, 4 or 8; and of the output layer:"),
-        Line("output_bits", 8, ""),
+        Line("weight_bits", 1, "Of each weight: 1, 2, 4 or 8."),
+        Line("output_bits", 8, "Of each weight of the output layer."),
         Line("target", "any", "The backend to be kept exact: lava, netx (unmodified NetX), or any."),
         Line("neuron", neuron, "History: time steps that a neuron sees. More keys: docs/reference/configuration.md."),
     ]
@@ -260,13 +258,10 @@ def _trainer() -> list[Line]:
 
 def _block(lines: list[Line], indent: int) -> str:
     margin = " " * indent
-    return "".join(
-        f"{margin}# {line.comment}\n" * bool(line.comment) + f"{margin}{line.key}: {_value(line.value, indent)}\n"
-        for line in lines
-    )
+    return "".join(f"{margin}# {line.comment}\n{margin}{line.key}:{_value(line.value, indent)}\n" for line in lines)
 
 
 def _value(value: Any, indent: int) -> str:
     if isinstance(value, dict) and value:
         return "\n" + "\n".join(f"{' ' * (indent + 2)}{key}: {each}" for key, each in value.items())
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+    return " " + yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()

@@ -264,7 +264,7 @@ def _scaled(values: Values, most: int, known: Description, name: str) -> NDArray
         ) from None
     # A measured range is kept with seven digits; its own ends are not outside.
     outside = int(((share < -1e-5) | (share > 1 + 1e-5)).sum())
-    if outside and name != "train":
+    if outside and name not in ("train", "validation"):
         many = f"{outside:,} of {values.size:,} values of '{name}'"
         warnings.warn(QsnnWarning(f"{many} lie outside of the range {_ends(known)}, and are clipped"), stacklevel=2)
     return np.rint(share.clip(0, 1) * most).astype(np.uint8)
