@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ class TestArrays:
         source = saved(tmp_path, x=moved, y=labelled())
         module = make(own(source=source, axes=axes, flatten=False, test=1.0))
         found, labels = module.test_arrays()
-        assert module.description == Description((3, 5, 4), ("0", "1", "2")) if module.known else True
+        assert module.description == Description((3, 5, 4), ("0", "1", "2"))
         assert (found == x[..., None]).all()
         assert (labels == labelled()).all()
 
@@ -97,15 +96,16 @@ class TestArrays:
 
     def test_what_lies_outside_of_the_range_is_told_and_clipped(self, tmp_path: Path) -> None:
         x = np.linspace(0, 1, N)[:, None]
-        module = make(own(source=saved(tmp_path, x=x, y=labelled(), x_test=[[2.0], [-1.0]], y_test=[0, 1])))
+        apart = {"x_val": x, "y_val": labelled(), "x_test": [[2.0], [-1.0]], "y_test": [0, 1]}
+        module = make(own(source=saved(tmp_path, x=x, y=labelled(), **apart)))
         with pytest.warns(QsnnWarning, match="2 of 2 values of 'test' lie outside of the range 0 to 1"):
             assert module.test_arrays()[0][:, 0, 0].tolist() == [31, 0]
 
     @pytest.mark.parametrize("encoding", ["levels", "rate", "latency"])
     def test_signed_values_have_a_channel_for_each_sign(self, encoding: Any, tmp_path: Path) -> None:
         x = np.array([[-1.0, 0.5]] * 30 + [[1.0, 0.0]] * 30)
-        data = own(source=saved(tmp_path, x=x, y=labelled()), signed=True, encoding=encoding, test=1.0)
-        module = make(replace(data, test=0.2))
+        data = own(source=saved(tmp_path, x=x, y=labelled()), signed=True, encoding=encoding)
+        module = make(data)
         assert module.description.shape == (4,)
         found = {tuple(sample) for sample in module._sets["train"].images.tolist()}
         assert found == {(0, 16, 31, 0), (31, 0, 0, 0)}

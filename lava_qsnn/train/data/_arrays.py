@@ -61,7 +61,7 @@ def read_npz(path: Path) -> dict[str, Values]:
     if not path.is_file():
         raise ConfigurationError(f"there is no file '{path}'", remedy="write one with numpy.savez(path, x=.., y=..)")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array without a name")
             return {name: file[name] for name in file.files}

@@ -160,6 +160,8 @@ class SampleData(LightningDataModule):
                 f"data.encoding is '{data.encoding}', which '{data.name}' does not have",
                 remedy=f"choose one of {', '.join(self.encodings)}",
             )
+        if self.encoding != "levels" and "source" not in self.own:  # what one's own data are, is not known yet
+            encodings.check(self.encoding, data.timesteps, data.input_bits, self.still)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -215,17 +217,21 @@ class SampleData(LightningDataModule):
         """Read the data, once; `stage` makes no difference."""
         if self._sets:
             return
-        if self.encoding != "levels":
-            encodings.check(self.encoding, self.data.timesteps, self.data.input_bits, self.still)
         parts = self.parts()
         augmentation = self.augmentation if self.data.augment else None
         changes = {"train": augmentation}
         self._sets = {name: ImageSet(each, self.in_time, changes.get(name), self.seed) for name, each in parts.items()}
 
+    def part(self, name: str) -> ImageSet:
+        """The samples of "train", "validation" or "test", which are read; ConfigurationError if there are none."""
+        if name not in self._sets:
+            raise ConfigurationError(f"there are no samples for '{name}'", remedy="add some, or set data.test below 1")
+        return self._sets[name]
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled anew each epoch; the short last batch, which would disturb a norm's statistics, is left out."""
         world, rank = self._place()
-        sampler = _Shuffled(self._sets["train"], world, rank, shuffle=True, seed=self.seed)
+        sampler = _Shuffled(self.part("train"), world, rank, shuffle=True, seed=self.seed)
         return self._loader("train", sampler, self.data.batch_size, len(sampler) >= self.data.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -246,7 +252,7 @@ class SampleData(LightningDataModule):
         """
         self.prepare_data()
         self.setup()
-        test = self._sets["test"]
+        test = self.part("test")
         values, labels = test.arrays.take(torch.arange(len(test))[:limit])
         x = self.in_time(values, torch.int64).numpy()
         x.flags.writeable = False
@@ -272,12 +278,12 @@ class SampleData(LightningDataModule):
 
     def _every_sample_once(self, name: str) -> DistributedSampler[Any]:
         # Lightning's own choice would repeat samples to fill up the last process, and so change the accuracy.
-        return UnrepeatedDistributedSampler(self._sets[name], *self._place(), shuffle=False)
+        return UnrepeatedDistributedSampler(self.part(name), *self._place(), shuffle=False)
 
     def _loader(
         self, name: str, sampler: DistributedSampler[Any], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Any]:
-        return DataLoader(self._sets[name], batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_whole)
+        return DataLoader(self.part(name), batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_whole)
 
 
 def split_rows(

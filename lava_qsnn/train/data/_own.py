@@ -15,7 +15,7 @@ from lava_qsnn.errors import ConfigurationError, InputError, QsnnWarning
 from lava_qsnn.train.config import Data
 from lava_qsnn.train.data._base import Arrays, SampleData, split_rows
 from lava_qsnn.train.description import Description
-from lava_qsnn.train.encodings import ENCODINGS
+from lava_qsnn.train.encodings import ENCODINGS, check
 
 Values = NDArray[Any]
 
@@ -88,12 +88,12 @@ class OwnData(SampleData):
     def parts(self) -> dict[str, Arrays]:
         raw = self._divided(self.raw())
         if self.known is None:
-            self.known = self._measure(raw["train"])
+            self.known = self._measure(raw.get("train", raw["test"]))
         return {name: self._integers(name, part, self.known) for name, part in raw.items()}
 
     def _measure(self, raw: Raw) -> Description:
         if raw.targets is None:
-            raise InputError("the training samples have no targets", remedy="give a y for each x")
+            raise InputError("the samples have no targets to learn from", remedy="give a y for each x")
         return measured(raw.values, raw.targets, raw.names, self.data)
 
     def _divided(self, raw: Mapping[str, Raw]) -> dict[str, Raw]:
@@ -120,6 +120,7 @@ class OwnData(SampleData):
     def quantized(self, name: str, values: Values, known: Description) -> NDArray[np.uint8]:
         """The integers of a part's values, of the shape that is known."""
         self.still = still = is_still(values, known)
+        check(self.data.encoding, self.data.timesteps, self.data.input_bits, still)
         steps = () if still else (self.data.timesteps,)
         doubled = ENCODINGS[self.data.encoding].channels
         found = quantize(values, self.data, known, name)
