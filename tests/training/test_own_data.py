@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from lava_qsnn.block import memory_free
 from lava_qsnn.errors import ConfigurationError, FileFormatError, InputError, QsnnError, QsnnWarning
-from lava_qsnn.train.config import Data
+from lava_qsnn.train.config import Config, Data, Model
 from lava_qsnn.train.data import kind_of_folder, make
 from lava_qsnn.train.data._events import frames
 from lava_qsnn.train.data._folders import READERS, read_events, sensor_of
 from lava_qsnn.train.data._own import ordered
 from lava_qsnn.train.description import Description
+from lava_qsnn.train.module import Classifier
 
 N = 60
 
@@ -441,3 +444,63 @@ class TestImported:
     def test_arguments_that_do_not_fit_are_told(self) -> None:
         with pytest.raises(ConfigurationError, match="data.options do not fit: .*sound"):
             make(self.data("Pairs", options={"sound": 1})).setup()
+
+
+class TestLoadersOfOnesOwn:
+    """A Classifier in Lightning's own Trainer, with a loader that is nobody's data module."""
+
+    def fit(self, x: torch.Tensor, y: torch.Tensor, tmp_path: Path) -> Classifier:
+        config = Config(data=Data("arrays", timesteps=4), model=Model(hidden=(8,)))
+        classifier = Classifier(config, Description((6,), ("a", "b")))
+        trainer = Trainer(
+            max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, default_root_dir=tmp_path,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*(does not have many workers|no `val_dataloader`|validation_step).*")
+            trainer.fit(classifier, DataLoader(TensorDataset(x, y), batch_size=10))
+        return classifier
+
+    def test_labels_may_be_int32(self, tmp_path: Path) -> None:
+        x = torch.randint(0, 32, (20, 6, 4)).float()
+        classifier = self.fit(x, torch.arange(20, dtype=torch.int32) % 2, tmp_path)
+        assert classifier.global_step == 2
+
+    @pytest.mark.parametrize(
+        "x",
+        [
+            torch.ones(20, 4, 6),
+            torch.ones(20, 6, 4) / 3,
+            torch.full((20, 6, 4), 32.0),
+            torch.ones(20, 6, 4, dtype=torch.int64),
+        ],
+    )
+    def test_other_inputs_are_refused_with_the_layout(self, x: torch.Tensor, tmp_path: Path) -> None:
+        text = r"a batch's x must be float \(N, 6, 4\), integers from 0 to 31, not torch"
+        with pytest.raises(InputError, match=text):
+            self.fit(x, torch.arange(20) % 2, tmp_path)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("block", "x", "text"),
+    [
+        ("Dense", torch.ones(2, 3, 6), "layer 'Dense': the weights are made for 6 inputs, and the input has shape"),
+        ("Dense", torch.ones(2, 6), "layer 'Dense': a block takes tensors of shape N C T or N C H W T, not"),
+        ("Dense", torch.ones(2, 6, 3).long(), "layer 'Dense': a block computes on floating-point tensors"),
+        ("Conv", torch.ones(2, 5, 5, 3, 4), "layer 'Conv': the weights are made for 3 channels of maps"),
+        ("Conv", torch.ones(2, 3, 4), "layer 'Conv': the weights are made for 3 channels of maps"),
+        ("Pool", torch.ones(2, 3, 4), r"layer 'Pool': the weights are made for maps \(C, H, W\)"),
+    ],
+)
+def test_blocks_name_their_layer_and_the_layout_in_training_as_in_evaluation(
+    block: str, x: torch.Tensor, text: str, training: bool
+) -> None:
+    parameters = {"threshold": 1.0}
+    made = {
+        "Dense": lambda: memory_free.Dense(parameters, 6, 4),
+        "Conv": lambda: memory_free.Conv(parameters, 3, 4, 3),
+        "Pool": lambda: memory_free.Pool(None, 2),
+    }[block]()
+    with pytest.raises(InputError, match=text):
+        made.train(training)(x)
