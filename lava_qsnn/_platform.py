@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
@@ -40,6 +40,10 @@ def require_netx() -> None:
 def _installed(package: str) -> str:
     """The version of a package; MissingPackageError if it is not installed."""
     with extra("lava"):
+        if find_spec("lava") is None:
+            raise ModuleNotFoundError(name=package)
+        from importlib.metadata import PackageNotFoundError, version  # takes as long to import as all of this
+
         try:
             return version(package)
         except PackageNotFoundError:

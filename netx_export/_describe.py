@@ -16,7 +16,7 @@ from lava_qsnn.integer import (
     Synapse,
 )
 from netx_export._file_weights import file_weights
-from netx_export._hdf5 import read_contents
+from netx_export._hdf5 import Contents, read_contents
 from netx_export._open import is_stock
 from netx_export._schema import GROUP
 from netx_export._words import neuron_words
@@ -93,7 +93,12 @@ def weight_bytes(network: IntegerNetwork, path: str | os.PathLike[str]) -> dict[
     """Bytes that the weights alone take in a network's file: by layer. Errors as `load`."""
     if is_stock(network):
         return {each.layer: each.stored for each in file_weights(network, path)}
-    stored = read_contents(path).stored
+    return stored_weights(network, read_contents(path))
+
+
+def stored_weights(network: IntegerNetwork, contents: Contents) -> dict[str, int]:
+    """The same of a network that was read from this project's file, and of that file's contents."""
+    stored = contents.stored
     return {
         layer.name: sum(
             stored[f"{GROUP}/layer/{index}/connection/{number}/weight"] for number in range(len(layer.connections))

@@ -30,7 +30,7 @@ from lava_qsnn.integer import (
 )
 from lava_qsnn.integer import Input as IntegerInput
 from netx_export._fold_slayer import slayer_layer
-from netx_export._netx import Note
+from netx_export._netx._group import Note
 from netx_export._slayer import form, refuse_late_mixtures, refuse_unknown
 
 Block = nn.Module

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import CUBA, CUBAReadout, Input, Layer, Shape
 from netx_export._hdf5 import Contents
-from netx_export._netx import Block, Note, Reading, input_block, synaptic_block
-from netx_export._netx import Group as StockGroup
+from netx_export._netx._blocks import Block, input_block, synaptic_block
+from netx_export._netx._group import Group as StockGroup
+from netx_export._netx._group import Note
+from netx_export._netx._reading import Reading
 from netx_export._slayer import exported, family, form, refuse_unknown
 
 #: Types of layers in files, by the form of the block that writes them; a pooling becomes a convolution.

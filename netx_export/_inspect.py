@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from lava_qsnn.integer import ENDLESS, INPUT, IntegerNetwork, Shape
-from netx_export._check import check_numbers
-from netx_export._describe import LayerSummary, describe, state_bits, weight_bytes
+from netx_export._check._numbers import check_numbers
+from netx_export._describe import LayerSummary, describe, state_bits, stored_weights
 from netx_export._file_weights import FileWeights, file_weights
 from netx_export._findings import Finding
+from netx_export._hdf5 import read_contents
 from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import BACKENDS
-from netx_export._stock import StockUse, stock_use
+from netx_export._stock import StockUse, use_of
 from netx_export._stock_call import feeding, stock_call
 
 
@@ -101,10 +102,10 @@ def inspect(network: NetworkOrPath, **options: Any) -> Inspection:
 
 def inspected(loaded: IntegerNetwork, path: Path | None) -> Inspection:
     """Describe a network, and the file that it was read from, if there is one."""
-    stock = None if path is None or is_stock(loaded) else stock_use(path)
+    file, weights, stock = _file(loaded, path)
     given = loaded.input
     return Inspection(
-        None if path is None else FileFacts(str(path), path.stat().st_size, weight_bytes(loaded, path)),
+        file,
         InputFacts(given.shape, given.minimum, given.maximum, given.bits, state_bits(loaded, INPUT)),
         loaded.timesteps,
         tuple(describe(loaded)),
@@ -112,11 +113,25 @@ def inspected(loaded: IntegerNetwork, path: Path | None) -> Inspection:
             BackendFacts(name, backend.summary, backend.refusal(loaded), backend.absence())
             for name, backend in BACKENDS.items()
         ),
-        file_weights(loaded, path) if path is not None and is_stock(loaded) else (),
+        weights,
         stock,
         _opening(loaded, stock),
         check_numbers(loaded),
     )
+
+
+def _file(
+    network: IntegerNetwork, path: Path | None
+) -> tuple[FileFacts | None, tuple[FileWeights, ...], StockUse | None]:
+    """The facts of a network's file, its weights if it is a stock file, and else how stock lava-dl uses it."""
+    if path is None:
+        return None, (), None
+    size = path.stat().st_size
+    if is_stock(network):
+        weights = file_weights(network, path)
+        return FileFacts(str(path), size, {each.layer: each.stored for each in weights}), weights, None
+    contents = read_contents(path)
+    return FileFacts(str(path), size, stored_weights(network, contents)), (), use_of(network, contents, path)
 
 
 def _opening(network: IntegerNetwork, stock: StockUse | None) -> tuple[str, ...]:

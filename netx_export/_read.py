@@ -32,7 +32,7 @@ from lava_qsnn.integer import (
 from lava_qsnn.integer.stock import StockAnswer, check_answer
 from netx_export._encode import encode
 from netx_export._hdf5 import AGAIN, Contents, differences, read_contents, read_others
-from netx_export._netx import Reading, stock_network
+from netx_export._netx._reading import Reading
 from netx_export._schema import GROUP, LATER_PARAMETERS, READABLE, STOCK
 
 Some = TypeVar("Some", bound=Value)
@@ -107,15 +107,21 @@ def _network(path: Path, reading: Reading) -> IntegerNetwork:
         others = read_others(path)
         if GROUP in others.attributes or GROUP in others.refused or not _is_stock(others):
             raise
-        return stock_network(others, reading)
+        return _stock_network(others, reading)
     if GROUP not in contents.attributes and _is_stock(contents):
-        return stock_network(contents, reading)
+        return _stock_network(contents, reading)
     if reading.told:
         raise ConfigurationError(
             f"{', '.join(reading.told)} were given for a file of this project, which says all by itself",
             remedy="leave them out",
         )
     return _decode(contents)
+
+
+def _stock_network(contents: Contents, reading: Reading) -> IntegerNetwork:
+    from netx_export._netx._load import stock_network  # not needed, nor imported, for this project's own files
+
+    return stock_network(contents, reading)
 
 
 def _is_stock(contents: Contents) -> bool:

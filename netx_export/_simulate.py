@@ -12,8 +12,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn import engines
 from lava_qsnn._platform import require_lava, require_netx
-from lava_qsnn.engines import run_fast
 from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
@@ -114,11 +114,11 @@ def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options
 def _check_sums(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> None:
     """Raise RangeError if sums on this input leave what Lava's own Conv computes; it would not tell."""
     if network.may_leave_int32:
-        run_fast(network, x, layers=options.chosen(network))
+        engines.run_fast(network, x, layers=options.chosen(network))
 
 
 def _run_fast(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
-    return run_fast(network, x, layers=options.chosen(network), progress=options.progress)
+    return engines.run_fast(network, x, layers=options.chosen(network), progress=options.progress)
 
 
 def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:

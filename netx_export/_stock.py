@@ -23,7 +23,7 @@ from lava_qsnn.integer.stock import (
     network_arrays,
     netx_form,
 )
-from netx_export._hdf5 import read_contents
+from netx_export._hdf5 import Contents, read_contents
 from netx_export._read import load, stored_answer
 from netx_export._schema import GROUP
 from netx_export._simulate import simulate
@@ -152,9 +152,13 @@ class StockUse:
 def stock_use(path: str | os.PathLike[str]) -> StockUse:
     """Tell how a file of this project is opened, run and read with unmodified lava-dl alone. Errors as `load`."""
     network = load(path)
-    contents = read_contents(path)
-    if GROUP not in contents.attributes:
+    if GROUP not in (contents := read_contents(path)).attributes:
         raise ConfigurationError(f"'{path}' is a file of another producer", remedy="open it as its producer says")
+    return use_of(network, contents, path)
+
+
+def use_of(network: IntegerNetwork, contents: Contents, path: str | os.PathLike[str]) -> StockUse:
+    """The same of a network that was read from this project's file, and of that file's contents."""
     timesteps, neuron = network.timesteps, network.output.neuron
     weights = tuple(sum(neuron.taps[: timesteps - step]) for step in range(0 if network.is_endless else timesteps))
     told = asdict(stock_call(network)) | ({"reset_interval": None} if network.is_endless else {})

@@ -271,13 +271,12 @@ def test_a_module_of_ours_that_is_missing_is_no_matter_of_installing() -> None:
 
 @pytest.mark.lava
 def test_lava_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lava_qsnn import _platform
     from lava_qsnn.guard import _lava
 
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(_platform, "version", absent)
+    monkeypatch.setattr("importlib.metadata.version", absent)
     with pytest.raises(MissingPackageError, match=r"'lava-nc' is not installed.*lava-qsnn\[lava\]"):
         _lava.require_lava()
 

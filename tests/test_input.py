@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netx_export
-from lava_qsnn import _platform, integer
+from lava_qsnn import integer
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 
 
@@ -134,7 +134,7 @@ def uninstalled(package: str) -> str:
 
 
 def test_backends_that_are_not_installed_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_platform, "version", uninstalled)
+    monkeypatch.setattr("importlib.metadata.version", uninstalled)
     report = netx_export.verify(SMALL, X)
     assert {row.backend for row in report.rows} == {"reference", "fast"}
     assert set(report.refused) == set(netx_export.BACKENDS) - {"reference", "fast"}

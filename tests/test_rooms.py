@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import netx_export
 from tests.helpers.rooms import PICTURE, ROOT, Room, arrows, drawing, levels, table
 
 PACKAGES = ("lava_qsnn", "netx_export")
+
+#: A file of this project.
+EXAMPLE = "tests/data/version_1_exact_chain.net"
 
 
 def modules(*folders: str) -> dict[str, Path]:
@@ -183,9 +186,9 @@ def test_benchmarked_peers_are_no_dependency() -> None:
     ("statement", "absent"),
     [
         ("import lava_qsnn.integer", ("torch", "lava", "h5py")),
-        ("import netx_export", ("torch", "lava")),
-        ("import netx_export; netx_export.BACKENDS['lava'].refusal", ("torch", "lava")),
-        ("import lava_qsnn.cli", ("torch", "lava", "h5py", "numba", "matplotlib")),
+        ("import netx_export", ("torch", "lava", "numpy")),
+        ("import netx_export; netx_export.BACKENDS['lava'].refusal", ("torch", "lava", "numba", "h5py")),
+        ("import lava_qsnn.cli", ("torch", "lava", "h5py", "numba", "matplotlib", "numpy", "rich.progress")),
         ("import lava_qsnn.block", ("lava.magma",)),
     ],
 )
@@ -196,15 +199,44 @@ def test_imports_stay_light(statement: str, absent: tuple[str, ...]) -> None:
     assert result.stderr == ""
 
 
-def test_type_checkers_see_every_late_name_and_no_other() -> None:
-    """A module's `__getattr__` would otherwise make any misspelling of its names acceptable to them."""
-    tree = ast.parse((ROOT / "netx_export" / "__init__.py").read_text("utf-8"))
-    assert "__getattr__" not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    (for_checkers,) = (
-        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    )
-    declared = {alias.name for node in for_checkers.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert declared == set(netx_export._LATE)
-    assert declared <= set(netx_export.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'IntegerNetwork'"):
-        netx_export.IntegerNetwork  # type: ignore[attr-defined]  # noqa: B018
+#: Takes longer to import than a look at a file may.
+HEAVY = ("torch", "lava", "lightning", "sklearn", "scipy", "matplotlib", "numba", "h5py", "pydantic", "yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (["--help"], (*HEAVY, "numpy", "netx_export._inspect")),
+        (["run", "--help"], (*HEAVY, "numpy")),
+        (["inspect", EXAMPLE], (*HEAVY, "lava_qsnn.engines._fast", "netx_export._netx._load", "netx_export._verify")),
+        (["run", EXAMPLE, "--help"], (*HEAVY, "numpy")),
+    ],
+    ids=" ".join,
+)
+def test_a_verb_imports_what_it_needs_and_no_more(words: list[str], absent: tuple[str, ...]) -> None:
+    """Their time is the time of imports: that of numpy, typer and rich, and little more."""
+    code = f"""
+import sys
+from lava_qsnn.cli import verbs
+sys.argv = ["lava-qsnn", *{words!r}]
+try:
+    verbs.main()
+except SystemExit as ended:
+    assert not ended.code
+print([name for name in {absent!r} if name in sys.modules], file=sys.stderr)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stderr == "[]\n"
+    assert ("Usage" if "--help" in words else "layer") in result.stdout
+
+
+@pytest.mark.parametrize("package", ["netx_export", "lava_qsnn.engines"])
+def test_late_names_are_found_where_the_stub_says(package: str) -> None:
+    """It is their only list, and what type checkers read; a misspelling is found by them, and when it is used."""
+    module = importlib.import_module(package)
+    names = set(module.__all__)
+    assert len(names) > 5
+    assert names <= set(dir(module))
+    assert all(getattr(module, name) is not None for name in names)
+    with pytest.raises(AttributeError, match="no attribute 'IntegerNetworks'"):
+        module.IntegerNetworks  # noqa: B018

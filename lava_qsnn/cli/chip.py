@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich import box
 from rich.markup import escape
@@ -22,6 +21,8 @@ from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import require
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, SanafeTimes, Traffic
 
 Network = Annotated[

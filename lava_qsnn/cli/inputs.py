@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.data import SampleData
@@ -32,6 +32,8 @@ def chosen_changes(
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file."""
+    import numpy as np
+
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except ValueError as error:
@@ -180,6 +182,8 @@ def test_samples(
     network: IntegerNetwork, part: DataPart, samples: int
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
     """Test samples, int64 (N, *input shape, T), and their labels, (N,) or (N, numbers); None where there are none."""
+    import numpy as np
+
     from lava_qsnn.train.data import make
     from lava_qsnn.train.provenance import recorded_data, recorded_description
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich import box
 from rich.markup import escape
 from rich.table import Table
@@ -107,7 +107,7 @@ def cost_table(inspection: Inspection) -> Table:
         packed = sum(inspection.file.weights.values())
         table.add_row("file", f"{inspection.file.size:,} bytes, {packed:,} of them weights")
     table.add_row(f"state of {neurons:,} neurons", f"{kept:,} bits, {kept / max(1, neurons):.1f} each")
-    inputs, kept_each = int(np.prod(inspection.input.shape)), inspection.input.state_bits
+    inputs, kept_each = math.prod(inspection.input.shape), inspection.input.state_bits
     table.add_row(f"state of {inputs:,} inputs", f"{inputs * kept_each:,} bits, {kept_each} each")
     table.add_row(
         "the neurons as Loihi's LIF",

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
@@ -30,6 +29,8 @@ def warn(text: str) -> None:
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[..., None]]:
     """A progress bar, and the function that moves it to a fraction and may change its text."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

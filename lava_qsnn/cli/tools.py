@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn.cli.inputs import chosen_changes, fitting_data, known_data, read_array, reading, test_samples
@@ -42,6 +41,8 @@ from lava_qsnn.cli.terminal import AS_IT_IS, console, warn
 from lava_qsnn.errors import QsnnError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_qsnn.integer import IntegerNetwork
     from netx_export import Bundle, CheckReport, Inspection, NetworkDiff, StockCall
 

@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from lava_qsnn import __version__
@@ -244,6 +243,8 @@ def run(
     time_limit: TimeLimit = None,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend."""
+    import numpy as np
+
     import netx_export
 
     if picture is not None:

@@ -4,9 +4,6 @@
 synapses register their faster forms in one table each; one that has none runs by its own step.
 """
 
-from lava_qsnn.engines._fast import run_fast
-from lava_qsnn.engines._forms import Currents, Form, form
-from lava_qsnn.engines._kernels import Kernel, kernel
-from lava_qsnn.engines._stored import StoredPotential
+from lava_qsnn._late import late_names
 
-__all__ = ["Currents", "Form", "Kernel", "StoredPotential", "form", "kernel", "run_fast"]
+__getattr__, __dir__, __all__ = late_names(__name__, __file__, {})

@@ -23,7 +23,8 @@ from netx_export._bundle._golden import golden
 from netx_export._bundle._pages import SIMULATE, readme
 from netx_export._bundle._plan import NEVER_ON_HARDWARE, Plan, as_netx_runs, plan
 from netx_export._bundle._zip import packed, packed_arrays
-from netx_export._chip import Layout, layout
+from netx_export._chip.assemble import layout
+from netx_export._chip.layout import Layout
 from netx_export._hdf5 import read_contents
 from netx_export._open import NetworkOrPath, opened
 from netx_export._read import stored_answer

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from string import Template
 
 from netx_export._bundle._plan import NEVER_ON_HARDWARE, Plan
-from netx_export._chip import Layout, RuleFinding
+from netx_export._chip.layout import Layout
+from netx_export._chip.rules import RuleFinding
 
 #: Severities of design rules that somebody with a board must look at.
 SHOWN = ("error", "unknown", "warning")

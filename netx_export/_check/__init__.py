@@ -3,20 +3,3 @@
 A check is a small function that yields problems (`_subject.named` makes it a `Check`); CHECKS lists them all. One more
 is a function in one of these modules, and its name in that module's list.
 """
-
-from netx_export._check._check import CHECKS, CheckReport, check, check_numbers, examined, stock_file
-from netx_export._check._runs import Others
-from netx_export._check._subject import Check, Subject, named
-
-__all__ = [
-    "CHECKS",
-    "Check",
-    "CheckReport",
-    "Others",
-    "Subject",
-    "check",
-    "check_numbers",
-    "examined",
-    "named",
-    "stock_file",
-]

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, check_input
 from netx_export._activity import random_samples
-from netx_export._check import _activity, _call, _dynamics, _network, _netx, _original, _runs
+from netx_export._check import _activity, _call, _original, _runs
+from netx_export._check._numbers import OF_NUMBERS, look
 from netx_export._check._runs import Others, compare_runs
 from netx_export._check._subject import Check, Subject
-from netx_export._findings import Finding, exit_status, of_severity, ranked
+from netx_export._findings import Finding, exit_status, of_severity
 from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
@@ -25,9 +26,6 @@ from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
     from torch import nn
-
-#: Checks that look at the network alone, some of them at samples, too.
-OF_NUMBERS: tuple[Check, ...] = (*_network.CHECKS, *_dynamics.CHECKS, *_netx.CHECKS)
 
 #: Every check, by what it looks at: the network's numbers, the call of NetX, what was meant, samples, other engines.
 CHECKS: tuple[Check, ...] = (
@@ -133,7 +131,7 @@ def examined(subject: Subject, others: Others, compared: int | None = None) -> t
     """
     if subject.x is not None:
         subject = _run(replace(subject, x=check_input(subject.network, subject.x)), others, compared)
-    findings, names = _look(CHECKS, subject)
+    findings, names = look(CHECKS, subject)
     samples = 0 if subject.x is None else len(subject.x)
     return CheckReport(findings, names, subject.comparison, samples, subject.random), subject
 
@@ -141,17 +139,6 @@ def examined(subject: Subject, others: Others, compared: int | None = None) -> t
 def stock_file(network: IntegerNetwork, file: NetworkOrPath | None) -> Path | None:
     """The path of a stock file; None for files of this project, whose stock part is that of their network."""
     return Path(file) if is_stock(network) and file is not None and not isinstance(file, IntegerNetwork) else None
-
-
-def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
-    """The findings that a network's numbers give by themselves, without running it."""
-    return _look(OF_NUMBERS, Subject(network))[0]
-
-
-def _look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    applying = [each for each in checks if each.applies(subject)]
-    found = ranked(finding for each in applying for finding in each.findings(subject))
-    return found, tuple(each.name for each in applying)
 
 
 def _run(subject: Subject, others: Others, compared: int | None) -> Subject:

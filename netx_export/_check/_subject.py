@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from lava_qsnn.integer import IntegerNetwork
 from netx_export._findings import Finding, Problem
 from netx_export._stock_call import StockCall
-from netx_export._verify import Report
+
+if TYPE_CHECKING:
+    from netx_export._verify import Report
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netx_export._chip import Layout
+from netx_export._chip.layout import Layout
 from netx_export._report._elements import Element, tag
 from netx_export._report._facts import NetworkReport
 from netx_export._report._parts import section

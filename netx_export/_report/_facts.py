@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer
 from netx_export._activity import Activity, measure
-from netx_export._check import CheckReport
-from netx_export._chip import Layout
+from netx_export._check._check import CheckReport
+from netx_export._chip.layout import Layout
 from netx_export._describe import LayerSummary
 from netx_export._inspect import Inspection
 from netx_export._predictions import predictions, tells_numbers

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import InputError, QsnnError
 from lava_qsnn.integer import IntegerNetwork
 from netx_export._activity import STEPS, random_samples
-from netx_export._check import Others, Subject, examined, stock_file
-from netx_export._chip import Layout, layout
+from netx_export._check._check import examined, stock_file
+from netx_export._check._runs import Others
+from netx_export._check._subject import Subject
+from netx_export._chip.assemble import layout
+from netx_export._chip.layout import Layout
 from netx_export._inspect import Inspection, inspected
 from netx_export._open import NetworkOrPath, opened, sample_steps
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
