@@ -19,6 +19,7 @@ import yaml
 from lava_qsnn import parameters
 from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown, unknown_choice
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.train.layers import read_layers
 
 #: The data set whose source is an import path.
 DATASET = "dataset"
@@ -78,6 +79,7 @@ class Data(Checked):
         options: arguments of a `dataset`, by name.
         sensor: of your own events, (width, height) of the sensor, where their files do not tell.
         augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
+        cutout: side of a square of grey that covers a part of each augmented image of cifar10; 0 for none.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
         validation: fraction of the training samples held out to choose the best epoch, where there are no others.
@@ -105,6 +107,7 @@ class Data(Checked):
     options: dict[str, Any] = field(default_factory=dict)
     sensor: tuple[int, ...] | None = bounded(None, 1, 2**12)
     augment: bool = False
+    cutout: int = bounded(0, 0, 32)
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
     validation: float = bounded(0.1, 0.001, 0.5)
@@ -120,6 +123,7 @@ class Model(Checked):
         name: a key of lava_qsnn.train.models.MODELS.
         target: whose limits the network has to keep, see lava_qsnn.train.target: of "lava"; of "netx", which are those
             and more; or of "any", which are those of whatever can be deployed.
+        layers: of the model "layers", one text each; see lava_qsnn.train.layers. The output layer follows by itself.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
         hidden: widths of the dense spiking layers.
@@ -135,6 +139,7 @@ class Model(Checked):
 
     name: str = "mlp"
     target: Literal["any", "lava", "netx"] = "any"
+    layers: tuple[str, ...] = field(default=(), metadata={"reader": read_layers})
     channels: tuple[int, ...] = bounded((), 1, 2**12)
     blocks: tuple[int, ...] = bounded((), 1, 2**8)
     hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
@@ -148,10 +153,13 @@ class Model(Checked):
 
 @dataclass(frozen=True)
 class Optimizer(Checked):
-    """AdamW with a linear warm-up and a cosine to zero, per step.
+    """AdamW or Muon with a linear warm-up and a cosine to zero, per step.
 
     Args:
-        learning_rate: the highest.
+        name: "adamw"; or "muon", which gives the weights between the first and the last layer orthogonal updates, see
+            lava_qsnn.train.optimizers, and leaves the others to AdamW.
+        learning_rate: the highest, of AdamW.
+        muon_learning_rate: the highest, of Muon.
         weight_decay: decoupled, per unit of learning rate.
         warmup: fraction of the steps before the highest learning rate is reached.
         label_smoothing: share of the target that is spread over all classes, in training only.
@@ -161,7 +169,9 @@ class Optimizer(Checked):
 
     key: ClassVar[str] = "optimizer"
 
+    name: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = bounded(5e-3, 1e-8, 10.0)
+    muon_learning_rate: float = bounded(0.02, 1e-8, 10.0)
     weight_decay: float = bounded(0.0, 0.0, 10.0)
     warmup: float = bounded(0.1, 0.0, 0.9)
     label_smoothing: float = bounded(0.1, 0.0, 0.9)

@@ -16,6 +16,7 @@ from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Model
 from lava_qsnn.train.data import Properties
+from lava_qsnn.train.layers import parse_layer
 
 with extra("train"):
     from torch import nn
@@ -36,6 +37,8 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
     """
     if model.name not in MODELS:
         raise unknown_choice("model.name", model.name, MODELS)
+    if model.layers and model.name != "layers":
+        raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
 
@@ -85,10 +88,10 @@ class _Parts:
         self.neuron = model.neuron
         self._first = True
 
-    def conv(self, source: int, target: int, stride: int = 1) -> nn.Module:
-        """3 x 3, padded so that stride 1 keeps the size."""
+    def conv(self, source: int, target: int, stride: int = 1, kernel: int = 3) -> nn.Module:
+        """Padded so that stride 1 keeps the size."""
         block: nn.Module = self.family.Conv(
-            self.neuron, source, target, 3, stride=stride, padding=1, **self._options(self._bits())
+            self.neuron, source, target, kernel, stride=stride, padding=kernel // 2, **self._options(self._bits())
         )
         return block
 
@@ -105,9 +108,19 @@ class _Parts:
         """The hidden dense layers and the output."""
         layers: list[nn.Module] = []
         for width in self.model.hidden:
-            layers.append(self.family.Dense(self.neuron, size, width, **self._options(self._bits())))
+            layers.append(self.hidden(size, width))
             size = width
-        return [*layers, self.family.Output(size, classes, weight_bits=self.model.output_bits)]
+        return [*layers, self.output(size, classes)]
+
+    def hidden(self, size: int, width: int) -> nn.Module:
+        """A dense layer that spikes."""
+        block: nn.Module = self.family.Dense(self.neuron, size, width, **self._options(self._bits()))
+        return block
+
+    def output(self, size: int, classes: int) -> nn.Module:
+        """The layer that does not spike."""
+        block: nn.Module = self.family.Output(size, classes, weight_bits=self.model.output_bits)
+        return block
 
     def _bits(self) -> int:
         first, self._first = self._first, False
@@ -121,8 +134,7 @@ def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:
     """[Flatten,] Dense, .., Output."""
     if parts.model.channels:
         raise ConfigurationError("model.channels has no meaning for 'mlp'", remedy="use model.hidden")
-    flatten = [memory_free.Flatten()] if len(properties.input_shape) == 3 else []
-    return [*flatten, *parts.dense(math.prod(properties.input_shape), properties.outputs)]
+    return [*_flatten(properties.input_shape), *parts.dense(math.prod(properties.input_shape), properties.outputs)]
 
 
 def _cnn(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -171,6 +183,28 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
     return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.outputs)]
 
 
+def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """The layers of model.layers, a Flatten before the first dense one, then Output."""
+    model, shape = parts.model, properties.input_shape
+    if model.channels or not model.layers:
+        raise ConfigurationError("model.layers says what 'layers' consists of", remedy="list them, without channels")
+    result: list[nn.Module] = []
+    for text in map(parse_layer, model.layers):
+        after = text.output_shape(shape)
+        if text.kind == "pool":
+            result.append(memory_free.Pool(None, text.number))
+        elif text.kind == "conv":
+            result.append(parts.conv(shape[0], text.number, text.stride, text.kernel))
+        else:
+            result += [*_flatten(shape), parts.hidden(math.prod(shape), text.number)]
+        shape = after
+    return [*result, *_flatten(shape), parts.output(math.prod(shape), properties.outputs)]
+
+
+def _flatten(shape: tuple[int, ...]) -> list[nn.Module]:
+    return [memory_free.Flatten()] if len(shape) == 3 else []
+
+
 def _image(model: Model, properties: Properties) -> tuple[int, int, int]:
     """Channels, height and width of the data, checked against the stages of a model, which halve them."""
     if len(properties.input_shape) != 3:
@@ -190,4 +224,5 @@ MODELS: dict[str, Callable[[_Parts, Properties], list[nn.Module]]] = {
     "cnn": _cnn,
     "vgg": _vgg,
     "resnet": _resnet,
+    "layers": _layers,
 }

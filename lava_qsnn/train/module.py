@@ -19,6 +19,7 @@ from lava_qsnn.train.data import Batch
 from lava_qsnn.train.description import Description, Properties
 from lava_qsnn.train.divergence import FiringRange
 from lava_qsnn.train.models import build, spiking_blocks
+from lava_qsnn.train.optimizers import make_optimizer
 from lava_qsnn.train.provenance import about_data
 from lava_qsnn.train.task import Numbers, task_of
 
@@ -130,9 +131,9 @@ class Classifier(LightningModule):
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its learning rate set anew at each step."""
+        """The configuration's optimizer, its learning rates set anew at each step."""
         options = self.config.optimizer
-        optimizer = torch.optim.AdamW(self.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+        optimizer = make_optimizer(self.network, options)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

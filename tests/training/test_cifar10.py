@@ -95,6 +95,25 @@ def test_batches_are_integers_repeated_in_time(flatten: bool, augment: bool, tmp
     assert ({image.to(torch.uint8).numpy().tobytes() for image in x[..., 0]} <= known) is not augment
 
 
+def test_cutout_covers_one_square_of_each_image(tmp_path: Path) -> None:
+    """Squares of 6 x 6 grey pixels, cut by the border, anywhere; the rest is as without."""
+    folder, options = write_binary(tmp_path), {"augment": True, "input_bits": 8}
+    plain, cut = (make(part(folder, cutout=side, **options)) for side in (0, 6))
+    covered = np.zeros((32, 32), bool)
+    for module in (plain, cut):
+        module.setup()
+    for _ in range(5):
+        for (x, labels), (y, same) in zip(plain.train_dataloader(), cut.train_dataloader()):
+            assert torch.equal(labels, same)
+            for before, after in zip(x[..., 0].numpy(), y[..., 0].numpy()):
+                rows, columns = np.nonzero((before != after).any(0))
+                inside = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+                assert (after[:, inside[0], inside[1]] == 128).all()
+                assert max(after[0][inside].shape) <= 6
+                covered[inside] = True
+    assert covered.mean() > 0.9, "squares must lie anywhere"
+
+
 @pytest.mark.parametrize("content", [b"", b"\1" * 3072, b"\1" * 3074, b"\x0a" * 3073])
 def test_damaged_files_are_refused(content: bytes, tmp_path: Path) -> None:
     (write_binary(tmp_path) / "data_batch_3.bin").write_bytes(content)

@@ -87,12 +87,17 @@ def test_an_empty_configuration_is_all_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_configurations_are_valid(name: str) -> None:
-    of_others = {"digits_cnn": "digits", "cifar10_small": "cifar10", "spoken_crossings": "spoken_digits"}
+    of_others = {
+        "digits_cnn": "digits",
+        "cifar10_deep": "cifar10",
+        "cifar10_small": "cifar10",
+        "spoken_crossings": "spoken_digits",
+    }
     assert load_config(name).data.name == of_others.get(name, name)
 
 
 def test_the_shipped_configurations_are_these() -> None:
-    images = ("cifar10", "cifar10_small", "digits", "digits_cnn", "fashion_mnist", "mnist")
+    images = ("cifar10", "cifar10_deep", "cifar10_small", "digits", "digits_cnn", "fashion_mnist", "mnist")
     assert shipped() == (*images, "nmnist", "spoken_crossings", "spoken_digits")
 
 

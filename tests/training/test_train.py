@@ -330,6 +330,7 @@ SHAPES: dict[str, dict[str, object]] = {
     "cnn": {"channels": (3, 4)},
     "vgg": {"channels": (3, 4), "first_bits": 8},
     "resnet": {"channels": (4, 6), "blocks": (2, 1), "first_bits": 4, "weight_regulation": True},
+    "layers": {"layers": ("conv 4 kernel 5 stride 2", "conv 6", "pool 2", "dense 16")},
 }
 FAMILY: dict[str, MemoryFree | QuantizedLIF] = {
     "memory_free": MemoryFree(threshold=0.3, history=3),

@@ -34,6 +34,21 @@ def flip(x: Tensor, random: np.random.Generator, axis: int) -> Tensor:
     return torch.where(turned, x.flip(axis), x)
 
 
+def cut_out(x: Tensor, random: np.random.Generator, side: int, value: int) -> Tensor:
+    """Fill a square of each image, its centre chosen at random: uint8 (N, C, H, W); the border may cut the square.
+
+    (Cutout: DeVries and Taylor, arXiv 1708.04552.)
+
+    Args:
+        x: uint8 (N, C, H, W).
+        random: source of the positions.
+        side: of the squares, in pixels.
+        value: what fills them.
+    """
+    rows, columns = (_within(x.shape[axis], side, len(x), random) for axis in (2, 3))
+    return x.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], value)
+
+
 def mask(x: Tensor, random: np.random.Generator, axis: int, most: int) -> Tensor:
     """Silence up to `most` neighbouring positions of each sample along an axis: uint8 (N, ..)."""
     length = x.shape[axis]
@@ -48,3 +63,10 @@ def _positions(length: int, most: int, samples: int, random: np.random.Generator
     """Draw the positions of an axis, `most` longer at either end, that each sample takes: int64 (N, length)."""
     starts = random.integers(0, 2 * most + 1, samples)
     return torch.from_numpy(starts[:, None] + np.arange(length))
+
+
+def _within(length: int, side: int, samples: int, random: np.random.Generator) -> Tensor:
+    """The positions of an axis that lie within `side` of neighbours, chosen for each sample: bool (N, length)."""
+    start = random.integers(0, length, samples)[:, None] - side // 2
+    positions = np.arange(length)
+    return torch.from_numpy((positions >= start) & (positions < start + side))

@@ -140,8 +140,10 @@ class CIFAR10(SampleData):
         return training, test
 
     def augmentation(self, x: Tensor, random: np.random.Generator) -> Tensor:
-        """Turn left and right round, and shift up to 4 pixels along each side: uint8 (N, 3, 32, 32)."""
-        return _augment.shift(_augment.flip(x, random, 3), random, (2, 3), (4, 4))
+        """Turn left and right round, shift up to 4 pixels along each side, cut out: uint8 (N, 3, 32, 32)."""
+        x = _augment.shift(_augment.flip(x, random, 3), random, (2, 3), (4, 4))
+        grey = 2 ** (self.data.input_bits - 1)
+        return _augment.cut_out(x, random, self.data.cutout, grey) if self.data.cutout else x
 
     def _found(self) -> bool:
         return self._binary() is not None or (self._folder() / datasets.CIFAR10.base_folder).is_dir()
