@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 #: Characters of the longest part of an error's text; whatever a file holds, its error can be read.
 LONGEST_PART = 1500
@@ -94,6 +94,18 @@ class RunError(QsnnError, RuntimeError):
     """A Lava run failed; the text carries the traceback of the process that failed, line by line."""
 
     one_line = False
+
+
+class LostSamplesError(RunError):
+    """Samples that workers could not compute, tried twice; the answers of all others are kept.
+
+    Attributes:
+        samples: the ranges (start, stop) of their numbers, from 0.
+        found: what was computed of the others: a masked array of answers, a report, or None if a file keeps them.
+    """
+
+    samples: tuple[tuple[int, int], ...] = ()
+    found: Any = None
 
 
 class TimeLimitError(RunError, TimeoutError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,16 @@ from lava_qsnn.engines.message_format import MOST_SOURCES, senders
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from lava_qsnn.integer.stock import has_stock_neurons, netx_form
+from lava_qsnn.tasks import BROKEN, Job, in_order, pool
 from netx_export._answers import answers_to
 from netx_export._chunks import Chunk, after, chunks, is_batches, is_stored, known_length
+from netx_export._kept import AnswersInFile, AnswersInMemory
+from netx_export._many import Many, about, checked, fill, lost_by, packed, refuse_lost, small
 from netx_export._options import Options
 from netx_export._read import load
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Integers = NDArray[np.int64]
 Array = NDArray[np.integer[Any]]
@@ -190,6 +196,9 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
     progress: Callable[[float], None] | None = None,
     grain: str = "sample",
     batch: int | None = None,
+    workers: int | None = None,
+    client: Client | None = None,
+    resume: bool = False,
 ) -> Any:
     """Run a data set through a deployed network: an array, one that lies on a disk, or batches as they come.
 
@@ -207,6 +216,11 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
         grain: of `lava-async` and `lava-fused`, what a message is about: "sample", all time steps, for throughput, or
             "step", one of them, so that its answer leaves as soon as it is known.
         batch: of the same, samples per message; None for a good number.
+        workers: processes that compute parts of the samples beside each other on this machine, whatever the backend.
+        client: a `dask.distributed.Client` of a cluster whose workers compute them, in place of `workers`. The network
+            travels once to each worker; one that differs from here in the version of anything that counts is refused.
+        resume: with `out` the path of a file: go on where an earlier call was ended. What is done lies in `OUT.part`,
+            and `OUT.journal` says what that is; `out` itself is there when all is done.
 
     Returns:
         int64 (N, *output shape, T): the potentials of a readout, or the spikes of a spiking last layer. Of batches,
@@ -219,12 +233,16 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
         InputError: x has the wrong dtype, shape or range, there is no batch, or reading x failed.
         OutputError: `out` cannot be written.
         RunError, TimeLimitError: a Lava run failed, or did not end in time.
+        LostSamplesError: workers could not compute some samples, tried twice; it names them and keeps the others.
 
         Errors after the first chunk say how many samples were answered; what was written of them can be read.
     """
     network = network if isinstance(network, IntegerNetwork) else load(network)
     options = Options(False, time_limit, progress, grain, batch)
     check_backend(network, backend)
+    many = Many(workers, client, resume)
+    if many.is_asked_for:
+        return _by_workers(network, x, backend, options, many, out)
     if out is None and not is_stored(x) and not is_batches(x):
         return _simulate(network, x, backend, options)[network.output.name]
     answered = partial(_answers, network, backend=backend, options=options, samples=known_length(x))
@@ -243,6 +261,41 @@ def _answers(
         except QsnnError as error:
             raise after(error, part.start) from error
         yield outputs[network.output.name]
+
+
+def compute_part(shared: tuple[IntegerNetwork, str, Options], part: Chunk) -> dict[str, Array]:
+    """Compute a part of the samples, on a worker; the outputs that are wanted, by layer."""
+    network, backend, options = shared
+    outputs = _simulate(network, part.x, backend, options)
+    return {name: packed(values) for name, values in outputs.items()}
+
+
+def _by_workers(network: IntegerNetwork, x: Any, backend: str, options: Options, many: Many, out: Any) -> Any:
+    """`simulate` on workers: by place where the samples are known, in order where they come in batches."""
+    job, name = Job.of(compute_part, (network, backend, replace(options, progress=None))), network.output.name
+    is_file = isinstance(out, (str, os.PathLike))
+    if many.resume and not is_file:
+        raise ConfigurationError("there is nothing to go on with", remedy="let `out` be the path of an .npy file")
+    if is_batches(x) or (out is not None and not is_file):
+        answered = partial(_answers_in_order, network, job=job, many=many)
+        return answered(chunks(network, x)) if out is None else _written(network, x, answered, out)
+    x = checked(network, x)
+    shape = (*network.shapes[name], x.shape[-1])
+    if not is_file:
+        store = AnswersInMemory(len(x), shape)
+        return store.result(fill(store, network, x, job, many, name, options.progress))
+    told = about(network, x, backend=backend)
+    with AnswersInFile(out, x.shape[0], shape, told, many.resume) as file:
+        return file.result(fill(file, network, x, job, many, name, options.progress))
+
+
+def _answers_in_order(network: IntegerNetwork, parts: Iterable[Chunk], job: Job, many: Many) -> Iterator[Integers]:
+    """The answers of chunks, one after the other, computed beside each other."""
+    with pool(job, many.workers, many.client) as place:
+        for part, answer in in_order(place, (small(network, part) for part in parts)):
+            if answer.kind == BROKEN:
+                refuse_lost([(part, lost_by(answer))], None, f"up to sample {part.start - 1}")
+            yield answer.value()[network.output.name].astype(np.int64)
 
 
 def _written(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import DeploymentError, QsnnError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
+from lava_qsnn.tasks import Job, Journal
+from netx_export._chunks import Chunk
+from netx_export._many import Done, Many, about, checked, fill, refuse_lost
 from netx_export._read import load
-from netx_export._simulate import BACKENDS, simulate_layers
+from netx_export._simulate import BACKENDS, check_backend, simulate_layers
 
 if TYPE_CHECKING:
+    from distributed import Client
     from torch import nn
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -35,6 +40,10 @@ class Parting:
     neuron: tuple[int, ...]
     expected: float
     found: float
+
+    def moved(self, samples: int) -> Parting:
+        """The same, with so many samples before it."""
+        return replace(self, sample=self.sample + samples)
 
     def __str__(self) -> str:
         where = f"time step {self.step}, sample {self.sample}, neuron {', '.join(map(str, self.neuron))}"
@@ -54,6 +63,17 @@ class Row:
     spikes: int  # ones among the reference's values; of a readout, values that are not 0
     mismatches: int
     first: Parting | None = None
+
+    def plus(self, other: Row) -> Row:
+        """The row of this one's samples and of others', of the same backend and layer."""
+        firsts = [each.first for each in (self, other) if each.first is not None]
+        return replace(
+            self,
+            values=self.values + other.values,
+            spikes=self.spikes + other.spikes,
+            mismatches=self.mismatches + other.mismatches,
+            first=min(firsts, key=lambda first: (first.step, first.sample, first.neuron), default=None),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,11 @@ def verify(
     backends: Iterable[str] | None = None,
     net: nn.Module | None = None,
     progress: Callable[[str, float], None] | None = None,
+    *,
+    workers: int | None = None,
+    client: Client | None = None,
+    record: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Report:
     """Compare backends, and the torch network if given, with the reference on a batch.
 
@@ -103,7 +128,12 @@ def verify(
             installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
         net: the torch network the deployed one was folded from, see `fold`. Blocks of slayer run from rest, and
             without the steps by which their `delay_shift` delays them.
-        progress: called now and then with a backend's name and the fraction of its samples done, 0 to 1.
+        progress: called now and then with a backend's name, or with "all backends" where parts of the samples are
+            computed by workers, and the fraction of its samples done, 0 to 1.
+        workers, client: computes parts of the samples beside each other, all backends of each, see `simulate`; x may
+            be larger than memory then. The torch network runs here.
+        record: a file for the counts of each part as they come.
+        resume: go on with `record`, if it is there.
 
     Raises:
         ConfigurationError: a backend asked for by name does not exist, or is not installed.
@@ -112,26 +142,113 @@ def verify(
             last block's output, or its sum or mean over time.
         InputError: x does not fit the network.
         RunError: a Lava run failed.
+        LostSamplesError: workers could not compute some samples, tried twice; `found` is the report on the others.
     """
     if not isinstance(network, IntegerNetwork):
         network = load(network)
+    names, refused = _chosen(network, backends)
+    many = Many(workers, client, resume)
+    if many.is_asked_for or record is not None:
+        own = Report((), {}) if net is None else _compare_own(network, net, x, simulate_layers(network, x))
+        report = Report(own.rows, refused, own.departures)
+        return _by_workers(network, x, names, many, record, report, progress)
     expected = simulate_layers(network, x, GROUND_TRUTH)
-    rows: list[Row] = []
-    refused: dict[str, str] = {}
-    departures: tuple[str, ...] = ()
-    if net is not None:
-        own = _compare_own(network, net, x, expected)
-        rows, departures = [*own.rows], own.departures
-    for name in BACKENDS if backends is None else backends:
-        backend = BACKENDS.get(name) if backends is None else None
-        reason = None if backend is None else backend.absence() or backend.refusal(network)
-        if reason is not None:
-            refused[name] = reason
-            continue
+    own = Report((), {}) if net is None else _compare_own(network, net, x, expected)
+    rows = _compare_backends(network, x, names, expected, progress)
+    return Report((*own.rows, *rows), refused, own.departures)
+
+
+def _chosen(network: IntegerNetwork, backends: Iterable[str] | None) -> tuple[list[str], dict[str, str]]:
+    """The backends to compare, and those that are not, with their reasons; one asked for by name must do."""
+    if backends is not None:
+        names = list(backends)
+        for name in names:
+            check_backend(network, name)
+        return names, {}
+    reasons = {name: backend.absence() or backend.refusal(network) for name, backend in BACKENDS.items()}
+    refused = {name: reason for name, reason in reasons.items() if reason is not None}
+    return [name for name in BACKENDS if name not in refused], refused
+
+
+def _compare_backends(
+    network: IntegerNetwork,
+    x: NDArray[np.integer[Any]],
+    names: Iterable[str],
+    expected: Outputs,
+    progress: Callable[[str, float], None] | None = None,
+) -> Iterator[Row]:
+    for name in names:
         told = None if progress is None else partial(progress, name)
         actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
-        rows += compare_outputs(name, network, expected, actual)
-    return Report(tuple(rows), refused, departures)
+        yield from compare_outputs(name, network, expected, actual)
+
+
+def verify_part(shared: tuple[IntegerNetwork, list[str]], part: Chunk) -> list[Row]:
+    """Compare backends on a part of the samples, on a worker; samples are told by their number in all of them."""
+    network, names = shared
+    rows = _compare_backends(network, part.x, names, simulate_layers(network, part.x, GROUND_TRUTH))
+    return [row if row.first is None else replace(row, first=row.first.moved(part.start)) for row in rows]
+
+
+def _by_workers(
+    network: IntegerNetwork,
+    x: Any,
+    names: list[str],
+    many: Many,
+    record: str | os.PathLike[str] | None,
+    report: Report,
+    progress: Callable[[str, float], None] | None,
+) -> Report:
+    """A report with the counts of all parts of the samples."""
+    if many.resume and record is None:
+        raise ConfigurationError("there is nothing to go on with", remedy="name a file with `record`")
+    x, told = checked(network, x), None if progress is None else partial(progress, "all backends")
+    journal = None if record is None else Journal(record, about(network, x, backends=names), many.resume)
+    with nullcontext() if journal is None else journal:
+        counts = Counts(x.shape[0], journal)
+        job = Job.of(verify_part, (network, names))
+        lost = fill(counts, network, x, job, many, progress=told, every_layer=True)
+    found = replace(report, rows=(*report.rows, *counts.rows))
+    if lost:
+        refuse_lost(lost, found, "in the error's `found`")
+    return found
+
+
+class Counts(Done):
+    """The rows of a report, added up part by part, and kept in a journal if there is one."""
+
+    def __init__(self, samples: int, journal: Journal | None) -> None:
+        super().__init__(samples)
+        self._journal = journal
+        self._rows: dict[tuple[str, str], Row] = {}
+        if journal is not None:
+            self.restore(journal)
+            for record in journal.done:
+                self._add(_read(record["rows"]))
+
+    def put(self, start: int, stop: int, value: list[Row]) -> None:
+        """Add the rows of a range of samples."""
+        if self._journal is not None:
+            self._journal.add({"start": start, "stop": stop, "rows": [asdict(row) for row in value]})
+        self.mark(start, stop)
+        self._add(value)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """One row per backend and layer."""
+        return tuple(self._rows.values())
+
+    def _add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            key = (row.backend, row.layer)
+            self._rows[key] = self._rows[key].plus(row) if key in self._rows else row
+
+
+def _read(rows: list[dict[str, Any]]) -> Iterator[Row]:
+    """The rows of a journal's line."""
+    for row in rows:
+        first = row.pop("first")
+        yield Row(**row, first=first and Parting(**{**first, "neuron": tuple(first["neuron"])}))
 
 
 def _compare_own(network: IntegerNetwork, net: nn.Module, x: NDArray[np.integer[Any]], expected: Outputs) -> Report:

@@ -33,6 +33,8 @@ ABSENT = (
     "scipy",
     "threadpoolctl",
     "tonic",
+    "dask",
+    "distributed",
 )
 
 #: The beginning of a program in an environment that lacks some packages.
@@ -73,6 +75,12 @@ MORE = {
     "netx_export.plot_sample(network, x[0])": "plot",
     "verb('bench', 'lava')": "plot",
     "verb('run', file, '--input', array, '--picture', 'sample.png')": "plot",
+}
+
+#: With workers on other machines.
+MORE |= {
+    "netx_export.simulate(network, x, 'fast', client=object())": "cluster",
+    "verb('run', file, '--input', array, '--cluster', 'tcp://127.0.0.1:9')": "cluster",
 }
 
 ON_LAVA = {

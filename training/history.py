@@ -16,13 +16,10 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,16 +29,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-import netx_export
 from history_plot import draw
-from history_rows import Row, Setting, Summary, append, read, setting_of, summarize
-from lava_qsnn.errors import DeploymentError, RangeError
-from lava_qsnn.integer import IntegerNetwork
-from lava_qsnn.train.config import Config, load_config, override
-from lava_qsnn.train.data import make
-from lava_qsnn.train.module import restore
-from lava_qsnn.train.provenance import metadata
-from lava_qsnn.train.train import train
+from history_rows import Setting, Summary, append, read, setting_of, summarize
+from history_runs import Shared, base, network_name, trained
+from lava_qsnn.errors import RunError
+from lava_qsnn.tasks import Answer, Job, computed, connected, pool
+from lava_qsnn.train.config import override
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
@@ -51,22 +44,6 @@ HISTORIES = (1, 2, 4, 8, 16, 64)
 
 #: Powers of two over more steps than this exceed what float32 computes exactly.
 LONGEST_SHIFT = 16
-
-#: The networks, where they differ from the shipped configuration of the data set.
-NETWORKS: dict[str, dict[str, Any]] = {
-    "spoken_crossings": {"trainer.max_epochs": 12},
-    "spoken_digits": {"trainer.max_epochs": 12},
-    "nmnist": {"trainer.max_epochs": 15},
-    # What two CPU cores do in an hour; --channels and --epochs make it a real network on an accelerator.
-    "cifar10": {
-        "model.channels": [8, 16, 32],
-        "model.hidden": [128],
-        "model.first_bits": 8,
-        "data.batch_size": 64,
-        "data.augment": False,
-        "trainer.max_epochs": 3,
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -108,81 +85,6 @@ def settings(timesteps: int, grid: Grid) -> list[Setting]:
     chosen += [Setting("memory_free", history=history, taps="geometric") for history in histories[-2:]]
     chosen += [Setting("memory_free", history=min(4, timesteps), taps="shift")]
     return found + [replace(setting, regulated=True) for setting in chosen]
-
-
-def _base(data: str) -> Config:
-    """A shipped configuration with the experiment's network, which may be one that not all backends run."""
-    return override(load_config(data), {**NETWORKS[data], "model.target": "any"})
-
-
-def measure(data: str, setting: Setting, seed: int, changes: dict[str, Any], folder: Path, threads: int) -> Row:
-    """Train, export, and count."""
-    torch.set_num_threads(threads)
-    config = override(_base(data), {**changes, **setting.changes(), "seed": seed})
-    run = folder / f"{data}-{setting.name}-{seed}".replace(" ", "-").replace(",", "")
-    if run.exists():  # an interrupted run's
-        run = Path(f"{run}-{time.time_ns()}")
-    result = train(config, run, progress=False)
-    net, file = restore(result.best).network, run / "network.net"
-    data_module = make(config.data)
-    given = data_module.properties
-    try:
-        network = netx_export.export(
-            net, file, given.input_shape, given.timesteps, given.input_bits, metadata=metadata(data_module)
-        )
-        size, state = file.stat().st_size, _state_bits(network)
-    except DeploymentError:
-        size, state = 0, 32.0
-    return Row(
-        data=data,
-        family=setting.family,
-        bits=str(setting.bits or ("full" if setting.family == "quantized_lif" else "")),
-        decay=str(setting.decay or ""),
-        reset=setting.reset,
-        history=str(setting.history or ""),
-        taps=setting.taps,
-        regulated="yes" if setting.regulated else "no",
-        seed=seed,
-        epochs=config.trainer.max_epochs,
-        test_accuracy=round(result.test_accuracy, 5),
-        validation_accuracy=round(result.best_accuracy, 5),
-        state_bits=round(state, 3),
-        weight_bits=config.model.weight_bits,
-        file_bytes=size,
-        seconds_per_epoch=round(result.seconds_per_epoch, 3),
-        network=_network_name(config),
-        torch=torch.__version__,
-        commit=_commit(),
-        command=shlex.join(["python", "training/history.py", *sys.argv[1:]]),
-    )
-
-
-def _state_bits(network: IntegerNetwork) -> float:
-    """Bits that the network keeps from step to step, inputs included, per spiking neuron."""
-    spiking = [layer for layer in netx_export.describe(network) if layer.thresholds is not None]
-    inputs = netx_export.state_bits(network, "input") * _count(network.input.shape)
-    kept = inputs + sum(layer.neurons * layer.state_bits for layer in spiking)
-    return kept / sum(layer.neurons for layer in spiking)
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for length in shape:
-        total *= length
-    return total
-
-
-def _network_name(config: Config) -> str:
-    model = config.model
-    return f"{model.name} {'-'.join(map(str, (*model.channels, *model.hidden)))}, T={config.data.timesteps}"
-
-
-def _commit() -> str:
-    try:
-        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def table_lines(summaries: list[Summary]) -> Iterator[tuple[str, ...]]:
@@ -252,7 +154,10 @@ def main(
     grid: Annotated[str, typer.Option(help="full, small or tiny.")] = "full",
     channels: Annotated[str | None, typer.Option(help="Of a convolutional network, such as 64,128,256.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    workers: Annotated[int, typer.Option(min=1, help="Trainings at once, of one thread each if more than 1.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once, of one thread each if more than 1.")
+    ] = None,
+    cluster: Annotated[str | None, typer.Option(help="Scheduler of Dask's whose workers train, instead.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of history.csv.")] = RESULTS,
     runs: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/history"),
     report_only: Annotated[bool, typer.Option("--report", help="Only draw what was measured.")] = False,
@@ -266,43 +171,49 @@ def main(
             changes["trainer.max_epochs"] = epochs
         if channels is not None:
             changes["model.channels"] = [int(width) for width in channels.split(",")]
-        _train_missing(data, changes, seeds, grid, workers, results / "history.csv", runs, console)
+        count = workers or (1 if cluster is None else None)
+        _train_missing(data, changes, seeds, grid, count, cluster, results / "history.csv", runs, console)
     report(data, results, console)
 
 
 def _train_missing(
-    data: str, changes: dict[str, Any], seeds: int, grid: str, workers: int, path: Path, runs: Path, console: Console
+    data: str,
+    changes: dict[str, Any],
+    seeds: int,
+    grid: str,
+    workers: int | None,
+    cluster: str | None,
+    path: Path,
+    runs: Path,
+    console: Console,
 ) -> None:
-    config = override(_base(data), changes)
+    config = override(base(data), changes)
     known = {(setting_of(row), row.seed, row.network, row.epochs) for row in read(path) if row.data == data}
     wanted = [
         (setting, seed)
         for seed in range(seeds)
         for setting in settings(config.data.timesteps, GRIDS[grid])
-        if (setting, seed, _network_name(config), config.trainer.max_epochs) not in known
+        if (setting, seed, network_name(config), config.trainer.max_epochs) not in known
     ]
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    with Progress(console=console) as progress:
+    threads = torch.get_num_threads() if workers == 1 and torch.cuda.is_available() else 1
+    command = shlex.join(["python", "training/history.py", *sys.argv[1:]])
+    job = Job.of(trained, Shared(data, changes, runs, threads, command))
+    connection = nullcontext() if cluster is None else connected(cluster)
+    with Progress(console=console) as progress, connection as client, pool(job, workers, client) as place:
         task = progress.add_task(f"{data}, {len(wanted)} trainings", total=len(wanted))
-        threads = 1 if workers > 1 or not torch.cuda.is_available() else torch.get_num_threads()
-        pending: dict[Future[Row], str] = {
-            pool.submit(measure, data, setting, seed, changes, runs, threads): f"{setting.name}, seed {seed}"
-            for setting, seed in wanted
-        }
-        try:
-            for done in as_completed(pending):
-                console.print(f"{pending[done]}: {_recorded(done, path)}")
-                progress.advance(task)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for (setting, seed), answer in computed(place, wanted):
+            console.print(f"{setting.name}, seed {seed}: {_recorded(answer, path)}")
+            progress.advance(task)
 
 
-def _recorded(done: Future[Row], path: Path) -> str:
-    """Add a training's row to the file, and say its accuracy, or why no network of this kind can be deployed."""
+def _recorded(answer: Answer, path: Path) -> str:
+    """Add a training's row to the file, and say its accuracy, or why there is none."""
     try:
-        row = done.result()
-    except RangeError as error:
-        return f"left out, {error}"
+        row = answer.value()
+    except RunError as error:  # twice; the next call tries it again
+        return f"failed, {error}"
+    if isinstance(row, str):
+        return f"left out, {row}"
     append(path, row)
     return f"{row.test_accuracy:.2%}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
 from lava_qsnn.errors import ConfigurationError, InputError
+from lava_qsnn.tasks import connected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +30,18 @@ def chosen_changes(
     given = {"data.folder": folder and str(folder), "data.download": download, **(options or {})}
     changes = dict(parse_override(text) for text in settings or [])
     return changes | {key: value for key, value in given.items() if value is not None and value is not False}
+
+
+@contextmanager
+def chosen_workers(workers: int | None, cluster: str | None) -> Iterator[dict[str, Any]]:
+    """The arguments of `simulate` and its like that say who computes: processes here, or a cluster's workers."""
+    if cluster is None:
+        yield {"workers": workers}
+        return
+    if workers is not None:
+        raise ConfigurationError("--workers are of this machine", remedy="leave out --workers, or --cluster")
+    with connected(cluster) as client:
+        yield {"client": client}
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:

@@ -28,6 +28,14 @@ Backends = Annotated[
     list[str] | None, typer.Option("--backend", help="Backend; repeatable. All that are exact by default.")
 ]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that compute parts of the samples beside each other."),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Scheduler of Dask's, such as tls://host:8786, to compute them."),
+]
 Array = Annotated[
     Path | None,
     typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),

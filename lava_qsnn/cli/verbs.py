@@ -19,6 +19,11 @@ from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
     chosen_changes,
+<<<<<<< HEAD
+=======
+    chosen_workers,
+    class_names,
+>>>>>>> main
     fitting_data,
     known_data,
     named_data,
@@ -31,6 +36,7 @@ from lava_qsnn.cli.inputs import (
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
+    ClusterAddress,
     Data,
     DataSettings,
     Download,
@@ -38,6 +44,7 @@ from lava_qsnn.cli.options import (
     NetworkFile,
     Samples,
     TimeLimit,
+    Workers,
 )
 from lava_qsnn.cli.tables import (
     cost_table,
@@ -241,6 +248,9 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", help="Write the answers to an .npy file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
     time_limit: TimeLimit = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
 ) -> None:
     """Run test samples, or an array of your own, through a network on one backend."""
     import numpy as np
@@ -256,10 +266,13 @@ def run(
     else:
         part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
         x, labels = test_samples(network, part, samples)
-    with progress_bar(f"{backend}, {len(x)} samples") as progress:
-        answers = netx_export.simulate(network, x, backend, time_limit=time_limit, progress=progress)
-    if output is not None:
+    is_spread = resume or workers is not None or cluster is not None
+    with progress_bar(f"{backend}, {len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, **where}
+        answers = netx_export.simulate(network, x, backend, out=output if is_spread else None, **told)
+    if output is not None and not is_spread:
         np.save(output, answers)
+    if output is not None:
         console.print(f"wrote {answers.shape} integers to {output}")
     if picture is not None:
         netx_export.plot_sample(network, x[0], picture)
@@ -283,6 +296,10 @@ def verify(
     folder: Folder = None,
     download: Download = False,
     samples: Samples = 20,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
+    record: Annotated[Path | None, typer.Option("--record", help="Write the counts of each part to a file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --record where a run was ended.")] = False,
 ) -> None:
     """Compare backends, and torch, with the reference: layer for layer, step for step. Fails if anything differs."""
     import netx_export
@@ -296,10 +313,22 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
+<<<<<<< HEAD
     x, labels = test_samples(network, part, samples)
     with progress_bar(f"{len(x)} samples") as progress:
+=======
+    x, _ = test_samples(network, part, samples)
+    with progress_bar(f"{len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
+>>>>>>> main
         report = netx_export.verify(
-            network, x, backend, net, progress=lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples")
+            network,
+            x,
+            backend,
+            net,
+            lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples"),
+            record=record,
+            resume=resume,
+            **where,
         )
     console.print(report_table(report))
     if labels is not None:

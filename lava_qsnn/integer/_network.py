@@ -74,6 +74,9 @@ class IntegerNetwork(Value):
     def described(self) -> str:
         return "the network"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return IntegerNetwork, (self.input, self.timesteps, self.layers, dict(self.metadata))
+
     def _check(self, layer: Layer, shape: Shape) -> None:
         try:
             layer.neuron.check(shape, self.timesteps)

@@ -147,7 +147,15 @@ class Value:
         compared = [entry.name for entry in fields(self) if entry.compare]  # type: ignore[arg-type]
         return all(_same(getattr(self, name), getattr(other, name)) for name in compared)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A value that comes from elsewhere is built by its constructor: checked, read-only, without what was cached.
+        return _built, (type(self), {each.name: getattr(self, each.name) for each in fields(self) if each.init})  # type: ignore[arg-type]
+
     __hash__ = None  # type: ignore[assignment]
+
+
+def _built(kind: type[Value], content: dict[str, Any]) -> Value:
+    return kind(**content)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -133,7 +133,7 @@ class Classifier(LightningModule):
     def configure_optimizers(self) -> Any:
         """The configuration's optimizer, its learning rates set anew at each step."""
         options = self.config.optimizer
-        optimizer = make_optimizer(self.network, options)
+        optimizer = make_optimizer(self, options)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps, options.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,6 +1,6 @@
 """Random stock files by the thousand, engines beside unmodified NetX: every layer, every step, every number.
 
-    python -m tests.helpers.stock_many --files 1000
+    python -m tests.helpers.stock_many --files 1000 --workers 2
 
 Results are kept beside each other in a folder, one line a file, so that a run that was ended goes on where it was.
 """
@@ -12,6 +12,8 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ import numpy as np
 import netx_export
 from lava_qsnn.errors import QsnnError, RangeError
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.tasks import DONE, Job, computed, connected, pool
+from netx_export._many import lost_by
 from tests.helpers.stock_netx import run_netx
 from tests.helpers.stock_random import Stock, random_stock
 
@@ -86,18 +90,37 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first file")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "stock_many.jsonl")
+    parser.add_argument("--workers", type=int, help="processes beside each other on this machine; 1 by default")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="of a scheduler of Dask's, whose workers have this clone")
     options = parser.parse_args()
     verdicts = _kept(options.results)
-    with tempfile.TemporaryDirectory() as folder, options.results.open("a") as results:
-        for seed in range(options.first, options.first + options.files):
-            if seed in verdicts:
-                continue
-            verdicts[seed] = judge(seed, Path(folder), options.steps)
-            print(json.dumps(asdict(verdicts[seed])), file=results, flush=True)
-            Path(folder, f"{seed}.net").unlink()
-            if verdicts[seed].different:
-                print(f"seed {seed} differs: {verdicts[seed]}", file=sys.stderr)
+    seeds = [seed for seed in range(options.first, options.first + options.files) if seed not in verdicts]
+    with options.results.open("a") as results:
+        for seed, verdict in judged(seeds, options.steps, options.workers, options.cluster):
+            verdicts[seed] = verdict
+            print(json.dumps(asdict(verdict)), file=results, flush=True)
+            if verdict.different:
+                print(f"seed {seed} differs: {verdict}", file=sys.stderr)
     _tell(verdicts)
+
+
+def judged(
+    seeds: Iterable[int], steps: int, workers: int | None = None, cluster: str | None = None
+) -> Iterator[tuple[int, Verdict]]:
+    """Verdicts as they come, computed beside each other; a file of which the judge's process dies twice is told."""
+    job = Job.of(judge_alone, steps)
+    with nullcontext() if cluster is None else connected(cluster) as client, pool(job, workers, client) as place:
+        for seed, answer in computed(place, seeds):
+            if answer.kind == DONE:
+                yield seed, answer.value()
+            else:
+                print(f"seed {seed}: {lost_by(answer)}", file=sys.stderr)
+
+
+def judge_alone(steps: int, seed: int) -> Verdict:
+    """Judge a file in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(seed, Path(folder), steps)
 
 
 def _kept(path: Path) -> dict[int, Verdict]:
