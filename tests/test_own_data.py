@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 import netx_export
-from lava_qsnn.errors import ConfigurationError, FileFormatError, QsnnWarning
+from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.train import provenance
 from lava_qsnn.train.checkpoint import read_description
 from lava_qsnn.train.config import Data, from_dict, load_config
@@ -32,9 +31,7 @@ def follow(text: str, capsys: Any, monkeypatch: Any) -> list[str]:
     printed = []
     for language, block in re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL):
         if language == "python":
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".* lie outside of the range", QsnnWarning)
-                exec(compile(block, PAGE.name, "exec"), {"__name__": "page"})
+            exec(compile(block, PAGE.name, "exec"), {"__name__": "page"})
             continue
         for line in block.splitlines():
             assert line.startswith("$ lava-qsnn ")

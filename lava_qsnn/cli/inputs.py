@@ -62,7 +62,7 @@ def class_names(network: IntegerNetwork, count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
-def told(network: IntegerNetwork, predicted: np.ndarray[Any, Any], outputs: int) -> str:
+def predictions_text(network: IntegerNetwork, predicted: np.ndarray[Any, Any], outputs: int) -> str:
     """The predictions of a network in a line: the names of classes, or the numbers of each sample."""
     if predicted.ndim == 2:
         return "numbers " + "; ".join(" ".join(f"{number:.6g}" for number in row) for row in predicted)

@@ -19,18 +19,13 @@ from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
     chosen_changes,
-<<<<<<< HEAD
-=======
     chosen_workers,
-    class_names,
->>>>>>> main
     fitting_data,
     known_data,
     named_data,
     read_array,
     score,
     test_samples,
-    told,
     validation_samples,
 )
 from lava_qsnn.cli.options import (
@@ -281,7 +276,7 @@ def run(
     if part is not None and labels is not None:
         console.print(f"{score(network, predicted, labels)} on {len(x)} samples of {part.name}", highlight=False)
     elif output is None:
-        console.print(told(network, predicted, math.prod(answers.shape[1:-1])), highlight=False)
+        console.print(predictions_text(network, predicted, math.prod(answers.shape[1:-1])), highlight=False)
 
 
 @app.command()
@@ -313,13 +308,8 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
-<<<<<<< HEAD
     x, labels = test_samples(network, part, samples)
-    with progress_bar(f"{len(x)} samples") as progress:
-=======
-    x, _ = test_samples(network, part, samples)
     with progress_bar(f"{len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
->>>>>>> main
         report = netx_export.verify(
             network,
             x,

@@ -312,12 +312,14 @@ class TestEvents:
         assert kind_of_folder(folder) == "events"
 
     def test_the_size_of_the_sensor_is_asked_for_with_what_events_reach(self, folder: Path) -> None:
-        with pytest.raises(ConfigurationError, match=r"set data.sensor .* reach \[12, 8\]"):
+        with pytest.raises(ConfigurationError, match=r"set data.sensor .* recordings reach \[12, 8\]"):
             make(self.data(folder, sensor=None)).setup()
         assert sensor_of(sorted(folder.glob("*/*"))) == (12, 8)
 
     def test_events_outside_of_the_sensor_are_refused(self, folder: Path) -> None:
-        with pytest.raises(FileFormatError, match="there are events at 0 to 11, but the sensor ends at 9"):
+        with pytest.raises(
+            FileFormatError, match="there are events at 0 to 11, but the sensor ends at 9. Remedy: check data.sensor"
+        ):
             make(self.data(folder, sensor=(10, 8))).setup()
 
     def test_all_forms_of_arrays_are_the_same_events(self, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class EventFolder(FolderData):
             reach = sensor_of(paths)
             raise ConfigurationError(
                 "nothing tells the size of the sensor",
-                remedy=f"set data.sensor to its width and height; its first recordings reach {list(reach)}",
+                remedy=f"set data.sensor to its width and height; some of its recordings reach {list(reach)}",
             )
         if len(self.data.sensor) > 2 or not self.data.sensor:
             raise ConfigurationError("data.sensor has a width and a height", remedy="write for example [346, 260]")
@@ -201,14 +201,17 @@ class EventFolder(FolderData):
     ) -> Iterator[NDArray[np.uint8]]:
         for path in paths:
             with damage_named(f"'{path}'"):
-                result = frames(read_events(path), self.data.timesteps, shape, sensor, self.data.input_bits)
-            yield result
+                events = read_events(path)
+            try:
+                yield frames(events, self.data.timesteps, shape, sensor, self.data.input_bits)
+            except ValueError as error:
+                raise FileFormatError(f"'{path}': {error}", remedy="check data.sensor, or take it out") from None
 
 
 def sensor_of(paths: Sequence[Path], most: int = 20) -> tuple[int, ...]:
-    """(width, height) that the events of the first recordings reach, or the channels of those that have no y."""
+    """(width, height) that the events of some recordings reach, or the channels of those that have no y."""
     reach: dict[str, int] = {}
-    for path in paths[:most]:
+    for path in paths[:: max(1, len(paths) // most)]:  # of all classes
         with damage_named(f"'{path}'"):
             events = read_events(path)
             for name in [name for name in ("x", "y") if name in (events.dtype.names or ())]:

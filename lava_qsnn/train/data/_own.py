@@ -26,6 +26,10 @@ PLAIN_AXES = {2: "NC", 5: "NCHWT"}
 LIKELY_AXES = {3: "NHW for grey images, NCT or NTC for signals", 4: "NHWC or NCHW for images"}
 
 
+#: The share of values outside of the range of the training samples from which a warning tells of it: some always are.
+OUTSIDE = 0.01
+
+
 @dataclass(frozen=True)
 class Raw:
     """Samples as a user has them.
@@ -265,7 +269,7 @@ def _scaled(values: Values, most: int, known: Description, name: str) -> NDArray
         ) from None
     # A measured range is kept with seven digits; its own ends are not outside.
     outside = int(((share < -1e-5) | (share > 1 + 1e-5)).sum())
-    if outside and name not in ("train", "validation"):
+    if outside > OUTSIDE * values.size:
         many = f"{outside:,} of {values.size:,} values of '{name}'"
         warnings.warn(QsnnWarning(f"{many} lie outside of the range {_ends(known)}, and are clipped"), stacklevel=2)
     return np.rint(share.clip(0, 1) * most).astype(np.uint8)
