@@ -23,6 +23,7 @@ from lava_qsnn.cli.inputs import (
     fitting_data,
     known_data,
     named_data,
+    predictions_text,
     read_array,
     score,
     test_samples,
