@@ -278,7 +278,6 @@ class Pool(Quantized, _slayer.PoolSynapse):
         kernel, stride, padding, dilation = (
             tuple(pair[:2]) for pair in (self.kernel_size, self.stride, self.padding, self.dilation)
         )
-        _check_source(frames, frames.dim() == 4, "maps (C, H, W)")
         _check_size(frames, kernel, padding, dilation)
         if dilation == (1, 1) and all(2 * p <= k for p, k in zip(padding, kernel)):
             return F.avg_pool2d(frames, kernel, stride, padding, divisor_override=1)

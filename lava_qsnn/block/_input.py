@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lava_qsnn.block._bytes import largest_byte
-from lava_qsnn.errors import InputError
+from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.frames import check_tensor
 
 
@@ -46,8 +46,8 @@ def layer_named(block: str) -> Iterator[None]:
     """Name the block in what is wrong with its input."""
     try:
         yield
-    except InputError as error:
-        raise InputError(error.problem, layer=error.layer or block, remedy=error.remedy) from None
+    except (ConfigurationError, InputError) as error:
+        raise type(error)(error.problem, layer=error.layer or block, remedy=error.remedy) from None
 
 
 def holds_integers(x: Tensor) -> bool:
