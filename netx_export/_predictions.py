@@ -1,4 +1,4 @@
-"""What a network's answers mean: classes, or numbers in their own units, by what its file tells."""
+"""The meaning of a network's answers: classes, or numbers in their own units, by what its file tells."""
 
 from __future__ import annotations
 

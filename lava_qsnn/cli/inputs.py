@@ -76,7 +76,7 @@ def is_yaml(text: str) -> bool:
 
 
 def named_data(data: str, recorded: DataPart | None = None) -> dict[str, Any]:
-    """What an option --data says: the name of a data set, or where one's own data are, which has a name of its own.
+    """The meaning of an option --data: the name of a data set, or the place of data of one's own, which have one, too.
 
     Args:
         data: a name; the path of an .npz file, or of a folder of images or events; or an import path, "module:name".
@@ -215,7 +215,7 @@ def test_samples(
 
 
 def score(network: IntegerNetwork, predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> str:
-    """How good predictions are: the accuracy of classes, or the mean squared error of numbers, in their units."""
+    """The quality of predictions: the accuracy of classes, or the mean squared error of numbers, in their units."""
     import netx_export
 
     if not netx_export.tells_numbers(network):

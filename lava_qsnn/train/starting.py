@@ -38,7 +38,7 @@ class Line:
 
 @dataclass
 class Start:
-    """What is proposed for some data."""
+    """The proposals for some data."""
 
     name: str
     source: str
@@ -68,7 +68,7 @@ def first_configuration(name: str, source: str | None) -> str:
 
 
 def place(name: str) -> str:
-    """What stands for the place of data of a kind; ConfigurationError if there is no such kind."""
+    """A text for the place of data of a kind; ConfigurationError if there is no such kind."""
     if name not in PLACES:
         raise unknown_choice("the kind of data", name, PLACES)
     return PLACES[name]

@@ -201,7 +201,7 @@ class ImportedData(OwnData):
 
 
 def imported(path: str) -> Any:
-    """What an import path names: "module:name" or "file.py:name"; executes the module.
+    """The object of an import path: "module:name" or "file.py:name"; executes the module.
 
     Raises:
         ConfigurationError: it is no import path, or there is no such module or name.
