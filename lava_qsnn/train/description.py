@@ -34,7 +34,7 @@ class Properties:
 
 @dataclass(frozen=True)
 class Description(Checked):
-    """What samples are, apart from their number.
+    """The nature of samples, apart from their number.
 
     Args:
         shape: (C,) or (C, H, W) of an encoded time step, not flattened.
