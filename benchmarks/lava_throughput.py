@@ -30,7 +30,7 @@ Results = Annotated[Path, typer.Option(help="Folder for the JSON file.")]
 
 @app.command()
 def throughput(work: str = "dense", repeats: Repeats = 7, results: Results = RESULTS) -> None:
-    """Milliseconds per sample of all backends on one kind of work: dense, layers or conv."""
+    """Milliseconds per sample of all backends on one kind of work: dense, layers, conv or strided."""
     _tell(f"lava_{work}", {work: lava.measure_throughput(work, repeats, console.print)}, results)
 
 

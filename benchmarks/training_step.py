@@ -65,20 +65,23 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Layers, int]] = {
 MEMORY_FREE = {"threshold": 0.5, "history": 4, "norm": "batch"}
 LIF = {"threshold": 0.5, "potential_bits": 4, "norm": "batch"}
 
-#: As in lava-dl's tutorials, with the batch norm that slayer deploys.
-CUBA = {
-    "threshold": 1.25,
-    "current_decay": 0.25,
-    "voltage_decay": 0.03,
-    "tau_grad": 0.03,
-    "scale_grad": 3,
-    "requires_grad": True,
-    "norm": slayer.neuron.norm.MeanOnlyBatchNorm,
-}
-
 OURS = "memory-free"
 BASELINE = "stateless baseline"
 BF16 = ", bf16"
+
+
+def cuba(layers: Layers) -> nn.Module:
+    """Slayer's CUBA as in lava-dl's tutorials, with the batch norm that slayer deploys."""
+    parameters = {
+        "threshold": 1.25,
+        "current_decay": 0.25,
+        "voltage_decay": 0.03,
+        "tau_grad": 0.03,
+        "scale_grad": 3,
+        "requires_grad": True,
+        "norm": slayer.neuron.norm.MeanOnlyBatchNorm,
+    }
+    return blocks(slayer.block.cuba, parameters, layers)
 
 
 def stateless(layers: Layers) -> nn.Module:
@@ -155,7 +158,7 @@ def contenders(network: str, samples: int, timesteps: int, device: str, only: st
         OURS + BF16: (partial(blocks, memory_free, MEMORY_FREE, layers), "time last"),
         BASELINE: (partial(stateless, layers), "frames, channels last"),
         BASELINE + BF16: (partial(stateless, layers), "frames, channels last"),
-        "slayer CUBA": (partial(blocks, slayer.block.cuba, CUBA, layers), "time last, in memory"),
+        **({"slayer CUBA": (partial(cuba, layers), "time last, in memory")} if slayer is not None else {}),
         "sequential quantized_lif": (partial(blocks, quantized_lif, LIF, layers), "time last"),
     }
     for neuron in ("LIF", "SlidingPSN"):

@@ -22,7 +22,8 @@ def require_lava() -> None:
     if sys.version_info[:2] != (3, 10):
         raise ConfigurationError(
             f"Lava runs on Python 3.10 only, and this is {sys.version_info[0]}.{sys.version_info[1]}",
-            remedy="use the backend 'reference' here, or an environment with Python 3.10 (`make setup`)",
+            remedy="use the backend 'fast' or 'reference' here, or an environment of Python 3.10 with the extra "
+            "lava-qsnn[lava]",
         )
     if (found := _installed("lava-nc")) != LAVA_VERSION:
         raise ConfigurationError(

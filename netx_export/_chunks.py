@@ -70,9 +70,9 @@ def chunks(network: IntegerNetwork, source: Any, size: int | None = None) -> Ite
 
 
 def known_length(source: Any) -> int | None:
-    """The number of samples, as far as it is known before they have come."""
+    """The number of samples, if it is known before they have come: batches may tell it as `samples`."""
     if is_batches(source):
-        return None
+        return getattr(source, "samples", None)
     return int(source.shape[0]) if hasattr(source, "shape") else len(source)
 
 

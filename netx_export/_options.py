@@ -22,6 +22,7 @@ class Options:
         progress: called now and then with the fraction done, 0 to 1; or None.
         grain: what a message between layers is about: "sample", all its time steps, or "step", one of them.
         batch: samples per message; None for a good number.
+        threads: of `fast`, at most; None for as many as pay.
     """
 
     every_layer: bool = False
@@ -29,12 +30,15 @@ class Options:
     progress: Callable[[float], None] | None = None
     grain: str = "sample"
     batch: int | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.grain not in GRAINS:
             raise ConfigurationError(f"there is no grain {self.grain!r}", remedy=f"choose one of {', '.join(GRAINS)}")
         if self.batch is not None:
             whole(self.batch, "batch", 1, LARGEST_COUNT, ConfigurationError)
+        if self.threads is not None:
+            whole(self.threads, "threads", 1, LARGEST_COUNT, ConfigurationError)
 
     def chosen(self, network: IntegerNetwork) -> list[str]:
         """The names of the layers whose outputs are wanted."""

@@ -48,7 +48,7 @@ class Backend:
     Args:
         summary: what it is, for tables.
         check: raises a QsnnError if the backend would not compute a network exactly.
-        engine: computes a checked batch; returns at least the outputs `Options` asks for.
+        engine: checks a batch by `check_input`, and computes it; returns at least the outputs `Options` asks for.
         require: raises a QsnnError if what the backend runs on is not installed here.
     """
 
@@ -107,6 +107,7 @@ def _check_netx(network: IntegerNetwork) -> None:
 
 
 def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    x = check_input(network, x)
     step = max(1, REFERENCE_PART // x[0].size)
     parts = []
     for start in range(0, len(x), step):
@@ -120,16 +121,19 @@ def _run_reference(network: IntegerNetwork, x: NDArray[np.integer[Any]], options
 def _check_sums(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> None:
     """Raise RangeError if sums on this input leave what Lava's own Conv computes; it would not tell."""
     if network.may_leave_int32:
-        engines.run_fast(network, x, layers=options.chosen(network))
+        engines.run_fast(network, x, layers=options.chosen(network), threads=options.threads)
 
 
 def _run_fast(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
-    return engines.run_fast(network, x, layers=options.chosen(network), progress=options.progress)
+    return engines.run_fast(
+        network, x, layers=options.chosen(network), progress=options.progress, threads=options.threads
+    )
 
 
 def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     from netx_export import _lava  # Lava is only imported where it runs
 
+    x = check_input(network, x)
     _check_sums(network, x, options)
     return _lava.run_lava(network, x, options)
 
@@ -137,16 +141,19 @@ def _run_lava(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 def _run_asynchronous(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     from netx_export import _flow
 
+    x = check_input(network, x)
     return _flow.run_asynchronous(network, x, options)
 
 
 def _run_fused(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
     from netx_export import _flow
 
+    x = check_input(network, x)
     return _flow.run_fused(network, x, options)
 
 
 def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Options) -> dict[str, Integers]:
+    x = check_input(network, x)
     _check_sums(network, x, options)
     if has_stock_neurons(network):
         from netx_export._netx import _run
@@ -192,6 +199,7 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
     backend: str = "reference",
     *,
     out: Any = None,
+    threads: int | None = None,
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
     grain: str = "sample",
@@ -211,6 +219,9 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
             theirs to handle. The Lava backends build a run for each batch of an iterator, which takes seconds.
         out: where to write the answers as they come: the path of an .npy file, whose header counts what is in it at
             any time, or an integer array (N, *output shape, T) of numpy, h5py, zarr or the like. None to return them.
+        threads: of `fast`, at most, but no more than there are cores; by default as many as pay, within the environment
+            variable OMP_NUM_THREADS and the cores that affinity and control groups allow. The answer is the same. Other
+            backends have processes or a thread of their own.
         time_limit: seconds after which a Lava run is ended; None for a generous estimate.
         progress: called now and then with the fraction done, 0 to 1, where the number of samples is known.
         grain: of `lava-async` and `lava-fused`, what a message is about: "sample", all time steps, for throughput, or
@@ -238,7 +249,7 @@ def simulate(  # type: ignore[misc]  # the overloads name only those options tha
         Errors after the first chunk say how many samples were answered; what was written of them can be read.
     """
     network = network if isinstance(network, IntegerNetwork) else load(network)
-    options = Options(False, time_limit, progress, grain, batch)
+    options = Options(False, time_limit, progress, grain, batch, threads)
     check_backend(network, backend)
     many = Many(workers, client, resume)
     if many.is_asked_for:
@@ -272,7 +283,9 @@ def compute_part(shared: tuple[IntegerNetwork, str, Options], part: Chunk) -> di
 
 def _by_workers(network: IntegerNetwork, x: Any, backend: str, options: Options, many: Many, out: Any) -> Any:
     """`simulate` on workers: by place where the samples are known, in order where they come in batches."""
-    job, name = Job.of(compute_part, (network, backend, replace(options, progress=None))), network.output.name
+    # Processes beside each other have a thread each, unless more are asked for.
+    job = Job.of(compute_part, (network, backend, replace(options, progress=None, threads=options.threads or 1)))
+    name = network.output.name
     is_file = isinstance(out, (str, os.PathLike))
     if many.resume and not is_file:
         raise ConfigurationError("there is nothing to go on with", remedy="let `out` be the path of an .npy file")
@@ -318,6 +331,7 @@ def simulate_layers(
     x: Array,
     backend: str = "reference",
     *,
+    threads: int | None = None,
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
     grain: str = "sample",
@@ -326,7 +340,7 @@ def simulate_layers(
     """As `simulate` with an array, but the outputs of every layer by name, int64 (N, *shape, T) each."""
     network = network if isinstance(network, IntegerNetwork) else load(network)
     check_backend(network, backend)
-    return _simulate(network, x, backend, Options(True, time_limit, progress, grain, batch))
+    return _simulate(network, x, backend, Options(True, time_limit, progress, grain, batch, threads))
 
 
 def check_backend(network: IntegerNetwork, backend: str) -> None:
@@ -338,4 +352,4 @@ def check_backend(network: IntegerNetwork, backend: str) -> None:
 
 
 def _simulate(network: IntegerNetwork, x: Any, backend: str, options: Options) -> dict[str, Integers]:
-    return BACKENDS[backend].engine(network, check_input(network, x), options)
+    return BACKENDS[backend].engine(network, np.asarray(x), options)

@@ -16,7 +16,7 @@ from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
 from lava_qsnn.tasks import Job, Journal
-from netx_export._chunks import Chunk
+from netx_export._chunks import Chunk, after, chunk_size, chunks, is_batches, is_stored, known_length
 from netx_export._many import Done, Many, about, checked, fill, refuse_lost
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, check_backend, simulate_layers
@@ -106,10 +106,17 @@ class Report:
         """The layers whose every value was 0: of neurons that never fired, or of a readout that heard nothing."""
         return tuple(dict.fromkeys(row.layer for row in self.rows if row.spikes == 0))
 
+    def joined(self, other: Report, samples: int) -> Report:
+        """The report of more samples, those of another one behind so many of this one."""
+        theirs = tuple(row if row.first is None else replace(row, first=row.first.moved(samples)) for row in other.rows)
+        rows = tuple(mine.plus(its) for mine, its in zip(self.rows, theirs)) if self.rows else theirs
+        departures = dict.fromkeys((*self.departures, *other.departures))
+        return Report(rows, other.refused, tuple(departures))
+
 
 def verify(
     network: IntegerNetwork | str | os.PathLike[str],
-    x: NDArray[np.integer[Any]],
+    x: Any,
     backends: Iterable[str] | None = None,
     net: nn.Module | None = None,
     progress: Callable[[str, float], None] | None = None,
@@ -119,11 +126,12 @@ def verify(
     record: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Report:
-    """Compare backends, and the torch network if given, with the reference on a batch.
+    """Compare backends, and the torch network if given, with the reference on a data set.
 
     Args:
         network: a deployed network, or the path of its file.
-        x: int (N, *input shape, T).
+        x: int (N, *input shape, T), or what `simulate` takes for data sets larger than memory: what differs is then
+            counted chunk by chunk, or batch by batch, and each is a run of its own on the backends of Lava.
         backends: names from BACKENDS; all by default. One that cannot compute the network exactly, or that is not
             installed, is listed in `refused` with its reason if it was not asked for by name, and raises if it was.
         net: the torch network the deployed one was folded from, see `fold`. Blocks of slayer run from rest, and
@@ -140,7 +148,7 @@ def verify(
         DeploymentError, RangeError: a backend asked for by name cannot compute this network exactly.
         DeploymentError: `net` is not the network that this one was folded from, or returns something else than its
             last block's output, or its sum or mean over time.
-        InputError: x does not fit the network.
+        InputError: x does not fit the network, there is no batch, or reading x failed.
         RunError: a Lava run failed.
         LostSamplesError: workers could not compute some samples, tried twice; `found` is the report on the others.
     """
@@ -152,6 +160,46 @@ def verify(
         own = Report((), {}) if net is None else _compare_own(network, net, x, simulate_layers(network, x))
         report = Report(own.rows, refused, own.departures)
         return _by_workers(network, x, names, many, record, report, progress)
+    if is_stored(x) or is_batches(x):
+        return _verify_parts(network, x, partial(_verify, network, names=names, refused=refused, net=net), progress)
+    return _verify(network, x, progress, names, refused, net)
+
+
+def _verify_parts(
+    network: IntegerNetwork,
+    x: Any,
+    verified: Callable[..., Report],
+    progress: Callable[[str, float], None] | None,
+) -> Report:
+    """The reports of a data set's chunks, added up as they come."""
+    found, samples = Report((), {}), known_length(x)
+    for part in chunks(network, x, chunk_size(network, x, every_layer=True) if is_stored(x) else None):
+        try:
+            more = verified(part.x, _of_part(progress, part, samples))
+        except QsnnError as error:
+            raise after(error, part.start) from error
+        found = found.joined(more, part.start)
+    return found
+
+
+def _of_part(
+    progress: Callable[[str, float], None] | None, part: Chunk, samples: int | None
+) -> Callable[[str, float], None] | None:
+    """The progress of a part as that of all samples, where it is known how many there are."""
+    if progress is None or samples is None:
+        return None
+    return lambda name, fraction: progress(name, (part.start + fraction * len(part.x)) / samples)
+
+
+def _verify(
+    network: IntegerNetwork,
+    x: NDArray[np.integer[Any]],
+    progress: Callable[[str, float], None] | None,
+    names: list[str],
+    refused: dict[str, str],
+    net: nn.Module | None,
+) -> Report:
+    """`verify`, of a batch, on backends that will do."""
     expected = simulate_layers(network, x, GROUND_TRUTH)
     own = Report((), {}) if net is None else _compare_own(network, net, x, expected)
     rows = _compare_backends(network, x, names, expected, progress)
@@ -176,17 +224,19 @@ def _compare_backends(
     names: Iterable[str],
     expected: Outputs,
     progress: Callable[[str, float], None] | None = None,
+    threads: int | None = None,
 ) -> Iterator[Row]:
     for name in names:
-        told = None if progress is None else partial(progress, name)
-        actual = expected if name == GROUND_TRUTH else simulate_layers(network, x, backend=name, progress=told)
+        told, actual = None if progress is None else partial(progress, name), expected
+        if name != GROUND_TRUTH:
+            actual = simulate_layers(network, x, backend=name, progress=told, threads=threads)
         yield from compare_outputs(name, network, expected, actual)
 
 
 def verify_part(shared: tuple[IntegerNetwork, list[str]], part: Chunk) -> list[Row]:
     """Compare backends on a part of the samples, on a worker; samples are told by their number in all of them."""
     network, names = shared
-    rows = _compare_backends(network, part.x, names, simulate_layers(network, part.x, GROUND_TRUTH))
+    rows = _compare_backends(network, part.x, names, simulate_layers(network, part.x, GROUND_TRUTH), threads=1)
     return [row if row.first is None else replace(row, first=row.first.moved(part.start)) for row in rows]
 
 

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 import netx_export
-from benchmarks import chip, files, inference, kernels, nir_networks, training_step
+from benchmarks import chip, files, inference, kernels, nir_networks, threads, training_step
 from benchmarks._timing import Timing, interleave, ratio
 from tests.helpers import nir_graphs as graphs
 
@@ -23,7 +23,9 @@ def _threads() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("module", [files, inference, kernels, training_step], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [files, inference, kernels, threads, training_step], ids=lambda module: module.__name__
+)
 def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(module.main)  # type: ignore[attr-defined]

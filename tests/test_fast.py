@@ -202,7 +202,7 @@ def test_memory_does_not_grow_with_the_batch() -> None:
     def peak(samples: int) -> int:
         x = np.broadcast_to(np.uint8(1), (samples, 2, 7, 7, 6))
         tracemalloc.start()
-        engines.run_fast(one_bit_network(), x, layers=["out"], chunk=2**16)
+        engines.run_fast(one_bit_network(), x, layers=["out"], chunk=2**16, threads=1)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

@@ -297,3 +297,69 @@ def test_memory_does_not_grow_with_the_samples(backend: str, tmp_path: Path) -> 
     assert len(np.load(tmp_path / "out.npy", mmap_mode="r")) == 100_000
     assert few > 500 * X[0].size
     assert (most - few) / 99_000 < 0.1
+
+
+def test_reports_of_batches_are_the_report_of_all(tmp_path: Path) -> None:
+    whole = netx_export.verify(NETWORK, X, ["reference", "fast"])
+    told: list[tuple[str, float]] = []
+    for source in (batches(20, 1, 29), memory_map(tmp_path)):
+        found = netx_export.verify(NETWORK, source, ["reference", "fast"], progress=lambda *text: told.append(text))
+        assert found == whole
+    assert whole.exact
+    assert not whole.silent
+    assert told[-1][1] == 1.0
+
+
+def test_what_differs_is_counted_over_all_batches_and_the_first_is_the_earliest(tmp_path: Path) -> None:
+    """A backend that is wrong in two batches: at a late step of sample 3, and at an early one of sample 40."""
+    seen = 0
+
+    def wrong(network: integer.IntegerNetwork, x: np.ndarray, options: Any) -> Any:
+        nonlocal seen
+        outputs = integer.run_reference(network, x)
+        for sample, step in [(3, 2), (40, 1)]:
+            if seen <= sample < seen + len(x):
+                outputs["out"][sample - seen, 2, step] += 1
+        seen += len(x)
+        return outputs
+
+    backend = netx_export.Backend("wrong", lambda network: None, wrong)
+    with patch.dict(netx_export.BACKENDS, {"wrong": backend}):
+        report = netx_export.verify(NETWORK, memory_map(tmp_path), ["wrong"])
+    assert seen == SAMPLES
+    assert report.mismatches("wrong") == 2
+    row = report.first("wrong")
+    assert row is not None
+    assert row.layer == "out"
+    assert row.values == ANSWERS.size
+    assert row.first is not None
+    assert (row.first.step, row.first.sample, row.first.neuron) == (1, 40, (2,))
+
+
+def test_verify_says_how_many_samples_were_compared_before_an_error() -> None:
+    with pytest.raises(InputError, match=r"\(samples answered before: 20\)"):
+        netx_export.verify(NETWORK, iter([X[:20], X[:4, :5]]), ["fast"])
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "large-data.md"
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    readout = integer.Readout((1,))
+    out = integer.Layer("out", (integer.Connection("input", integer.Dense(random.integers(-9, 9, (10, 6)))),), readout)
+    netx_export.write(integer.IntegerNetwork(integer.Input((6,), 7), STEPS, (out,)), "digits.net")
+    x = random.integers(0, 8, (300, 6, STEPS))
+    np.save("samples.npy", x)
+    with h5py.File("samples.h5", "w") as file:
+        file["x"] = x
+    names: dict[str, Any] = {"x": x}
+    for example in PAGE.read_text("utf-8").split("```python\n")[1:]:
+        exec(compile(example.split("```")[0], PAGE.name, "exec"), names)
+    expected = netx_export.simulate("digits.net", x)
+    assert (names["answers"] == expected).all()
+    assert names["counts"].tolist() == np.bincount(expected[:256].sum(-1).argmax(1), minlength=10).tolist()
+    assert len(names["rest"]) == 0
+    with h5py.File("answers.h5") as file:
+        assert (file["potentials"][:] == expected).all()

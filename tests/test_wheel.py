@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import email
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,3 +105,71 @@ print(*shipped(), load_config("digits").data.name)
     assert first == f"{tmp_path / 'site' / 'lava_qsnn' / '__init__.py'} None lava_qsnn.bench.sweep"
     assert second.split()[-1] == "digits"
     assert {"digits", "mnist", "cifar10"} <= set(second.split())
+
+
+#: What uv says when no registry answers.
+UNREACHABLE = ("Failed to fetch", "error sending request", "dns error", "timed out", "Could not connect")
+
+
+def interpreter(version: str) -> Path:
+    """A Python of this version: on the path, pyenv's or uv's; the test is skipped where the machine has none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = [str(path) for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]
+    found += [path for path in [shutil.which(f"python{version}")] if path]
+    command = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", version]
+    found += subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    tell = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for path in found:
+        told = subprocess.run([path, "-c", tell], capture_output=True, text=True, check=False)
+        if told.stdout.strip() == version:
+            return Path(path)
+    return pytest.skip(f"this machine has no Python {version}")
+
+
+def installed(wheel: Path, version: str, folder: Path, *more: str) -> Path:
+    """The interpreter of a fresh environment with the wheel, and what that needs; nothing else."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", interpreter(version), folder], check=True, capture_output=True)
+    python = folder / "bin" / "python"
+    command = [*uv, "pip", "install", "--quiet", "--python", str(python), str(wheel), *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and any(sign in done.stderr for sign in UNREACHABLE):
+        pytest.skip(f"no package registry can be reached: {done.stderr.strip()[-200:]}")
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("version", "numpy"),
+    [("3.10", "numpy<2"), ("3.10", "numpy>=2"), ("3.11", "numpy>=2"), ("3.12", "numpy>=2"), ("3.13", "numpy>=2")],
+)
+def test_the_wheel_alone_runs_files(version: str, numpy: str, built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    python = installed(wheel, version, tmp_path / "environment", numpy)
+    program = shutil.copy(ROOT / "tests" / "helpers" / "installed.py", tmp_path)
+    file = shutil.copy(ROOT / "tests" / "data" / "version_1_exact_chain.net", tmp_path / "some.net")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [python, "-I", program, file, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    used = done.stdout.split()
+    assert used[0].startswith(f"{version}.")
+    assert (int(used[2].partition(".")[0]) < 2) == (numpy == "numpy<2")
+
+
+def test_the_metadata_says_what_it_needs(built: Path) -> None:
+    """A base without torch; Lava on Python 3.10 alone, so that no other one fetches what it cannot run."""
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    needed = metadata.get_all("Requires-Dist") or []
+    base = {re.split(r"[^a-z0-9]", line)[0] for line in needed if "extra ==" not in line}
+    assert base == {"numpy", "h5py", "numba", "pyyaml", "rich", "typer"}
+    on_lava = [line for line in needed if line.startswith(("lava-nc", "lava-dl"))]
+    assert len(on_lava) >= 2
+    assert all('python_version < "3.11"' in line for line in on_lava)
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata.get_all("Project-URL")

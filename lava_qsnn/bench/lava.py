@@ -41,14 +41,25 @@ class Contender:
 
 
 CONTENDERS = (
-    Contender("netx", "netx", {}, {"dense": 100, "layers": 20, "conv": 1}),
-    Contender("lava", "lava", {}, {"dense": 300, "layers": 50, "conv": 1}),
-    Contender("lava-async", "lava-async", {}, {"dense": 6000, "layers": 2000, "conv": 60}),
-    Contender("lava-async, a sample", "lava-async", {"batch": 1}, {"dense": 2000, "layers": 1000, "conv": 40}),
-    Contender("lava-async, a step", "lava-async", {"grain": "step"}, {"dense": 1000, "layers": 300, "conv": 20}),
-    Contender("lava-fused", "lava-fused", {}, {"dense": 6000, "layers": 2000, "conv": 60}),
-    Contender("lava-fused, a sample", "lava-fused", {"batch": 1}, {"dense": 1500, "layers": 700, "conv": 40}),
-    Contender("lava-fused, a step", "lava-fused", {"grain": "step"}, {"dense": 600, "layers": 100, "conv": 20}),
+    Contender("netx", "netx", {}, {"dense": 100, "layers": 20, "conv": 1, "strided": 8}),
+    Contender("lava", "lava", {}, {"dense": 300, "layers": 50, "conv": 1, "strided": 8}),
+    Contender("lava-async", "lava-async", {}, {"dense": 6000, "layers": 2000, "conv": 60, "strided": 2000}),
+    Contender(
+        "lava-async, a sample", "lava-async", {"batch": 1}, {"dense": 2000, "layers": 1000, "conv": 40, "strided": 600}
+    ),
+    Contender(
+        "lava-async, a step",
+        "lava-async",
+        {"grain": "step"},
+        {"dense": 1000, "layers": 300, "conv": 20, "strided": 200},
+    ),
+    Contender("lava-fused", "lava-fused", {}, {"dense": 6000, "layers": 2000, "conv": 60, "strided": 2000}),
+    Contender(
+        "lava-fused, a sample", "lava-fused", {"batch": 1}, {"dense": 1500, "layers": 700, "conv": 40, "strided": 600}
+    ),
+    Contender(
+        "lava-fused, a step", "lava-fused", {"grain": "step"}, {"dense": 600, "layers": 100, "conv": 20, "strided": 200}
+    ),
 )
 
 #: What the work of this project aims at, ratios of milliseconds per sample: slower, faster, at least.
@@ -61,6 +72,7 @@ GOALS = {
     ),
     "layers": (("lava", "lava-async, a step", 5),),
     "conv": (("netx", "lava-async", 200),),
+    "strided": (("netx", "lava-async", 200),),
 }
 
 
@@ -94,6 +106,21 @@ def conv_network(timesteps: int, history: int) -> integer.IntegerNetwork:
     return integer.IntegerNetwork(integer.Input((2, 34, 34)), timesteps, tuple(layers))
 
 
+def strided_network(timesteps: int, history: int) -> integer.IntegerNetwork:
+    """Two small convolutions of stride 2 and a readout, for 4-bit images of 31 x 31 pixels."""
+    random = np.random.default_rng(0)
+    layers, source = [], integer.INPUT
+    shape: integer.Shape = (1, 31, 31)
+    for maps in (8, 16):
+        synapse = integer.Conv(random.choice([-1, 1], (maps, shape[0], 3, 3)), (2, 2), (1, 1))
+        neuron = _neuron(maps, 9 * shape[0], history)
+        layers.append(integer.Layer(f"conv{maps}", (integer.Connection(source, synapse),), neuron))
+        source, shape = layers[-1].name, synapse.output_shape(shape)
+    readout = integer.Connection(source, integer.Dense(random.choice([-1, 1], (10, math.prod(shape)))))
+    layers.append(integer.Layer("out", (readout,), integer.Readout(integer.shift_taps(history))))
+    return integer.IntegerNetwork(integer.Input((1, 31, 31), 15), timesteps, tuple(layers))
+
+
 def _neuron(count: int, inputs: int, history: int, last: bool = False) -> integer.Neuron:
     taps = integer.shift_taps(history)
     if last:
@@ -104,7 +131,9 @@ def _neuron(count: int, inputs: int, history: int, last: bool = False) -> intege
 
 def network_of(work: str, backend: str) -> integer.IntegerNetwork:
     """The network of a kind of work, as a backend computes it exactly."""
-    history = 1 if backend == "netx" and work != "dense" else 4
+    history = 1 if backend == "netx" and work not in ("dense", "strided") else 4
+    if work == "strided":
+        return strided_network(4, history)
     if work == "dense":
         return dense_network((784, 512, 10), 4, history, 15)
     return dense_network((256,) * 5, 16, history, 1) if work == "layers" else conv_network(16, history)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
+from lava_qsnn._sums import exact_sums
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import layer_named, take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
@@ -156,7 +157,7 @@ class Synaptic(nn.Module):
         if skip is not None and deployed.skip is not None:
             parts.append((self.skip, deployed.skip, skip))
         _refuse_inexact([(weight, source) for _, weight, source in parts], deployed.neuron, type(self).__name__)
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(x.device.type, enabled=False), exact_sums(x.device):
             tensors = [(of, torch.as_tensor(weight, device=x.device), source) for of, weight, source in parts]
             result = neuron.evaluate(deployed.neuron, _total(tensors, float32=True), self.timesteps)
         if deployed.neuron.spikes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -48,10 +49,37 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file."""
     import numpy as np
 
+    return np.asarray(stored_array(path))
+
+
+def stored_array(path: Path) -> Any:
+    """The array of an .npy file, as a memory map, or a data set of an HDF5 file: its only one, or FILE.h5:NAME.
+
+    Raises:
+        InputError: the file holds no array of numbers, or several and none is named.
+    """
+    import numpy as np
+
+    file, _, name = str(path).partition(":")
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except ValueError as error:
+        if Path(file).suffix in (".h5", ".hdf5"):
+            return _data_set(file, name)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, KeyError) as error:
         raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"'{path}' is no single array", remedy="write it with numpy.save")
+    return array
+
+
+def _data_set(file: str, name: str) -> Any:
+    import h5py  # takes a while
+
+    opened = h5py.File(file, "r")
+    found = [opened[name]] if name else [each for each in opened.values() if isinstance(each, h5py.Dataset)]
+    if len(found) != 1 or not isinstance(found[0], h5py.Dataset):
+        raise InputError(f"'{file}' does not say which of its arrays is meant", remedy=f"write {file}:NAME")
+    return found[0]
 
 
 def class_names(network: IntegerNetwork, count: int) -> list[str]:
@@ -196,8 +224,64 @@ def test_samples(
     network: IntegerNetwork, part: DataPart, samples: int
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
     """Test samples, int64 (N, *input shape, T), and their labels, (N,) or (N, numbers); None where there are none."""
+    x, labels = _source(network, part).test_arrays(samples)
+    return x, known_labels(labels)
+
+
+def known_labels(labels: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
+    """Labels, or None where there are none: own data without targets have -1, or NaN, for each."""
     import numpy as np
 
+    if labels is None:
+        return None
+    lacking = (labels < 0).any() if labels.dtype.kind == "i" else np.isnan(labels).any()
+    return None if lacking else labels
+
+
+class LabelledBatches:
+    """Test samples in batches, each made when it is asked for; the labels of those that were are kept.
+
+    Args:
+        source: of the samples, as the network takes them.
+        samples: the first so many, or as many as there are.
+    """
+
+    def __init__(self, source: SampleData, samples: int) -> None:
+        self.source, self.samples = source, source.test_count(samples)
+        self.labels: list[np.ndarray[Any, Any]] = []
+
+    def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
+        for x, labels in self.source.test_batches(self.samples):
+            self.labels.append(labels)
+            yield x
+
+
+def to_run(
+    network: IntegerNetwork, part: DataPart | None, array: Path | None, samples: int, at_once: bool
+) -> tuple[Any, int, Callable[[], Any]]:
+    """Samples as `simulate` takes them, their number, and a function that gives their labels after the run.
+
+    Args:
+        network: the network.
+        part: of a configuration, the data set; None for the file of an array.
+        array: that file.
+        samples: of the data set, the first so many.
+        at_once: give test samples as one array, for workers, and not in batches.
+    """
+    import numpy as np
+
+    if part is None:
+        stored = stored_array(array or Path())
+        return stored, stored.shape[0], lambda: None
+    if at_once:
+        x, labels = test_samples(network, part, samples)
+        return x, len(x), lambda: labels
+    batches = LabelledBatches(_source(network, part), samples)
+    return batches, batches.samples, lambda: np.concatenate(batches.labels)
+
+
+def _source(network: IntegerNetwork, part: DataPart) -> SampleData:
+    """The data set, if its samples have the shape of the network's input."""
     from lava_qsnn.train.data import make
     from lava_qsnn.train.provenance import recorded_data, recorded_description
 
@@ -210,8 +294,7 @@ def test_samples(
             f"{shape_text(source.properties.input_shape)}",
             remedy="name the data set it was trained on with --data, change it by --set, or give an array with --input",
         )
-    x, labels = source.test_arrays(samples)
-    return x, None if (labels.dtype.kind == "i" and (labels < 0).any()) or np.isnan(labels).any() else labels
+    return source
 
 
 def score(network: IntegerNetwork, predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> str:
@@ -222,6 +305,35 @@ def score(network: IntegerNetwork, predicted: np.ndarray[Any, Any], labels: np.n
         return f"accuracy {(predicted == labels).mean():.2%}"
     error = ((predicted - labels) ** 2).mean()
     return f"mean squared error {error:.4g} (root {error**0.5:.4g})"
+
+
+class Predictions:
+    """The classes or numbers that answers tell, see netx_export.predictions.
+
+    Args:
+        network: whose answers they are.
+        answers: (n, *output shape, T), parts of them, gone through once.
+
+    Attributes:
+        predicted: (N,) or (N, numbers).
+        count: of the neurons.
+    """
+
+    def __init__(self, network: IntegerNetwork, answers: Iterable[np.ndarray[Any, Any]]) -> None:
+        import numpy as np
+
+        import netx_export
+
+        told = [(netx_export.predictions(network, part), math.prod(part.shape[1:-1])) for part in answers]
+        self.predicted = np.concatenate([predicted for predicted, _ in told])
+        self.count = told[0][1]
+
+
+def in_parts(stored: Any, size: int = 1000) -> Iterator[np.ndarray[Any, Any]]:
+    """A stored array in parts of so many samples."""
+    import numpy as np
+
+    return (np.asarray(stored[start : start + size]) for start in range(0, stored.shape[0], size))
 
 
 def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:

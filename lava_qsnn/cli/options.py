@@ -28,6 +28,12 @@ Backends = Annotated[
     list[str] | None, typer.Option("--backend", help="Backend; repeatable. All that are exact by default.")
 ]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds a Lava run may take.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", help="Of the backend fast, at most; by default OMP_NUM_THREADS, or all cores, where that pays."
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Processes that compute parts of the samples beside each other."),

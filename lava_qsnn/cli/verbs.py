@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,24 +9,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lava_qsnn import __version__
 from lava_qsnn.cli import chip, convert, energy, tools
 from lava_qsnn.cli.inputs import (
+    Predictions,
     chosen_changes,
     chosen_workers,
     fitting_data,
+    in_parts,
     known_data,
+    known_labels,
     named_data,
     predictions_text,
-    read_array,
     score,
     test_samples,
+    to_run,
     validation_samples,
 )
+from lava_qsnn.cli.launch import is_first_process, write_batch_script
 from lava_qsnn.cli.options import (
     Backends,
     Checkpoint,
@@ -39,6 +41,7 @@ from lava_qsnn.cli.options import (
     Folder,
     NetworkFile,
     Samples,
+    Threads,
     TimeLimit,
     Workers,
 )
@@ -54,6 +57,10 @@ from lava_qsnn.cli.tables import (
 from lava_qsnn.cli.terminal import console, errors, plain, progress_bar, warn
 from lava_qsnn.errors import ConfigurationError, QsnnError, QsnnWarning
 from lava_qsnn.extras import require
+
+if TYPE_CHECKING:
+    from lava_qsnn.integer import IntegerNetwork
+    from lava_qsnn.train.config import Data as DataPart
 
 app = typer.Typer(
     help="Quantized spiking networks from lava-dl training to Lava processes, bit for bit.",
@@ -171,6 +178,9 @@ def train(
     float_weights: Annotated[
         bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
+    slurm: Annotated[
+        Path | None, typer.Option("--slurm", help="Train nothing: write the SLURM batch script of this training.")
+    ] = None,
 ) -> None:
     """Train a network; write checkpoints, a CSV log and learning curves."""
     from lava_qsnn.train.config import load_config, override
@@ -183,9 +193,13 @@ def train(
         train as implementation,  # torch and Lightning, once the arguments are known to be good
     )
 
-    result = implementation(chosen, output or Path("runs") / Path(config).stem, resume=resume)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # with several devices, each runs this command
+    output = output or Path("runs") / Path(config).stem
+    if slurm is not None:
+        return write_batch_script(slurm, chosen, output)
+    result = implementation(chosen, output, resume=resume)
+    if is_first_process():  # with several devices, each runs this command
         console.print(result_table(result))
+    return None
 
 
 @app.command()
@@ -239,45 +253,54 @@ def run(
     samples: Samples = 100,
     array: Annotated[
         Path | None,
-        typer.Option("--input", help="An .npy file of integers (N, *input shape, T) instead of a data set."),
+        typer.Option("--input", help="Integers (N, *input shape, T) instead of a data set: .npy, or FILE.h5[:NAME]."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write the answers to an .npy file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the first sample to a PNG file.")] = None,
     time_limit: TimeLimit = None,
+    threads: Threads = None,
     workers: Workers = None,
     cluster: ClusterAddress = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --output where a run was ended.")] = False,
 ) -> None:
-    """Run test samples, or an array of your own, through a network on one backend."""
+    """Run test samples, or an array of your own, through a network on one backend. Neither need fit into memory."""
     import numpy as np
 
     import netx_export
 
     if picture is not None:
         require("plot", "matplotlib")
-    network = netx_export.load(file)
-    labels, part = None, None
-    if array is not None:
-        x = read_array(array)
-    else:
+    network, part = netx_export.load(file), None
+    if array is None:
         part = fitting_data(network, known_data(network, file, data), chosen_changes(settings, folder, download))
-        x, labels = test_samples(network, part, samples)
-    is_spread = resume or workers is not None or cluster is not None
-    with progress_bar(f"{backend}, {len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
-        told = {"time_limit": time_limit, "progress": progress, "resume": resume, **where}
-        answers = netx_export.simulate(network, x, backend, out=output if is_spread else None, **told)
-    if output is not None and not is_spread:
-        np.save(output, answers)
+    at_once = workers is not None or cluster is not None or resume
+    x, count, labels = to_run(network, part, array, samples, at_once)
+    with progress_bar(f"{backend}, {count} samples") as progress, chosen_workers(workers, cluster) as where:
+        told = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
+        answers: Any = netx_export.simulate(network, x, backend, out=output, **told)
+        found = Predictions(network, in_parts(answers) if hasattr(answers, "shape") else answers)
     if output is not None:
         console.print(f"wrote {answers.shape} integers to {output}")
     if picture is not None:
-        netx_export.plot_sample(network, x[0], picture)
+        first = x[:1] if part is None else test_samples(network, part, 1)[0]
+        netx_export.plot_sample(network, np.asarray(first)[0], picture)
         console.print(f"drew the first sample to {picture}")
-    predicted = netx_export.predictions(network, answers)
-    if part is not None and labels is not None:
-        console.print(f"{score(network, predicted, labels)} on {len(x)} samples of {part.name}", highlight=False)
+    right = None if part is None else known_labels(labels())
+    if part is not None and right is not None:
+        console.print(f"{score(network, found.predicted, right)} on {count} samples of {part.name}", highlight=False)
     elif output is None:
-        console.print(predictions_text(network, predicted, math.prod(answers.shape[1:-1])), highlight=False)
+        console.print(predictions_text(network, found.predicted, found.count), highlight=False)
+
+
+def _scored(network: IntegerNetwork, part: DataPart, samples: int, at_once: bool) -> str:
+    """The quality of a network's answers on test samples, where these have labels."""
+    import netx_export
+
+    x, count, labels = to_run(network, part, None, samples, at_once)
+    answers: Any = netx_export.simulate(network, x, "fast")
+    found, right = Predictions(network, [answers] if hasattr(answers, "shape") else answers), known_labels(labels())
+    told = "no labels are known" if right is None else score(network, found.predicted, right)
+    return f"{told} on {count} samples of {part.name}"
 
 
 @app.command()
@@ -309,22 +332,21 @@ def verify(
     part = fitting_data(
         network, known_data(network, file, data, checkpoint), chosen_changes(settings, folder, download)
     )
-    x, labels = test_samples(network, part, samples)
-    with progress_bar(f"{len(x)} samples") as progress, chosen_workers(workers, cluster) as where:
+    at_once = workers is not None or cluster is not None or record is not None
+    x, total, _ = to_run(network, part, None, samples, at_once)
+    with progress_bar(f"{total} samples") as progress, chosen_workers(workers, cluster) as where:
         report = netx_export.verify(
             network,
             x,
             backend,
             net,
-            lambda name, fraction: progress(fraction, f"{name}, {len(x)} samples"),
+            lambda name, fraction: progress(fraction, f"{name}, {total} samples"),
             record=record,
             resume=resume,
             **where,
         )
     console.print(report_table(report))
-    if labels is not None:
-        predicted = netx_export.predictions(network, netx_export.simulate(network, x, "fast"))
-        console.print(f"{score(network, predicted, labels)} on {len(x)} samples of {part.name}", highlight=False)
+    console.print(_scored(network, part, samples, at_once), highlight=False)
     for name in report.silent:
         warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:

@@ -5,3 +5,5 @@ from lava_qsnn.engines._forms import form as form
 from lava_qsnn.engines._kernels import Kernel as Kernel
 from lava_qsnn.engines._kernels import kernel as kernel
 from lava_qsnn.engines._stored import StoredPotential as StoredPotential
+from lava_qsnn.engines._threads import cores as cores
+from lava_qsnn.engines._threads import thread_count as thread_count

@@ -19,7 +19,7 @@ BLOCK = 2048
 LIMIT, TURN = np.int32(2**23), np.int32(2**24)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", nogil=True)
 def _left(value: Any, kept: Any) -> Any:
     """[value kept / 4096], rounded towards zero, for kept from 0 to 4096: in 32 bits, by its upper and lower bits."""
     size = np.int32(abs(value))
@@ -27,7 +27,7 @@ def _left(value: Any, kept: Any) -> Any:
     return np.int32(-found) if value < 0 else found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _drive(current: Any, kept: Any, u: Any) -> None:
     for p in range(len(u)):
         now = np.int32(_left(u[p], kept[p]) + np.int32(np.int32(current[p]) << 6))
@@ -35,20 +35,20 @@ def _drive(current: Any, kept: Any, u: Any) -> None:
         u[p] = lower if now > LIMIT else higher if now <= -LIMIT else now
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _integrate(u: Any, kept: Any, bias: Any, v: Any) -> None:
     for p in range(len(v)):
         x = np.int32(_left(v[p], kept[p]) + np.int32(u[p] + bias[p]))
         v[p] = min(max(x, np.int32(1 - LIMIT)), np.int32(LIMIT - 1))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _raise(bias: Any, extra: Any, raised: Any) -> None:
     for p in range(len(bias)):
         raised[p] = np.int32(np.int16(np.int32((bias[p] >> 6) + np.int32(extra[p])))) << 6
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fire(threshold: Any, v: Any, spikes: Any) -> None:
     for p in range(len(v)):
         fired = v[p] > threshold[p]
@@ -56,7 +56,7 @@ def _fire(threshold: Any, v: Any, spikes: Any) -> None:
         v[p] = np.int32(0) if fired else v[p]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def cuba(current: Any, extra: Any, numbers: Any, u: Any, v: Any, spikes: Any, voltages: Any) -> None:
     """Compute CUBA neurons; see `integer.CUBA` for the equations.
 
@@ -85,13 +85,13 @@ def cuba(current: Any, extra: Any, numbers: Any, u: Any, v: Any, spikes: Any, vo
                     voltages[t, i, a:b] = v[i, a:b]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _add(current: Any, total: Any) -> None:
     for p in range(len(total)):
         total[p] = np.int32(total[p] + np.int32(current[p]))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _rectify(total: Any, bias: Any, activation: Any, residue: Any) -> None:
     """The new activation in place of the old, and the change in place of the residue."""
     for p in range(len(total)):
@@ -100,7 +100,7 @@ def _rectify(total: Any, bias: Any, activation: Any, residue: Any) -> None:
         activation[p] = active
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _encode(current: Any, shift: Any, activation: Any, residue: Any) -> None:
     """The same for an activation that is the current, shifted."""
     for p in range(len(residue)):
@@ -109,7 +109,7 @@ def _encode(current: Any, shift: Any, activation: Any, residue: Any) -> None:
         activation[p] = active
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _tell(threshold: Any, cut: Any, residue: Any, output: Any) -> None:
     """Messages, and what they leave of the changes; `cut` of the message's lowest bits count as told."""
     for p in range(len(residue)):
@@ -119,7 +119,7 @@ def _tell(threshold: Any, cut: Any, residue: Any, output: Any) -> None:
         residue[p] = np.int32(change - np.int32((told >> cut) << cut))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def sigma_delta(current: Any, numbers: Any, shift: Any, is_encoder: Any, cut: Any, state: Any, output: Any) -> None:
     """Compute SigmaDelta neurons of the forms that send changes; see `integer.SigmaDelta` for the equations.
 
@@ -146,14 +146,14 @@ def sigma_delta(current: Any, numbers: Any, shift: Any, is_encoder: Any, cut: An
                 _tell(numbers[0, a:b], cut, residue, output[t, i, a:b])
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", nogil=True)
 def _times(value: Any, factor: Any) -> Any:
     """[value factor / 4096], rounded towards zero, for |value| < 2^23 and |factor| <= 2^16."""
     found = _left(np.int32(abs(value)), np.int32(abs(factor)))
     return np.int32(-found) if (value < 0) != (factor < 0) else found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _turn(current: Any, one: Any, by: Any, other: Any, across: Any, turned: Any) -> None:
     """One number of the next step: the one by its factor, the other by its own, and the current."""
     far = np.int32(2**30)  # beyond it nothing changes, and sums stay in 32 bits
@@ -163,13 +163,13 @@ def _turn(current: Any, one: Any, by: Any, other: Any, across: Any, turned: Any)
         turned[p] = min(max(x, np.int32(1 - LIMIT)), np.int32(LIMIT - 1))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _cross(real: Any, imaginary: Any, before: Any, threshold: Any, spikes: Any) -> None:
     for p in range(len(spikes)):
         spikes[p] = (real[p] >= threshold[p]) & (imaginary[p] >= 0) & (before[p] < 0)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _reach(real: Any, imaginary: Any, threshold: Any, spikes: Any) -> None:
     for p in range(len(spikes)):
         fired = imaginary[p] >= threshold[p]
@@ -179,7 +179,7 @@ def _reach(real: Any, imaginary: Any, threshold: Any, spikes: Any) -> None:
         imaginary[p] = min(imaginary[p], np.int32(threshold[p] - 1))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def resonate(real: Any, imaginary: Any, numbers: Any, resets: Any, state: Any, spikes: Any) -> None:
     """Compute RF neurons, or RFIzhikevich's; see `integer.RF` for the equations.
 
@@ -208,7 +208,7 @@ def resonate(real: Any, imaginary: Any, numbers: Any, resets: Any, state: Any, s
                 im[:] = new_im
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def delayed(source: Any, weight: Any, delays: Any, current: Any) -> None:
     """Add up the currents of a dense synapse whose weights have delays, from the sources that are not 0.
 
@@ -232,13 +232,13 @@ def delayed(source: Any, weight: Any, delays: Any, current: Any) -> None:
         current[:, i] = total[:steps]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _receive(row: Any, weight: Any) -> None:
     for p in range(len(row)):
         row[p] = np.int32(row[p] + weight[p])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def cuba_circle(
     current: Any, extra: Any, numbers: Any, weight: Any, delays: Any, one_delay: Any, u: Any, v: Any, spikes: Any
 ) -> None:

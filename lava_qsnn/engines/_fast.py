@@ -10,6 +10,7 @@ import math
 import weakref
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from lava_qsnn.engines._circle import Circle
 from lava_qsnn.engines._dense_circle import DenseCircle, is_dense_circle
 from lava_qsnn.engines._forms import Currents, Form, form
+from lava_qsnn.engines._threads import can_hold_blas, parts, side_by_side, thread_count, threads_that_pay
 from lava_qsnn.engines._tiled import Tiled, tiled
 from lava_qsnn.engines._wires import Graded, Steps, Wire, wire
+from lava_qsnn.errors import InputError
 from lava_qsnn.integer import (
     INPUT,
     Component,
@@ -28,6 +31,7 @@ from lava_qsnn.integer import (
     Layer,
     MemoryFree,
     Shape,
+    check_form,
     check_input,
     integer_dtype,
     sum_dtype,
@@ -45,8 +49,9 @@ def run_fast(
     layers: Collection[str] | None = None,
     chunk: int = CHUNK,
     progress: Callable[[float], None] | None = None,
+    threads: int | None = None,
 ) -> dict[str, NDArray[np.int64]]:
-    """Compute outputs as `run_reference` does, exactly, but fast and in bounded memory.
+    """Compute outputs as `run_reference` does, exactly, but fast, on all cores, and in bounded memory.
 
     Args:
         network: any deployed network; what float32 cannot hold is computed in float64 or int64. It is prepared in the
@@ -54,32 +59,70 @@ def run_fast(
         x: a valid batch, see `check_input`; int (N, *input shape, T). Where its time stride is 0 (`np.broadcast_to`),
             layers fed by the input alone compute their synapses once for all steps.
         layers: names of the layers wanted; all by default.
-        chunk: as many samples are computed at a time as keep the largest layer, over all steps, within so many
-            numbers; one sample at least.
-        progress: called after each chunk with the fraction done, 0 to 1.
+        chunk: as many samples are computed at a time by a thread as keep the largest layer, over all steps, within so
+            many numbers; one sample at least.
+        progress: called after each chunk with the fraction done, 0 to 1; never twice at a time, by any thread.
+        threads: that take samples side by side, at most, see `thread_count`; as many as pay by default. One sample is
+            computed by one. The answer is the same.
 
     Returns:
         For each layer wanted, by name: int64 (N, *shape, T), spikes 0 and 1, or the numbers of neurons without spikes.
 
     Raises:
+        ConfigurationError: `threads` is no integer from 1.
+        InputError: x is no valid batch.
         RangeError: sums of a convolution leave int32 where Lava's Conv converts them, see `Connection`.
     """
-    x = check_input(network, x)
+    x = np.asarray(x)
+    check_form(network, x.shape, x.dtype)
     wanted = [name for name in network if layers is None or name in layers]
     steps = x.shape[-1]
     if x.strides[-1] == 0:
         x = x[..., :1]
-    plan = _prepared(network, steps, tuple(wanted))
-    samples = max(1, chunk // (steps * max(math.prod(shape) for shape in network.shapes.values())))
+    prepared = _prepared(network, steps, tuple(wanted))
+    most = max(1, chunk // (steps * max(math.prod(shape) for shape in network.shapes.values())))
     results = {name: np.empty((len(x), *network.shapes[name], steps), np.int64) for name in wanted}
-    for start in range(0, len(x), samples):
-        part = slice(start, start + samples)
-        for name, output in _run(network, plan, x[part], steps):
+    done = _Done(len(x), progress)
+
+    def compute(part: slice) -> None:
+        for name, output in _run(network, prepared.plan, check_input(network, x[part]), steps):
             if name in results:
                 results[name][part] = from_steps(output)
-        if progress is not None:
-            progress(min(1.0, (start + samples) / len(x)))
+        done.more(part)
+
+    try:
+        _share(compute, prepared, len(x), most, threads)
+    except InputError:
+        check_input(network, x)  # which tells of all samples
+        raise
     return results
+
+
+def _share(compute: Callable[[slice], None], of: _Prepared, samples: int, most: int, threads: int | None) -> None:
+    """Compute so many samples, at most so many at a time by a thread, on the threads that pay."""
+    count = 1 if of.multiplies and not can_hold_blas() else thread_count(threads)
+    count = threads_that_pay(of.cost, samples, count)
+    divided = parts(of.cost, samples, count, most)
+    if count > 1 or threads is not None:
+        side_by_side(compute, divided, count)
+    else:
+        for part in divided:  # BLAS may have its own threads
+            compute(part)
+
+
+class _Done:
+    """The samples that are done, and who is told."""
+
+    def __init__(self, samples: int, progress: Callable[[float], None] | None) -> None:
+        self.samples, self.progress = samples, progress
+        self.count, self.lock = 0, Lock()
+
+    def more(self, part: slice) -> None:
+        """Tell that these samples are done, too."""
+        if self.progress is not None:
+            with self.lock:
+                self.count += part.stop - part.start
+                self.progress(self.count / self.samples)
 
 
 @dataclass(frozen=True)
@@ -94,6 +137,16 @@ class _Stage:
     tiled: Tiled | None  # computes it all, without wires and form
     done: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its layers: one."""
+        return (self.layer.name,)
+
+    @property
+    def multiplies(self) -> bool:
+        """True if it may go to BLAS."""
+        return self.tiled is None and not all(w.is_counted for wires in self.wires for w in wires)
+
     def outputs(self, known: dict[str, Steps], steps: int) -> dict[str, Steps]:
         """The layer's output, by its name, from those of the layers before it."""
         return {self.layer.name: _fire(self, known, steps)}
@@ -101,18 +154,36 @@ class _Stage:
 
 Plan = list["_Stage | _Circle"]
 
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A plan, and what it costs.
+
+    Args:
+        plan: the layers, in order.
+        cost: nanoseconds that a sample takes on one core, roughly.
+        multiplies: True if some layer may go to BLAS.
+    """
+
+    plan: Plan
+    cost: float
+    multiplies: bool
+
+
 #: Plans of the networks that are alive, by their identity: networks do not change, and preparing one takes a while.
-_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], Plan]] = {}
+_PLANS: dict[int, dict[tuple[int, tuple[str, ...]], _Prepared]] = {}
 
 
-def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> Plan:
+def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> _Prepared:
     """The plan of a network, made once for so many steps and layers wanted."""
     if id(network) not in _PLANS:
         _PLANS[id(network)] = {}
         weakref.finalize(network, _PLANS.pop, id(network))
     plans = _PLANS[id(network)]
     if (steps, wanted) not in plans:
-        plans[steps, wanted] = _plan(network, steps, wanted)
+        plan = _plan(network, steps, wanted)
+        multiplies = any(isinstance(stage, _Circle) or stage.multiplies for stage in plan)
+        plans[steps, wanted] = _Prepared(plan, _cost(network, plan, steps), multiplies)
     return plans[steps, wanted]
 
 
@@ -135,10 +206,22 @@ def _plan(network: IntegerNetwork, steps: int, wanted: Collection[str]) -> Plan:
     return [_prepare(network, component, sources) for component, sources in zip(components, done)]
 
 
+def _cost(network: IntegerNetwork, plan: Plan, steps: int) -> float:
+    """Nanoseconds that a sample takes on one core, within a factor of some: by its numbers and its synapses."""
+    numbers, synapses = math.prod(network.input.shape), 0
+    for name in (name for stage in plan for name in stage.names):
+        neurons = math.prod(network.shapes[name])
+        weights = [getattr(each.synapse, "weight", None) for each in network.layer(name).connections]
+        numbers += neurons
+        synapses += sum(neurons * math.prod(weight.shape[1:]) for weight in weights if weight is not None)
+    return steps * (numbers + 0.01 * synapses)
+
+
 def _prepare(network: IntegerNetwork, component: Component, done: tuple[str, ...]) -> _Stage | _Circle:
     if component.feeds_back:
         dense = is_dense_circle(network, component)
-        return _Circle(DenseCircle(network, component) if dense else Circle(network, component), done)
+        names = tuple(layer.name for layer in component.layers)
+        return _Circle(names, DenseCircle(network, component) if dense else Circle(network, component), done)
     return _stage(network, component.layers[0], done)
 
 
@@ -146,6 +229,7 @@ def _prepare(network: IntegerNetwork, component: Component, done: tuple[str, ...
 class _Circle:
     """Layers that feed each other back, made ready, and the sources that no later layer needs."""
 
+    names: tuple[str, ...]
     circle: Circle | DenseCircle
     done: tuple[str, ...]
 

@@ -68,7 +68,9 @@ def _(synapse: OneToOne, source_shape: Shape, largest_trace: int) -> Kernel:
 @kernel.register
 def _(synapse: Conv, source_shape: Shape, largest_trace: int) -> Kernel:
     dtype, shape = exact_dtype(synapse, largest_trace), synapse.output_shape(source_shape)
-    prepare = _depthwise if synapse.weight.shape[1] == 1 else _convolution
+    # One by one with few outputs in a group: its loops would run over these alone, and take up to 8 times as long.
+    out, per_group = synapse.weight.shape[:2]
+    prepare = _depthwise if per_group == 1 and out == synapse.groups else _convolution
     return Kernel(dtype, prepare(synapse, dtype, shape))
 
 
@@ -106,7 +108,7 @@ def _convolution(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Ca
         currents = np.empty((len(traces), height, width, groups, out // groups), dtype)
         block = max(1, BLOCK // (height * width * weight[..., 0].size))
         pad = _Padding(synapse, traces, block, dtype)
-        unfolded = np.empty((groups, block, height, width, *size, per_group), dtype)
+        unfolded = np.empty((groups, min(block, len(traces)), height, width, *size, per_group), dtype)
         for start in range(0, len(traces), block):
             padded = pad(traces[start : start + block])
             columns = unfolded[:, : len(padded)]
@@ -119,7 +121,7 @@ def _convolution(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Ca
 
 
 def _depthwise(synapse: Conv, dtype: np.dtype[Any], output_shape: Shape) -> Callable[[Numbers], Numbers]:
-    """One source channel per group: a multiplication for each offset in the kernel, all groups at once."""
+    """One channel in and out per group: a multiplication for each offset in the kernel, all groups at once."""
     groups, (out, _, *size) = synapse.groups, synapse.weight.shape
     weight = np.ascontiguousarray(synapse.weight.transpose(2, 3, 1, 0), dtype).reshape(*size, groups, out // groups)
     _, height, width = output_shape

@@ -16,7 +16,7 @@ def popcount(_: Any, word: Any) -> Any:
     return types.uint32(types.uint32), lambda context, builder, signature, values: builder.ctpop(values[0])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def product(words: Any, weight: Any, stride: Any, dilation: Any, currents: Any) -> None:
     """Fill `currents` with sum W s = 2 popcount(w & s) - popcount(s), a convolution of packed spikes.
 

@@ -84,7 +84,7 @@ def _add_product(_: Any, total: Any, traces: Any, weight: Any) -> Any:
     return types.void(total, traces, weight), _emit("tdpbusd", 3)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _multiply(one: int, two: int, step: int, offsets: Any, weight: Any, currents: Any) -> None:
     """Two rows of windows, which begin at two addresses, times 32 columns of weights: currents (2, 16, 32)."""
     _clear(0)
@@ -123,7 +123,7 @@ def _compare_32(_: Any, currents: Any, thresholds: Any, spikes: Any) -> Any:
     return types.void(types.intp, types.intp, types.intp), generate
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _compare(currents: Any, thresholds: Any, spikes: Any) -> None:
     """Spikes (rows, up to 32) from currents (16, 32) and thresholds (32,)."""
     rows, out = spikes.shape
@@ -135,7 +135,7 @@ def _compare(currents: Any, thresholds: Any, spikes: Any) -> None:
                 spikes[row, o] = currents[row, o] >= thresholds[o]
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _configuration(rows: int) -> Any:
     """Tiles 0 to 5 of so many rows, for currents and traces; 6 and 7 of 16, for weights; 64 bytes in each row."""
     configuration = np.zeros(64, np.uint8)
@@ -146,7 +146,7 @@ def _configuration(rows: int) -> Any:
     return configuration
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def fire(traces: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, spikes: Any) -> None:
     """Fill `spikes` with  sum W h >= Theta  over windows of traces.
 
@@ -182,7 +182,7 @@ def fire(traces: Any, strides: Any, offsets: Any, weight: Any, thresholds: Any, 
     _release()
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def pool(traces: Any, padding: Any, source: Any, size: int) -> None:
     """Fill `traces` with the sums over windows of size x size of a source's frames.
 
@@ -205,7 +205,7 @@ def pool(traces: Any, padding: Any, source: Any, size: int) -> None:
             _add_columns(inside, line)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _add_rows(line: Any, rows: Any) -> None:
     """Sums (W * C,) of rows (size, W, C), at least two; what is beyond the end of the line is left out."""
     one, two = rows[0].reshape(-1), rows[1].reshape(-1)
@@ -217,7 +217,7 @@ def _add_rows(line: Any, rows: Any) -> None:
             line[i] += more[i]
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _add_columns(traces: Any, line: Any) -> None:
     """Traces (columns, C) from pixels (columns, size, C)."""
     columns, size, channels = line.shape
@@ -229,7 +229,7 @@ def _add_columns(traces: Any, line: Any) -> None:
             traces[column, c] = total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def filter_history(traces: Any, taps: Any) -> None:
     """Turn spikes, or pooled ones, (T, numbers) into their traces, in place.
 

@@ -59,9 +59,10 @@ class Loop:
         steps, samples, neurons = shape
         numbers = self._numbers
         if neurons < FEW and samples > 1:
-            if samples not in self._side_by_side:
-                self._side_by_side = {samples: np.tile(numbers, samples)}
-            numbers, samples, neurons = self._side_by_side[samples], 1, samples * neurons
+            known = self._side_by_side  # which another thread may replace
+            if samples not in known:
+                known = self._side_by_side = {samples: np.tile(numbers, samples)}
+            numbers, samples, neurons = known[samples], 1, samples * neurons
         inner = (steps, samples, neurons)
         fed = [None if current is None else in_int32(current).reshape(inner) for current in currents]
         return self._compute(fed, numbers, state.reshape(-1, samples, neurons), inner).reshape(shape)

@@ -44,6 +44,7 @@ class Chain:
             type(norm) is BatchNorm
             and current.device.type == "cpu"
             and norm.training
+            and not norm.is_shared
             and norm.affine
             and norm.track_running_stats
             and norm.momentum is not None

@@ -11,14 +11,53 @@ from torch import Tensor, nn
 from lava_qsnn import _slayer
 from lava_qsnn.errors import ConfigurationError, DeploymentError
 from lava_qsnn.integer import Affine
+from lava_qsnn.neuron._shared_norm import is_shared, shared_norm
 from lava_qsnn.parameters import NormChoice
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm over samples, time and space of frames (N T, C, [H, W]), per channel."""
+    """Batch norm over samples, time and space of frames (N T, C, [H, W]), per channel.
+
+    Where `synchronized` is set and several processes train, over the frames of all of them; see `synchronize`.
+    """
+
+    synchronized: bool = False
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any number of dimensions from two on is fine."""
+
+    @property
+    def is_shared(self) -> bool:
+        """True where its statistics are those of several processes."""
+        return self.training and self.synchronized and is_shared()
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.is_shared:
+            return super().forward(input)
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        return self.with_statistics(input)[0]
+
+    def with_statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalize frames; in training, with the mean and 1 / the deviation of these, (C,), and keep track of them."""
+        if not self.is_shared:
+            return torch.native_batch_norm(
+                x, self.weight, self.bias, self.running_mean, self.running_var, self.training, self.momentum, self.eps
+            )
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        y, mean, variance, unbiased = shared_norm(x, self.weight, self.bias, self.eps)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
+        return y, mean, (variance + self.eps).rsqrt()
+
+
+def synchronize(net: nn.Module, synchronized: bool = True) -> None:
+    """Let the batch norms of a network take their statistics over all processes that train it, or each its own."""
+    for module in net.modules():
+        if isinstance(module, BatchNorm):
+            module.synchronized = synchronized
 
 
 def make_norm(norm: NormChoice, channels: int | None) -> nn.Module | None:

@@ -99,9 +99,7 @@ class Neuron(LeakyNeuron[parameters.QuantizedLIF]):
         if self.norm is None:
             return x, x.new_ones(1, dtype=torch.double), x.new_zeros(1, dtype=torch.double)
         norm = self.norm
-        normed, mean, deviation = torch.native_batch_norm(
-            x, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps
-        )
+        normed, mean, deviation = norm.with_statistics(x)
         gain, bias = norm.weight.detach().double(), norm.bias.detach().double()
         if norm.training:
             gain = gain * deviation.double()

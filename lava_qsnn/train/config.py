@@ -66,7 +66,7 @@ class Data(Checked):
         timesteps: T; an image is repeated at each of them, a recording is cut into so many.
         input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
         size: pixels along a side after downsampling, of event cameras and your own images, the longer side where they
-            differ; of shd, channels; by default each set's own.
+            differ; of imagenet, pixels along a side; of shd, channels; by default each set's own.
         encoding: how values become time steps: as they are ("levels"), or as spikes, see lava_qsnn.train.encodings; of
             spoken digits, what is heard in every frame ("levels"), or what changes ("crossings").
         axes: of your own arrays, such as "NHWC": N samples, C channels, H rows, W columns, T time steps.
@@ -82,6 +82,8 @@ class Data(Checked):
         cutout: side of a square of grey that covers a part of each augmented image of cifar10; 0 for none.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
+        loaders: processes that read and decode beside each training process; of imagenet, which is read as it is
+            trained.
         validation: fraction of the training samples held out to choose the best epoch, where there are no others.
         test: fraction of your own samples held out for the test, where there are no others; with 1, all of them.
         split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
@@ -110,6 +112,7 @@ class Data(Checked):
     cutout: int = bounded(0, 0, 32)
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
+    loaders: int = bounded(0, 0, 256)
     validation: float = bounded(0.1, 0.001, 0.5)
     test: float = bounded(0.2, 0.0, 1.0)
     split_seed: int = bounded(0, 0, 2**32 - 1)
@@ -126,6 +129,7 @@ class Model(Checked):
         layers: of the model "layers", one text each; see lava_qsnn.train.layers. The output layer follows by itself.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
+        stem: how many times smaller its first convolution, and a pooling behind it, make images; of resnet.
         hidden: widths of the dense spiking layers.
         weight_bits: of all weights but the output's.
         first_bits: of the first layer's weights, if they are to differ.
@@ -142,6 +146,7 @@ class Model(Checked):
     layers: tuple[str, ...] = field(default=(), metadata={"reader": read_layers})
     channels: tuple[int, ...] = bounded((), 1, 2**12)
     blocks: tuple[int, ...] = bounded((), 1, 2**8)
+    stem: Literal[1, 2, 4] = 1
     hidden: tuple[int, ...] = bounded((128, 128), 1, 2**16)
     weight_bits: Literal[1, 2, 4, 8] = 1
     first_bits: Literal[1, 2, 4, 8] | None = None
@@ -185,11 +190,13 @@ class Trainer(Checked):
 
     Args:
         max_epochs, accelerator, devices, num_nodes, strategy, precision: as Lightning's. With several devices,
-            `strategy: ddp` starts the running script (or command) once per device.
+            `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
+        sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
+            large a batch would; without, each has its own, and those of the first are deployed.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
-        options: further arguments, such as {gradient_clip_val: 1.0} or {sync_batchnorm: true}.
+        options: further arguments, such as {gradient_clip_val: 1.0}.
     """
 
     key: ClassVar[str] = "trainer"
@@ -200,6 +207,7 @@ class Trainer(Checked):
     num_nodes: int = bounded(1, 1, 2**16)
     strategy: str = "auto"
     precision: int | str = "32-true"
+    sync_batchnorm: bool = True
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
     options: dict[str, Any] = field(default_factory=dict)

@@ -160,10 +160,10 @@ def _convolutional(parts: _Parts, properties: Properties, convolutions: int) -> 
 
 
 def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
-    """Conv, (Residual, ..), .., Pool over what is left, Flatten, Dense, .., Output.
+    """Conv, [Pool of 2 x 2,] (Residual, ..), .., Pool over what is left, Flatten, Dense, .., Output.
 
-    Each stage but the first halves the size. Channels [128, 256, 512] with blocks [3, 3, 2] and hidden [256] make
-    ResNet-19, as the literature of spiking networks has it.
+    Each stage but the first halves the size; before them, the stem makes large images 2 or 4 times smaller. Channels
+    [128, 256, 512] with blocks [3, 3, 2] and hidden [256] make ResNet-19, as the literature of spiking networks has it.
     """
     model = parts.model
     channels, height, width = _image(model, properties)
@@ -172,8 +172,12 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
             f"model.blocks has {len(model.blocks)} entries, model.channels {len(model.channels)}",
             remedy="give the number of residual blocks for each stage",
         )
-    layers = [parts.conv(channels, model.channels[0])]
+    layers = [parts.conv(channels, model.channels[0], stride=min(2, model.stem))]
     channels = model.channels[0]
+    height, width = (math.ceil(side / min(2, model.stem)) for side in (height, width))
+    if model.stem == 4:
+        layers.append(memory_free.Pool(None, 2))
+        height, width = height // 2, width // 2
     for stage, (width_out, count) in enumerate(zip(model.channels, model.blocks)):
         for index in range(count):
             stride = 2 if stage and not index else 1

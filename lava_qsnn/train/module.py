@@ -85,11 +85,21 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(x).sum(-1)
         return logits
 
+    def on_train_start(self) -> None:
+        """Go on at the same place of the schedule, should an epoch have another number of steps than before."""
+        schedule: Any = self.lr_schedulers()
+        steps = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        schedule.last_epoch = steps * self.current_epoch
+        groups = schedule.optimizer.param_groups
+        for group, highest, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas):
+            group["lr"] = highest * factor(schedule.last_epoch)
+
     def on_train_batch_start(self, batch: Any, *_: Any) -> None:
         """Check a batch, and anneal the gradient of regulated weights."""
         self._check(batch)
         if self.config.model.weight_regulation:
-            anneal(self.network, min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+            schedule: Any = self.lr_schedulers()
+            anneal(self.network, min(1.0, schedule.last_epoch / self.trainer.estimated_stepping_batches))
 
     def on_validation_batch_start(self, batch: Any, *_: Any) -> None:
         """Check a batch."""

@@ -20,6 +20,7 @@ from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
 from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
+from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
 from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.target import TargetWatch, check_before_training
@@ -33,6 +34,7 @@ with extra("train"):
 #: Warnings that Lightning gives about what is on purpose here; nobody could do anything about them.
 _NO_NEWS = (
     r".*does not have many workers which may be a bottleneck.*",  # data lie in memory
+    r"Your `IterableDataset` has `__len__` defined.*",  # streams know their share
     r".*exists and is not empty.*",  # resuming goes on in its folder
     r"The number of training batches .* is smaller than the logging interval",  # logs are per epoch
     r"The dirpath has changed from .*",  # resuming in another folder starts the search for the best anew
@@ -109,8 +111,9 @@ def train(
     Args:
         config: what to train; see lava_qsnn.train.config.
         folder: for checkpoints, logs and curves; refused if it holds another training, or one writes to it now.
-        resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`
-            and where the data are may have changed.
+        resume: a checkpoint to go on from, usually last.ckpt; its folder is fine. Of its configuration, only `trainer`,
+            where the data are, and `data.batch_size` may have changed: with another number of devices, as many samples
+            in all keep the steps what they were.
         float_weights: train the baseline with real weights, as `model.float_weights: true`.
         progress: show progress bars if the output is a terminal.
 
@@ -239,13 +242,15 @@ def _trainer(config: Config, folder: Path, progress: bool) -> Trainer:
         # Every value that is logged is an epoch's, so that the file is up to date after each.
         "logger": CSVLogger(folder, name="logs", flush_logs_every_n_steps=1),
         "callbacks": _callbacks(config, folder, shows),
-        "plugins": [CheckedIO(folder)],
+        "plugins": [CheckedIO(folder), *([SharedNorms()] if part.sync_batchnorm else [])],
         "enable_progress_bar": shows,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
     allowed = sorted(
-        inspect.signature(Trainer).parameters.keys() - ours.keys() - {"fast_dev_run", "enable_checkpointing"}
+        inspect.signature(Trainer).parameters.keys()
+        - ours.keys()
+        - {"fast_dev_run", "enable_checkpointing", "sync_batchnorm"}
     )
     for name in part.options:
         if name not in allowed:
@@ -295,7 +300,9 @@ def _fixed(config: Config) -> dict[str, Any]:
     """The settings that must not change on resuming, by dotted key."""
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
-    free = ("data.source", "data.folder", "data.download", "data.cache", "model.target")
+    # The samples of a step are those of all processes together, whose number may change.
+    places = ("data.source", "data.folder", "data.download", "data.cache")
+    free = (*places, "data.batch_size", "data.loaders", "model.target")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 

@@ -19,7 +19,7 @@ def check_numbers(network: IntegerNetwork) -> tuple[Finding, ...]:
 
 
 def look(checks: Iterable[Check], subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """What some checks find in a subject, the worst first, and the names of those that had something to look at."""
+    """The findings of some checks, the worst first, and the names of those that had something to look at."""
     applying = [each for each in checks if each.applies(subject)]
     found = ranked(finding for each in applying for finding in each.findings(subject))
     return found, tuple(each.name for each in applying)

@@ -59,13 +59,14 @@ def with_weights(net: nn.Module, seed: int) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("name", shipped())
+# Pictures of 224 x 224 pixels take minutes; test_shards.py deploys the network of smaller ones.
+@pytest.mark.parametrize("name", [name for name in shipped() if name != "imagenet"])
 def test_shipped_configurations_run_on_what_their_target_says_whatever_the_weights_become(name: str) -> None:
     config = load_config(name)
     given, expected = data.make(config.data).properties, RUNS_ON[config.model.target]
     torch.manual_seed(0)
     net = build(config.model, given)
-    assert deployed(net, given).shapes["output"] == (10,)
+    assert deployed(net, given).shapes["output"] == net(torch.zeros(1, *given.input_shape, given.timesteps)).shape[1:2]
     assert accepted_by(net, given) == accepted_by(worst_case(net), given) == expected
     for seed in range(2):
         assert accepted_by(with_weights(net, seed), given) >= expected - {"netx"}  # its thresholds are looked after

@@ -21,6 +21,7 @@ with extra("train"):
     from lava_qsnn.train.data._folders import EventFolder, ImageFolder, kind_of_folder
     from lava_qsnn.train.data._images import CIFAR10, MNIST, Digits, FashionMNIST
     from lava_qsnn.train.data._imported import ImportedData
+    from lava_qsnn.train.data._streamed import ImageNet
 
 __all__ = [
     "DATA",
@@ -50,6 +51,7 @@ DATA: dict[str, type[SampleData]] = {
     "images": ImageFolder,
     "events": EventFolder,
     "dataset": ImportedData,
+    "imagenet": ImageNet,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -250,10 +250,25 @@ class SampleData(LightningDataModule):
             int64 (N, *input shape, T), read-only, of repeated images without copies along T, and labels: classes, int64
             (N,), or numbers, float64 (N, outputs).
         """
+        return self._test_part(0, self.test_count(limit))
+
+    def test_batches(
+        self, limit: int | None = None, size: int = EVALUATION_BATCH
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Give test samples in batches, each made when it is asked for: as `test_arrays`, of so many at a time."""
+        count = self.test_count(limit)
+        for start in range(0, count, size):
+            yield self._test_part(start, min(start + size, count))
+
+    def test_count(self, limit: int | None = None) -> int:
+        """The number of test samples, or of the first so many of them."""
         self.prepare_data()
         self.setup()
-        test = self.part("test")
-        values, labels = test.arrays.take(torch.arange(len(test))[:limit])
+        every = len(self.part("test"))
+        return every if limit is None else min(limit, every)
+
+    def _test_part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        values, labels = self.part("test").arrays.take(torch.arange(start, stop))
         x = self.in_time(values, torch.int64).numpy()
         x.flags.writeable = False
         return x, labels.numpy()

@@ -85,6 +85,7 @@ class ImportedData(OwnData):
 
     own = (*OwnData.own, "axes", "options")
     module: LightningDataModule | None = None
+    _loaded: tuple[NDArray[np.int64], NDArray[Any]] | None = None
 
     def setup(self, stage: str = "") -> None:
         if self._sets or self.module is not None:
@@ -169,19 +170,27 @@ class ImportedData(OwnData):
     def test_dataloader(self) -> Any:
         return super().test_dataloader() if self.module is None else self.module.test_dataloader()
 
-    def test_arrays(self, limit: int | None = None) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    def test_count(self, limit: int | None = None) -> int:
         self.setup()
         if self.module is None:
-            return super().test_arrays(limit)
-        parts, count = [], 0
-        for batch in self.module.test_dataloader():
-            x, y = self.on_before_batch_transfer(batch, 0)
-            parts.append((x.long().numpy(), y.numpy()))
-            count += len(y)
-            if limit is not None and count >= limit:
-                break
-        x, y = (np.concatenate(each)[:limit] for each in zip(*parts))
-        return x, y
+            return super().test_count(limit)
+        every = len(self._tested()[0])
+        return every if limit is None else min(limit, every)
+
+    def _test_part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        if self.module is None:
+            return super()._test_part(start, stop)
+        x, y = self._tested()
+        return x[start:stop], y[start:stop]
+
+    def _tested(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """All samples of the module's test loader, and their labels; loaded once."""
+        assert self.module is not None
+        if self._loaded is None:
+            batches = [self.on_before_batch_transfer(batch, 0) for batch in self.module.test_dataloader()]
+            x, y = (torch.cat(each) for each in zip(*batches))
+            self._loaded = x.long().numpy(), y.numpy()
+        return self._loaded
 
     def _found(self) -> Any:
         """A LightningDataModule, or data sets by their parts."""
