@@ -33,7 +33,7 @@ GOALS = {"slayer CUBA": 4.0, "SpikingJelly LIF": 2.0, "ours / baseline": 1.15}
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line chooses.
+    """The choices of the command line.
 
     Args:
         device: "cuda" or "cpu".
@@ -51,7 +51,7 @@ class Options:
 
 
 def look(options: Options) -> dict[str, Any]:
-    """What there is: the GPU, and the packages that stages ask for."""
+    """Look for the GPU, and for the packages that stages ask for."""
     found: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda, "python": sys.version}
     for name in ("h5py", "yaml", "rich", "typer", "lava.lib.dl.slayer", "spikingjelly", "torchvision", "lightning"):
         try:

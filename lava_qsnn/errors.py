@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 #: Characters of the longest part of an error's text; whatever a file holds, its error can be read.
@@ -16,6 +18,13 @@ def printable(text: str) -> str:
     """
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _cut(text))
     return _cut(shown)
+
+
+def choices(given: object, names: Iterable[str]) -> str:
+    """The remedy for a name that there is not: the one that was meant, if one is spelt like it, or else all."""
+    known = list(names)
+    near = get_close_matches(str(given), known, n=1)
+    return f"did you mean '{near[0]}'? There are {', '.join(known)}" if near else f"choose one of {', '.join(known)}"
 
 
 def _cut(text: str) -> str:

@@ -45,6 +45,7 @@ from netx_export._diff._facts import NetworkDiff as NetworkDiff
 from netx_export._export import export as export
 from netx_export._findings import Finding as Finding
 from netx_export._fold import fold as fold
+from netx_export._images import class_names as class_names
 from netx_export._inspect import Inspection as Inspection
 from netx_export._inspect import inspect as inspect
 from netx_export._network import Network as Network
@@ -57,6 +58,7 @@ from netx_export._nir._report import NirReport as NirReport
 from netx_export._nir._report import NirRow as NirRow
 from netx_export._nir._to import to_nir as to_nir
 from netx_export._open import opened as opened
+from netx_export._plain import JSON_VERSION as JSON_VERSION
 from netx_export._plain import to_json as to_json
 from netx_export._plots import plot_sample as plot_sample
 from netx_export._predictions import predictions as predictions

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.integer import IntegerNetwork
-from netx_export._open import sample_steps
+from netx_export._open import NetworkOrPath, opened, sample_steps
 
 #: Of random samples, the fraction of numbers that are not 0: in one half of the samples, and in the other.
 DENSE, SPARSE = 0.9, 0.2
@@ -40,11 +39,13 @@ class Activity:
     greatest: int
 
 
-def random_samples(network: IntegerNetwork, samples: int, seed: int = 0) -> NDArray[np.int64]:
+def random_samples(network: NetworkOrPath, samples: int, seed: int = 0) -> NDArray[np.int64]:
     """Random inputs of a network's range, int64 (samples, *input shape, T), by turns dense and sparse.
 
-    Of a wide range, such as the 16 bits of an input block, numbers up to LARGEST are taken.
+    `network` is a deployed network, or the path of its file. Of a wide range, such as the 16 bits of an input block,
+    numbers up to LARGEST are taken.
     """
+    network = opened(network)
     random = np.random.default_rng(seed)
     shape = (samples, *network.input.shape, sample_steps(network, STEPS))
     low, high = max(network.input.minimum, -LARGEST), min(network.input.maximum, LARGEST)

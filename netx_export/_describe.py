@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from lava_qsnn.integer import (
 )
 from netx_export._file_weights import file_weights
 from netx_export._hdf5 import Contents, read_contents
-from netx_export._open import is_stock
+from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._schema import GROUP
 from netx_export._words import neuron_words
 
@@ -58,13 +59,26 @@ class LayerSummary:
         return int(np.prod(self.shape))
 
 
-def describe(network: IntegerNetwork) -> list[LayerSummary]:
-    """One summary per layer, in the network's order."""
-    return [_summary(network, layer) for layer in network.layers]
+def describe(network: NetworkOrPath, **options: Any) -> list[LayerSummary]:
+    """One summary per layer, in the network's order.
+
+    Args:
+        network: a deployed network, or the path of its file.
+        options: of `load`, for stock files.
+
+    Raises:
+        FileFormatError, FileNotFoundError, ConfigurationError: as `load`.
+    """
+    loaded = opened(network, **options)
+    return [_summary(loaded, layer) for layer in loaded.layers]
 
 
-def state_bits(network: IntegerNetwork, source: str) -> int:
-    """Bits one neuron of a layer (or one input) keeps: K of its own outputs for all its targets, and its own state."""
+def state_bits(network: NetworkOrPath, source: str) -> int:
+    """Bits one neuron of a layer (or one input) keeps: K of its own outputs for all its targets, and its own state.
+
+    `network` is a deployed network, or the path of its file.
+    """
+    network = opened(network)
     histories = [
         len(layer.taps(connection)) + connection.synapse.delay
         for layer in network.layers

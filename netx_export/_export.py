@@ -15,6 +15,7 @@ from torch import nn
 from lava_qsnn.errors import DeploymentError, QsnnWarning
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import VOLTAGE
+from lava_qsnn.outputs import writable
 from netx_export._fold import blocks, fold
 from netx_export._fold_slayer import as_slayer_takes
 from netx_export._silence import warn_of_silence
@@ -67,6 +68,8 @@ def export(
             Or `metadata` are no plain data.
         RangeError: potentials could exceed what torch computes exactly.
     """
+    if path is not None:
+        writable(path)
     network = replace(fold(net, input_shape, timesteps, input_bits), metadata=metadata or {})
     report = compare_torch(network, net, as_slayer_takes(next(blocks(net)), _proof_samples(network)))
     if not report.exact and report.departures:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from lava_qsnn.block._blocks import Flatten, Input, Pool, Residual
 from lava_qsnn.block._blocks import Output as OutputBlock
+from lava_qsnn.block._family import PAGE
 from lava_qsnn.block._synaptic import Synaptic
 from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.integer import (
@@ -44,7 +47,8 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
 
     Args:
         net: blocks in the order of their data flow: a Sequential (also nested), a ModuleList, or a module that keeps
-            them in an attribute `blocks`, as slayer's networks do. Those of slayer have run once. Where they begin
+            them in an attribute `blocks`, as slayer's networks do, or has one part that holds them, as LightningModules
+            have. Those of slayer have run once. Where they begin
             with an Input block that has neurons, the network takes what it makes of its data, in units of 1/64.
         input_shape: (C,) or (C, H, W), one time step of one sample.
         timesteps: T.
@@ -52,6 +56,7 @@ def fold(net: nn.Module, input_shape: tuple[int, ...], timesteps: int, input_bit
 
     Raises:
         DeploymentError: a module has no integer form; the text names it.
+        ConfigurationError: it is no torch network, such as the path of a checkpoint.
         RangeError: potentials could exceed 2^24, up to which torch is exact.
     """
     if isinstance(input_bits, bool) or not isinstance(input_bits, int) or not 1 <= input_bits <= 24:
@@ -109,11 +114,35 @@ def blocks(net: nn.Module) -> Iterator[Block]:
             yield from blocks(child)
     elif isinstance(getattr(net, "blocks", None), (nn.Sequential, nn.ModuleList)):
         yield from blocks(net.blocks)
+    elif isinstance(net, nn.Module) and len(inner := _holders(net)) == 1:  # such as a LightningModule's network
+        yield from blocks(inner[0])
     elif not isinstance(net, (nn.Identity, nn.modules.dropout._DropoutNd)):
-        raise DeploymentError(
-            f"{type(net).__module__}.{type(net).__name__} has no integer form",
-            remedy="build the network of blocks, lava_qsnn's or slayer's, in a Sequential or in an attribute `blocks`",
+        raise _no_network(net)
+
+
+def _holders(net: nn.Module) -> list[nn.Module]:
+    """The modules right inside of one that are blocks or hold some; others may be losses or measurements."""
+    return [child for child in net.children() if any(_is_block(module) for module in child.modules())]
+
+
+def _is_block(module: nn.Module) -> bool:
+    return isinstance(module, (Synaptic, Flatten, Residual)) or form(module) is not None
+
+
+def _no_network(net: Any) -> QsnnError:
+    """The error for what is no network of blocks, with what one is."""
+    takes = (
+        "give a network of blocks, lava_qsnn's or slayer's: a Sequential, a module that keeps them in an attribute "
+        f"`blocks`, or one with a single part that holds blocks, as LightningModules have; see {PAGE}"
+    )
+    if isinstance(net, nn.Module):
+        return DeploymentError(f"{type(net).__module__}.{type(net).__name__} has no integer form", remedy=takes)
+    if isinstance(net, (str, os.PathLike)):
+        return ConfigurationError(
+            f"a network is wanted, and '{os.fspath(net)}' is a path",
+            remedy="of a checkpoint take lava_qsnn.train.module.restore(path).network, or `lava-qsnn export`",
         )
+    return ConfigurationError(f"a network is wanted, not {type(net).__name__}", remedy=takes)
 
 
 def spiking_blocks(net: nn.Module) -> list[Block]:

@@ -85,6 +85,8 @@ def load(
         input_shape, timesteps, input_message_bits, timing, num_layers, skip_layers, spike_exp, rule, output
     )
     path = Path(path)
+    if path.is_dir():
+        raise FileFormatError(f"'{path}' is a folder", remedy="give a NetX file in it")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
     try:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lava_qsnn import engines
 from lava_qsnn._platform import require_lava, require_netx
 from lava_qsnn.engines.message_format import MOST_SOURCES, senders
-from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError, choices
 from lava_qsnn.integer import LAVA_RULES, IntegerNetwork, check_input, refuse_violations, run_reference
 from lava_qsnn.integer.stock import has_stock_neurons, netx_form
 from lava_qsnn.tasks import BROKEN, Job, in_order, pool
@@ -346,7 +346,7 @@ def simulate_layers(
 def check_backend(network: IntegerNetwork, backend: str) -> None:
     """Refuse a backend that does not exist, would not compute a network exactly, or cannot run here."""
     if backend not in BACKENDS:
-        raise ConfigurationError(f"there is no backend '{backend}'", remedy=f"choose one of {', '.join(BACKENDS)}")
+        raise ConfigurationError(f"there is no backend '{backend}'", remedy=choices(backend, BACKENDS))
     BACKENDS[backend].check(network)
     BACKENDS[backend].require()
 

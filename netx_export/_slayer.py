@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lava_qsnn.block._family import PAGE
 from lava_qsnn.errors import DeploymentError
 from netx_export._hdf5 import Contents
 
@@ -63,9 +64,11 @@ def refuse_unknown(block: nn.Module) -> None:
     kind, neurons = form(block), family(block)
     if kind not in (*LAYERS, *SHAPES):
         remedy = REFUSED.get(str(kind), "NetX reads Input, Dense, Recurrent, Conv and Flatten")
-        raise DeploymentError(f"slayer's {type(block).__name__} cannot be deployed", remedy=remedy)
+        raise DeploymentError(f"slayer's {type(block).__name__} cannot be deployed", remedy=f"{remedy}; see {PAGE}")
     if neurons not in KNOWN and kind != "flatten":
-        raise DeploymentError(f"NetX has no neuron for slayer's {neurons or type(block).__name__}", remedy=TRAINED_BY)
+        raise DeploymentError(
+            f"NetX has no neuron for slayer's {neurons or type(block).__name__}", remedy=f"{TRAINED_BY}; see {PAGE}"
+        )
     if "rf" in neurons and kind not in ("dense", *SHAPES):
         raise DeploymentError(
             f"NetX has resonate-and-fire neurons behind dense weights only, no {neurons}.{type(block).__name__}",

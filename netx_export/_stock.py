@@ -24,6 +24,7 @@ from lava_qsnn.integer.stock import (
     netx_form,
 )
 from netx_export._hdf5 import Contents, read_contents
+from netx_export._open import NetworkOrPath, opened
 from netx_export._read import load, stored_answer
 from netx_export._schema import GROUP
 from netx_export._simulate import simulate
@@ -37,7 +38,7 @@ VOLTAGE_UNIT = 64
 
 
 def stock_answer(
-    network: IntegerNetwork,
+    network: NetworkOrPath,
     form: str = VOLTAGE,
     samples: NDArray[np.integer[Any]] | None = None,
     levels: int = LEVELS,
@@ -45,7 +46,7 @@ def stock_answer(
     """Choose how unmodified NetX gives the answer of a network's readout, for `write`.
 
     Args:
-        network: a deployed network.
+        network: a deployed network, or the path of its file.
         form: "voltage": the readout's neurons never fire, and their voltage is the potential; exact. "sum": the output
             is the running sum of the readout's current, as graded messages; exact. "spikes": the output is spikes,
             from several neurons for each potential; the more fire, the higher it is.
@@ -57,6 +58,7 @@ def stock_answer(
         DeploymentError: the network has no readout, or unmodified NetX does not compute it exactly.
         InputError: the samples do not fit the network.
     """
+    network = opened(network)
     if form not in FORMS:
         raise ConfigurationError(f"there is no stock answer {form!r}", remedy=f"choose one of {', '.join(FORMS)}")
     if form != SPIKES:
@@ -72,16 +74,17 @@ def stock_answer(
     return answer
 
 
-def stock_agreement(network: IntegerNetwork, answer: StockAnswer, samples: NDArray[np.integer[Any]]) -> float:
+def stock_agreement(network: NetworkOrPath, answer: StockAnswer, samples: NDArray[np.integer[Any]]) -> float:
     """The fraction of samples whose class by an answer in spikes is that of the potentials; 1 for the exact forms.
 
     Args:
-        network: a deployed network, whose last layer is a readout.
+        network: a deployed network, whose last layer is a readout; or the path of its file.
         answer: of `stock_answer`.
         samples: int (N, *input shape, T).
     """
     if answer.form != SPIKES:
         return 1.0
+    network = opened(network)
     potentials = simulate(network, samples, "fast")
     spikes = sum((potentials > level * network.output.neuron.taps[0]).sum(-1) for level in answer.levels)
     classes, seen = (each.reshape(len(samples), -1).argmax(1) for each in (potentials.sum(-1), np.asarray(spikes)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lava_qsnn.integer import RF, IntegerNetwork, Layer, SigmaDelta
 from lava_qsnn.integer.stock import input_message_bits
-from netx_export._open import is_stock
+from netx_export._open import NetworkOrPath, is_stock, opened
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class StockCall:
         )
 
 
-def stock_call(network: IntegerNetwork, steps: int | None = None) -> StockCall:
+def stock_call(network: NetworkOrPath, steps: int | None = None) -> StockCall:
     """The call that a network needs: NetX resets each sample's states, and takes its input's numbers as they are.
 
     Args:
-        network: a deployed network, or one of a stock file, whose samples have so many steps.
+        network: a deployed network, or one of a stock file, whose samples have so many steps; or the path of its file.
         steps: of a sample; the network's longest one by default.
     """
+    network = opened(network)
     told = network.metadata["netx"]["input_message_bits"] if is_stock(network) else input_message_bits(network)
     longest = None if network.is_endless else network.timesteps
     return StockCall(int(told), steps or longest, 0 if has_input_block(network) else 1)

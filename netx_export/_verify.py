@@ -20,6 +20,7 @@ from netx_export._chunks import Chunk, after, chunk_size, chunks, is_batches, is
 from netx_export._many import Done, Many, about, checked, fill, refuse_lost
 from netx_export._read import load
 from netx_export._simulate import BACKENDS, check_backend, simulate_layers
+from netx_export._verdicts import report_html, report_lines
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -100,6 +101,14 @@ class Report:
     def first(self, backend: str) -> Row | None:
         """The first layer, in the network's order, in which a backend differs; None if it does not."""
         return next((row for row in self.rows if row.backend == backend and row.mismatches), None)
+
+    def __str__(self) -> str:
+        """The verdict, and a short line for each backend."""
+        return "\n".join(report_lines(self))
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table, for notebooks."""
+        return report_html(self)
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -200,7 +209,8 @@ def _verify(
     net: nn.Module | None,
 ) -> Report:
     """`verify`, of a batch, on backends that will do."""
-    expected = simulate_layers(network, x, GROUND_TRUTH)
+    told = None if progress is None else partial(progress, GROUND_TRUTH)
+    expected = simulate_layers(network, x, GROUND_TRUTH, progress=told)
     own = Report((), {}) if net is None else _compare_own(network, net, x, expected)
     rows = _compare_backends(network, x, names, expected, progress)
     return Report((*own.rows, *rows), refused, own.departures)

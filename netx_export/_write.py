@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
 import h5py
 
 from lava_qsnn.errors import DeploymentError, FileFormatError
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import StockAnswer, write_arrays
+from lava_qsnn.outputs import writable
 from netx_export._encode import encode
 from netx_export._hdf5 import Arrays, Contents, differences, read_contents
 
@@ -27,9 +27,10 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], answer: StockAn
     Raises:
         DeploymentError: the network has no such answer in unmodified NetX.
         DeploymentError: no file can hold the network: it is too large, or its numbers are.
-        OSError: the folder does not exist or cannot be written.
+        ConfigurationError: the path is a folder, or its folder does not exist or may not be written to.
     """
-    contents, path = encode(network, answer=answer), Path(path)
+    path = writable(path)
+    contents = encode(network, answer=answer)
     handle, side = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:

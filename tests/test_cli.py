@@ -263,9 +263,9 @@ class TestDataThatAFileKnows:
     @pytest.mark.parametrize("classes", [None, ["one"] * 9, list(range(10)), "0123456789"])
     def test_classes_without_good_names_have_numbers(self, classes: Any, file: Path) -> None:
         other = replace(netx_export.load(file), metadata={"classes": classes})
-        assert inputs.class_names(other, 10) == [str(number) for number in range(10)]
+        assert netx_export.class_names(other, 10) == [str(number) for number in range(10)]
         named = replace(other, metadata={"classes": list("abcdefghij")})
-        assert inputs.class_names(named, 10) == list("abcdefghij")
+        assert netx_export.class_names(named, 10) == list("abcdefghij")
 
 
 def test_run_names_the_classes_of_an_array(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""What is measured on a GPU runs on a CPU, small: every stage, with data in the form that they travel in."""
+"""The measurements on a GPU run on a CPU, small: every stage, with data in the form that they travel in."""
 
 from __future__ import annotations
 

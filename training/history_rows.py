@@ -6,7 +6,12 @@ import csv
 import statistics
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 #: Weight-spike dual regulation, where it is on.
 REGULATION = {"model.weight_regulation": True, "optimizer.spike_regulation": 0.05}
@@ -73,20 +78,27 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a CSV file; none if there is no file."""
+    """The rows of the history experiment in a CSV file; none if there is no file."""
+    return read_rows(path, Row)
+
+
+def read_rows(path: Path, kind: type[Record]) -> list[Record]:
+    """The rows of a CSV file as dataclasses of one kind, their fields int, float or str; none if there is no file."""
     if not path.exists():
         return []
     kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
     with path.open(newline="", encoding="utf-8") as file:
-        return [Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)}) for line in csv.DictReader(file)]
+        return [
+            kind(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(kind)}) for line in csv.DictReader(file)
+        ]
 
 
-def append(path: Path, row: Row) -> None:
+def append(path: Path, row: DataclassInstance) -> None:
     """Add a row to a CSV file, with a heading if it is the first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
+        writer = csv.DictWriter(file, [f.name for f in fields(row)], lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerow(asdict(row))

@@ -48,7 +48,8 @@ def by_name(neuron_params: Any) -> Mapping[str, Any]:
     given = {} if neuron_params is None else neuron_params
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise ConfigurationError(
-            f"neuron_params must be names with values, not {shown(given)}", remedy="for example {'threshold': 1.0}"
+            f"neuron_params must be names with values, not {shown(given)}",
+            remedy="they come first, as slayer's do: Dense({'threshold': 1.0}, in_neurons, out_neurons)",
         )
     return given
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +11,15 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from lava_qsnn.cli.inputs import chosen_changes
-from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder
+from lava_qsnn.cli import completion
+from lava_qsnn.cli.inputs import chosen_samples
+from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples
+from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import COLORS, shape_text
-from lava_qsnn.cli.terminal import console
-from lava_qsnn.cli.tools import RandomInput, Samples, chosen_samples
+from lava_qsnn.cli.terminal import say, show
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import require
+from lava_qsnn.outputs import PICTURES, writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,24 +27,50 @@ if TYPE_CHECKING:
     from netx_export import LayerLayout, LayerTraffic, Layout, RuleFinding, SanafeTimes, Traffic
 
 Network = Annotated[
-    Path, typer.Argument(help="A NetX file, or a YAML file of shapes, bits and strides alone.", metavar="FILE")
+    Path,
+    typer.Argument(
+        help="A NetX file, or a YAML file of shapes, bits and strides alone.",
+        metavar="FILE",
+        autocompletion=completion.files(".net", ".h5", ".hdf5", ".yaml", ".yml"),
+    ),
 ]
-CHIP = typer.Option("--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.")
-MAPPING = typer.Option("--mapping", help="Of memory-free neurons: word, delayed or stock.")
+CHIP = typer.Option(
+    "--chip", help="loihi2, loihi2-2022, loihi1, or a YAML file of your own.", autocompletion=completion.chips
+)
+MAPPING = typer.Option(
+    "--mapping", help="Of memory-free neurons: word, delayed or stock.", autocompletion=completion.mappings
+)
 ChipName = Annotated[str, CHIP]
 MappingName = Annotated[str, MAPPING]
 OtherChip = Annotated[str | None, CHIP]
 OtherMapping = Annotated[str | None, MAPPING]
-SanafeFolder = Annotated[
-    Path | None, typer.Option("--sanafe", help="Write files for SANA-FE, a simulator of Loihi 1, into a folder.")
+Picture = Annotated[
+    Path | None, typer.Option("--picture", help="Draw the chips to a PNG or SVG file.", autocompletion=PICTURE_FILES)
 ]
-SanafeNeurons = Annotated[
-    str | None,
-    typer.Option("--sanafe-neurons", help="replayed: the samples' spikes; computed: by SANA-FE, one sample or none."),
-]
-SanafeResults = Annotated[
-    Path | None, typer.Option("--sanafe-results", help="Show the time of a step that SANA-FE's perf_trace has.")
-]
+
+
+@dataclass(frozen=True)
+class SanafeOptions:
+    """Options about SANA-FE, a simulator."""
+
+    sanafe: Annotated[
+        Path | None,
+        typer.Option(
+            "--sanafe",
+            help="Write files for SANA-FE, a simulator of Loihi 1, into a folder.",
+            autocompletion=completion.folders,
+        ),
+    ] = None
+    sanafe_neurons: Annotated[
+        str | None,
+        typer.Option(
+            "--sanafe-neurons", help="replayed: the samples' spikes; computed: by SANA-FE, one sample or none."
+        ),
+    ] = None
+    sanafe_results: Annotated[
+        Path | None,
+        typer.Option("--sanafe-results", help="Show the time of a step that SANA-FE's perf_trace has."),
+    ] = None
 
 
 #: Columns of the table of cores.
@@ -52,74 +79,68 @@ COLUMNS = ("layer", "shape", "bits", "cores", "neurons", "axons in", "out", "Syn
 
 def layout(
     file: Network,
+    of: SampleOptions,
+    simulated: SanafeOptions,
     chip: OtherChip = None,
     mapping: OtherMapping = None,
-    data: Data = None,
-    array: Array = None,
-    random: RandomInput = False,
-    settings: DataSettings = None,
-    folder: Folder = None,
-    download: Download = False,
     samples: Samples = 8,
+    picture: Picture = None,
     as_json: AsJson = False,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the chips to a PNG or SVG file.")] = None,
-    sanafe: SanafeFolder = None,
-    sanafe_neurons: SanafeNeurons = None,
-    sanafe_results: SanafeResults = None,
 ) -> None:
     """Show where a network lies on Loihi: cores, memories, design rules; with samples, what moves."""
     import netx_export
 
     if picture is not None:
         require("plot", "matplotlib")
-    if sanafe is None and sanafe_neurons is not None:
+        writable(picture, PICTURES)
+    folder = simulated.sanafe
+    if folder is None and simulated.sanafe_neurons is not None:
         raise ConfigurationError("--sanafe-neurons is for files that are written", remedy="name a folder with --sanafe")
-    wanted = data is not None or array is not None or random
-    x = _samples(file, data, array, random, chosen_changes(settings, folder, download), samples) if wanted else None
-    usual = ("loihi2", "word") if sanafe is None and sanafe_results is None else ("loihi1", "delayed")
+    wanted = of.data is not None or of.array is not None or of.random
+    x = _samples(file, of, samples) if wanted else None
+    usual = ("loihi2", "word") if folder is None and simulated.sanafe_results is None else ("loihi1", "delayed")
     found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x)
-    times = None if sanafe_results is None else netx_export.read_sanafe(sanafe_results)
-    if sanafe is not None:
-        netx_export.write_sanafe(found, sanafe, x, sanafe_neurons)
+    times = None if simulated.sanafe_results is None else netx_export.read_sanafe(simulated.sanafe_results)
+    if folder is not None:
+        netx_export.write_sanafe(found, folder, x, simulated.sanafe_neurons)
     if picture is not None:
         netx_export.plot_layout(found, picture)
     if as_json:
-        typer.echo(json.dumps(found.as_dict() | _results(found, times), indent=2, ensure_ascii=False))
+        print_json({"traffic": None, **found.as_dict()}, **_results(found, times))
         return
     show_layout(found, file.name)
     if times is not None:
-        console.print(time_table(found, times))
+        show(time_table(found, times))
     if picture is not None:
-        console.print(f"drew the chips to {picture}", highlight=False)
-    if sanafe is not None:
-        console.print(f"wrote loihi1.yaml, network.yaml and counts.json for SANA-FE to {sanafe}", highlight=False)
+        say(f"drew the chips to {picture}")
+    if folder is not None:
+        say(f"wrote loihi1.yaml, network.yaml and counts.json for SANA-FE to {folder}")
 
 
 def _results(found: Layout, times: SanafeTimes | None) -> dict[str, Any]:
-    """Results of SANA-FE as plain data, if there are any."""
+    """Results of SANA-FE as plain data, None if there are none."""
     import netx_export
 
-    return {} if times is None else {"sanafe": times.as_dict(), "waits_for": netx_export.waits_for(found)}
+    if times is None:
+        return {"sanafe": None, "waits_for": None}
+    return {"sanafe": times.as_dict(), "waits_for": netx_export.waits_for(found)}
 
 
-def _samples(
-    file: Path, data: str | None, array: Path | None, random: bool, changes: dict[str, object], samples: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.integer]]:
+def _samples(file: Path, of: SampleOptions, samples: int) -> np.ndarray[tuple[int, ...], np.dtype[np.integer]]:
     import netx_export
 
     if file.suffix in (".yaml", ".yml"):
         raise ConfigurationError("shapes alone have no activity", remedy="give a network's file, or no data")
-    return chosen_samples(netx_export.load(file), file, data, array, random, changes, samples)[0]
+    return chosen_samples(netx_export.load(file), file, of, samples).x
 
 
 def show_layout(found: Layout, name: str) -> None:
     """Print a layout's tables."""
-    console.print(core_table(found, name))
-    console.print(sum_table(found))
+    show(core_table(found, name), sum_table(found))
     if found.traffic is not None:
-        console.print(traffic_table(found.traffic))
+        show(traffic_table(found.traffic))
     if found.findings:
-        console.print(rule_table(found))
+        show(rule_table(found))
 
 
 def core_table(found: Layout, name: str) -> Table:

@@ -7,19 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
+from lava_qsnn.cli import completion
 from lava_qsnn.cli.inputs import read_array
-from lava_qsnn.cli.options import Array
+from lava_qsnn.cli.options import Array, AsJson
+from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import nir_table
-from lava_qsnn.cli.terminal import console
+from lava_qsnn.cli.terminal import say, show
 from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.outputs import writable
 
 #: The suffix of files of NIR; all others are NetX files.
 NIR = ".nir"
 
+FILES = completion.files(NIR, ".net", ".h5", ".hdf5")
+
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A NetX file, or one of NIR, whose name ends in .nir.", metavar="A")],
-    target: Annotated[Path, typer.Argument(help="The file to write, of the other kind.", metavar="B")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A NetX file, or one of NIR, whose name ends in .nir.", metavar="A", autocompletion=FILES),
+    ],
+    target: Annotated[
+        Path, typer.Argument(help="The file to write, of the other kind.", metavar="B", autocompletion=FILES)
+    ],
     timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="From NIR: the longest sample.")] = None,
     dt: Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, which NIR does not say.")] = None,
     input_bits: Annotated[int | None, typer.Option("--input-bits", min=1, help="From NIR: of the input.")] = None,
@@ -36,6 +46,7 @@ def convert(
     approximate: Annotated[
         bool | None, typer.Option("--approximate", help="To NIR: also what has no exact form; counts what differs.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a network to NIR, or from NIR, by the files' suffixes; say what that changed."""
     incoming = {
@@ -52,12 +63,13 @@ def convert(
         raise ConfigurationError(
             f"'{source}' and '{target}' are files of the same kind", remedy=f"let one of the names end in {NIR}"
         )
+    writable(target)
     if source.suffix == NIR:
         _refuse(outgoing, "a file of NIR is read")
-        _from_nir(source, target, _given(incoming | {"dt": dt}))
+        _from_nir(source, target, _given(incoming | {"dt": dt}), as_json)
     else:
         _refuse(incoming, "a file of NIR is written")
-        _to_nir(source, target, _given(outgoing | {"dt": dt}))
+        _to_nir(source, target, _given(outgoing | {"dt": dt}), as_json)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -70,32 +82,31 @@ def _refuse(options: dict[str, Any], case: str) -> None:
         raise ConfigurationError(f"{option} means nothing where {case}", remedy="leave it out")
 
 
-def _from_nir(source: Path, target: Path, options: dict[str, Any]) -> None:
+def _from_nir(source: Path, target: Path, options: dict[str, Any], as_json: bool) -> None:
     import netx_export
 
     if "timesteps" not in options:
         raise ConfigurationError("NIR does not say how long samples are", remedy="say --timesteps")
     network, report = netx_export.from_nir(source, **options)
     netx_export.write(network, target)
-    console.print(nir_table(report))
+    if as_json:
+        print_json({"source": source, "target": target, "from_nir": report, "to_nir": None})
+        return
+    show(nir_table(report))
     for note in report.notes:
-        console.print(note, highlight=False, markup=False)
-    console.print(
-        f"the same class in {report.same_class:.1%} of {report.samples} samples; wrote {target}",
-        highlight=False,
-        soft_wrap=True,
-    )
+        say(note)
+    say(f"the same class in {report.same_class:.1%} of {report.samples} samples; wrote {target}")
 
 
-def _to_nir(source: Path, target: Path, options: dict[str, Any]) -> None:
+def _to_nir(source: Path, target: Path, options: dict[str, Any], as_json: bool) -> None:
     import netx_export
 
     graph = netx_export.to_nir(source, **options)
     netx_export.write_nir(graph, target)
     said = graph.metadata
+    if as_json:
+        told = {name: said[name] for name in ("style", "dt", "values", "mismatches")}
+        print_json({"source": source, "target": target, "from_nir": None, "to_nir": told})
+        return
     counted = f"{said['mismatches']:,} of {said['values']:,} values differ from the network's"
-    console.print(
-        f"style {said['style']}, dt {said['dt']:g} s: {counted}; wrote {target}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"style {said['style']}, dt {said['dt']:g} s: {counted}; wrote {target}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,22 +51,25 @@ class Demonstration:
     mismatches: int
 
 
-def demonstrate(folder: Path, announce: Announce, epochs: int | None = None) -> Demonstration:
+def demonstrate(
+    folder: Path, announce: Announce, epochs: int | None = None, log: TextIO | None = None
+) -> Demonstration:
     """Run the whole path on scikit-learn's digits.
 
     Args:
         folder: for everything that is written; an earlier demonstration in it is replaced.
         announce: told each step before it starts.
         epochs: of both trainings; the shipped configuration's by default.
+        log: a file for their epochs; standard output by default.
 
     Raises:
         ConfigurationError: another demonstration writes to the folder.
     """
     with reserved(folder):
-        return _demonstrate(folder, announce, epochs)
+        return _demonstrate(folder, announce, epochs, log)
 
 
-def _demonstrate(folder: Path, announce: Announce, epochs: int | None) -> Demonstration:
+def _demonstrate(folder: Path, announce: Announce, epochs: int | None, log: TextIO | None) -> Demonstration:
     torch.set_num_threads(1)  # a network this small is slower on several, much slower on a busy machine
     config = load_config("digits")
     config = override(config, {"trainer.max_epochs": epochs or config.trainer.max_epochs})
@@ -74,10 +77,10 @@ def _demonstrate(folder: Path, announce: Announce, epochs: int | None) -> Demons
     for name in ("float", "one-bit"):
         shutil.rmtree(folder / name, ignore_errors=True)
     baseline = clock.time(
-        "train the float-weight baseline", lambda: train(config, folder / "float", float_weights=True)
+        "train the float-weight baseline", lambda: train(config, folder / "float", float_weights=True, log=log)
     )
     clock.say(f"test accuracy {baseline.test_accuracy:.2%}")
-    trained = clock.time("train with 1-bit weights", lambda: train(config, folder / "one-bit"))
+    trained = clock.time("train with 1-bit weights", lambda: train(config, folder / "one-bit", log=log))
     clock.say(f"test accuracy {trained.test_accuracy:.2%}")
 
     classifier, samples = restore(trained.best), data.make(config.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from lava_qsnn.cli.chip import ChipName, MappingName, traffic_table
-from lava_qsnn.cli.inputs import chosen_changes
-from lava_qsnn.cli.options import Array, AsJson, Data, DataSettings, Download, Folder, NetworkFile
-from lava_qsnn.cli.terminal import console
-from lava_qsnn.cli.tools import RandomInput, Samples, chosen_samples
+from lava_qsnn.cli.inputs import chosen_samples
+from lava_qsnn.cli.options import YAML_FILES, AsJson, NetworkFile, SampleOptions, Samples
+from lava_qsnn.cli.results import print_json
+from lava_qsnn.cli.terminal import console, say, show
 
 if TYPE_CHECKING:
     from netx_export import Bill, Energy
@@ -23,20 +22,18 @@ if TYPE_CHECKING:
 
 def energy(
     file: NetworkFile,
+    of: SampleOptions,
     chip: ChipName = "loihi2",
     mapping: MappingName = "word",
     prices: Annotated[
-        Path | None, typer.Option("--prices", help="A YAML file of your own prices, each with its source.")
+        Path | None,
+        typer.Option(
+            "--prices", help="A YAML file of your own prices, each with its source.", autocompletion=YAML_FILES
+        ),
     ] = None,
     step_time: Annotated[
         float | None, typer.Option("--step-time", help="Seconds of a time step on the chip, for static energy.")
     ] = None,
-    data: Data = None,
-    array: Array = None,
-    random: RandomInput = False,
-    settings: DataSettings = None,
-    folder: Folder = None,
-    download: Download = False,
     samples: Samples = 8,
     as_json: AsJson = False,
 ) -> None:
@@ -44,31 +41,28 @@ def energy(
     import netx_export
 
     network = netx_export.load(file)
-    changes = chosen_changes(settings, folder, download)
-    x, _, source = chosen_samples(network, file, data, array, random, changes, samples)
-    found = netx_export.energy(network, x, chip, mapping, prices, step_time)
+    chosen = chosen_samples(network, file, of, samples)
+    found = netx_export.energy(network, chosen.x, chip, mapping, prices, step_time)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        print_json(found.as_dict(), source=chosen.source)
     else:
-        show_energy(found, source)
+        show_energy(found, chosen.source)
 
 
 def show_energy(found: Energy, source: str) -> None:
     """Print the counts, then the bills, then what was refused."""
     assert found.layout.traffic is not None
-    console.print(f"{found.layout.chip.name}, mapping {found.layout.mapping}, samples of {source}", highlight=False)
-    console.print(traffic_table(found.layout.traffic))
-    for bill in found.bills:
-        console.print(bill_table(bill))
+    say(f"{found.layout.chip.name}, mapping {found.layout.mapping}, samples of {source}")
+    show(traffic_table(found.layout.traffic), *map(bill_table, found.bills))
     if found.envelope is not None:
         text = joules(*found.envelope)
-        console.print(f"both bases of Loihi 1 together, dynamic: {text}; static power is not in it", highlight=False)
+        say(f"both bases of Loihi 1 together, dynamic: {text}; static power is not in it")
     for name, reason in found.refused.items():
         console.print(
             f"[yellow]no energy of {escape(name)}:[/yellow] {escape(reason)}", highlight=False, soft_wrap=True
         )
     for anchor in found.anchors:
-        console.print(f"measured: {escape(anchor)}", highlight=False, soft_wrap=True)
+        say(f"measured: {anchor}")
 
 
 def bill_table(bill: Bill) -> Table:

@@ -5,55 +5,79 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from lava_qsnn.cli.tables import shape_text
 from lava_qsnn.cli.terminal import warn
-from lava_qsnn.errors import ConfigurationError, InputError
+from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
 from lava_qsnn.tasks import connected
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from lava_qsnn.cli.options import DataOptions, SampleOptions, WorkerOptions
     from lava_qsnn.integer import IntegerNetwork
     from lava_qsnn.train.config import Data as DataPart
     from lava_qsnn.train.data import SampleData
 
 
-def chosen_changes(
-    settings: list[str] | None, folder: Path | None, download: bool, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
+#: What samples are called that nobody gave.
+RANDOM = "random numbers"
+
+#: How the names of arrays in an .npz file are shown that has several.
+MOST_NAMES = 8
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Samples, int (N, *input shape, T), their labels, int (N,), if there are any, and what they are in words."""
+
+    x: np.ndarray[Any, Any]
+    labels: np.ndarray[Any, Any] | None
+    source: str
+
+    @property
+    def is_random(self) -> bool:
+        """True if nobody gave them."""
+        return self.source == RANDOM
+
+
+def chosen_changes(of: DataOptions, options: dict[str, Any] | None = None) -> dict[str, Any]:
     """Collect what the command line changes in a configuration, by key: `--set`, and options that were given."""
     from lava_qsnn.train.config import parse_override
 
-    given = {"data.folder": folder and str(folder), "data.download": download, **(options or {})}
-    changes = dict(parse_override(text) for text in settings or [])
+    given = {"data.folder": of.folder and str(of.folder), "data.download": of.download, **(options or {})}
+    changes = dict(parse_override(text) for text in of.settings or [])
     return changes | {key: value for key, value in given.items() if value is not None and value is not False}
 
 
 @contextmanager
-def chosen_workers(workers: int | None, cluster: str | None) -> Iterator[dict[str, Any]]:
+def chosen_workers(of: WorkerOptions) -> Iterator[dict[str, Any]]:
     """The arguments of `simulate` and its like that say who computes: processes here, or a cluster's workers."""
-    if cluster is None:
-        yield {"workers": workers}
+    if of.cluster is None:
+        yield {"workers": of.workers}
         return
-    if workers is not None:
+    if of.workers is not None:
         raise ConfigurationError("--workers are of this machine", remedy="leave out --workers, or --cluster")
-    with connected(cluster) as client:
+    with connected(of.cluster) as client:
         yield {"client": client}
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
-    """The array of an .npy file."""
+    """The array of a file, in memory; see `stored_array`."""
     import numpy as np
 
     return np.asarray(stored_array(path))
 
 
 def stored_array(path: Path) -> Any:
-    """The array of an .npy file, as a memory map, or a data set of an HDF5 file: its only one, or FILE.h5:NAME.
+    """The array of a file, without reading all of it if that can be.
+
+    Of an .npy file it is a memory map; of an .npz file its only array, or that named x; of an HDF5 file its only data
+    set, or that of FILE.h5:NAME.
 
     Raises:
         InputError: the file holds no array of numbers, or several and none is named.
@@ -65,10 +89,13 @@ def stored_array(path: Path) -> Any:
         if Path(file).suffix in (".h5", ".hdf5"):
             return _data_set(file, name)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, KeyError) as error:
+        if not isinstance(array, np.ndarray):
+            with array:
+                return array[_name_of_samples(path, array.files)]
+    except InputError:
+        raise
+    except (ValueError, EOFError, KeyError, BadZipFile) as error:
         raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"'{path}' is no single array", remedy="write it with numpy.save")
     return array
 
 
@@ -82,19 +109,20 @@ def _data_set(file: str, name: str) -> Any:
     return found[0]
 
 
-def class_names(network: IntegerNetwork, count: int) -> list[str]:
-    """The names of so many classes from a network's metadata; their numbers if these tell others or none."""
-    told = network.metadata.get("classes")
-    if isinstance(told, list) and len(told) == count and all(isinstance(name, str) for name in told):
-        return told
-    return [str(number) for number in range(count)]
+def _name_of_samples(path: Path, names: list[str]) -> str:
+    if "x" in names or len(names) == 1:
+        return "x" if "x" in names else names[0]
+    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMES]) or "nothing"
+    raise InputError(f"'{path}' holds {shown}, and no samples 'x'", remedy="write them with numpy.savez(path, x=..)")
 
 
 def predictions_text(network: IntegerNetwork, predicted: np.ndarray[Any, Any], outputs: int) -> str:
     """The predictions of a network in a line: the names of classes, or the numbers of each sample."""
+    import netx_export
+
     if predicted.ndim == 2:
         return "numbers " + "; ".join(" ".join(f"{number:.6g}" for number in row) for row in predicted)
-    names = class_names(network, outputs)
+    names = netx_export.class_names(network, outputs)
     return "classes " + " ".join(names[number] for number in predicted)
 
 
@@ -171,18 +199,6 @@ def _beside(file: Path) -> DataPart | None:
         raise ConfigurationError(
             f"'{beside}', beside the network, is no configuration: {error.problem}", remedy="name one with --data"
         ) from None
-
-
-def reading(input_shape: str | None, timesteps: int | None, message_bits: int | None) -> dict[str, Any]:
-    """Options of `netx_export.load`, from what the command line says about a stock file."""
-    try:
-        shape = None if input_shape is None else tuple(int(part) for part in input_shape.split(","))
-    except ValueError:
-        raise ConfigurationError(
-            f"'{input_shape}' is no shape", remedy="write for example --input-shape 2,34,34"
-        ) from None
-    told = {"input_shape": shape, "timesteps": timesteps, "input_message_bits": message_bits}
-    return {name: value for name, value in told.items() if value is not None}
 
 
 def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any]) -> DataPart:
@@ -342,3 +358,45 @@ def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:
     data.setup()
     x, _ = next(iter(data.val_dataloader()))
     return x.long().numpy()
+
+
+def read_network(file: Path, array: Path | None, told: dict[str, Any]) -> IntegerNetwork:
+    """The network of a file; of a stock file what the command line says, or else what the array of samples tells."""
+    import netx_export
+
+    if told or array is None:
+        return netx_export.load(file, **told)
+    return netx_export.opened(file, read_array(array))
+
+
+def chosen_samples(
+    network: IntegerNetwork, file: Path, of: SampleOptions, samples: int, checkpoint: Path | None = None
+) -> Chosen:
+    """The samples that the command line names: an array, known data, or else random numbers.
+
+    Data that nobody named, but the file knows, are a wish: where they cannot be had, a warning says why.
+    """
+    if of.array is not None:
+        return Chosen(read_array(of.array)[:samples], None, f"'{of.array}'")
+    if of.random:
+        return _random(network, samples)
+    if of.data is not None or checkpoint is not None:
+        return _known(network, file, of, samples, checkpoint)
+    if "data" not in network.metadata and not (file.parent / "config.yaml").is_file():
+        return _random(network, samples)
+    try:
+        return _known(network, file, of, samples, None)
+    except (QsnnError, OSError) as error:
+        warn(f"the data that it was trained on cannot be had, and random numbers are taken: {error}")
+        return _random(network, samples)
+
+
+def _known(network: IntegerNetwork, file: Path, of: DataOptions, samples: int, checkpoint: Path | None) -> Chosen:
+    part = fitting_data(network, known_data(network, file, of.data, checkpoint), chosen_changes(of))
+    return Chosen(*test_samples(network, part, samples), part.name)
+
+
+def _random(network: IntegerNetwork, samples: int) -> Chosen:
+    import netx_export
+
+    return Chosen(netx_export.random_samples(network, samples), None, RANDOM)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError, InputError, RangeError
 from lava_qsnn.integer._components import Component, components
 from lava_qsnn.integer._layers import INPUT, Connection, Input, Layer
+from lava_qsnn.integer._notebook import network_html
 from lava_qsnn.integer._ranges import port_ranges, traces_between
 from lava_qsnn.integer._values import (
     ENDLESS,
@@ -316,6 +317,10 @@ class IntegerNetwork(Value):
             if layer.name == name:
                 return layer
         raise InputError(f"there is no layer '{name}'", remedy=f"layers are {', '.join(self)}")
+
+    def _repr_html_(self) -> str:
+        """The layers as a table, for notebooks."""
+        return network_html(self)
 
     def __iter__(self) -> Iterator[str]:
         return (layer.name for layer in self.layers)

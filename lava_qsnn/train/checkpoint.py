@@ -73,6 +73,9 @@ HARMLESS = (("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2
 #: The description of the data, among the contents of a checkpoint.
 DESCRIPTION = "data"
 
+#: The remedy for a file that is something else.
+GIVE_ONE = "give what `lava-qsnn train` wrote, such as runs/digits/best.ckpt"
+
 #: What training goes on from, besides the weights.
 TRAINING_STATE = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
 
@@ -155,9 +158,9 @@ def load(path: str | os.PathLike[str]) -> Contents:
     try:
         contents = torch.load(_checked_copy(Path(path)), map_location="cpu", weights_only=True)
     except FileFormatError as error:
-        raise FileFormatError(f"'{path}' is no checkpoint of this project: {error.problem}") from None
+        raise FileFormatError(f"'{path}' is no checkpoint of this project: {error.problem}", remedy=GIVE_ONE) from None
     except Exception as error:  # a damaged archive or pickle can raise anything
-        raise FileFormatError(f"'{path}' is damaged or no checkpoint ({error})") from None
+        raise FileFormatError(f"'{path}' is damaged or no checkpoint ({error})", remedy=GIVE_ONE) from None
     if not isinstance(contents, dict):
         raise FileFormatError(f"'{path}' is no checkpoint of this project: it holds no dictionary")
     return contents

@@ -18,7 +18,7 @@ import yaml
 
 from lava_qsnn import parameters
 from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown, unknown_choice
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, choices
 from lava_qsnn.train.layers import read_layers
 
 #: The data set whose source is an import path.
@@ -27,6 +27,23 @@ DATASET = "dataset"
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
 
+#: The names of data sets, for whoever asks without torch: the rows of lava_qsnn.train.data.DATA.
+DATA_SETS = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "nmnist",
+    "dvs_gesture",
+    "cifar10_dvs",
+    "spoken_digits",
+    "shd",
+    "arrays",
+    "images",
+    "events",
+    "dataset",
+    "imagenet",
+)
 
 Spiking = parameters.MemoryFree | parameters.QuantizedLIF | parameters.LIF | parameters.TanhLIF
 
@@ -196,6 +213,9 @@ class Trainer(Checked):
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
+        logger: a second log, beside the CSV file: a class of lightning.pytorch.loggers by name or path, such as
+            TensorBoardLogger or WandbLogger; its package has to be installed.
+        logger_options: arguments of that class; its folder is that of the training where it takes a `save_dir`.
         options: further arguments, such as {gradient_clip_val: 1.0}.
     """
 
@@ -210,6 +230,8 @@ class Trainer(Checked):
     sync_batchnorm: bool = True
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
+    logger: str | None = None
+    logger_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -269,6 +291,11 @@ def to_dict(config: Config) -> dict[str, Any]:
 def to_yaml(config: Config) -> str:
     """A configuration as the text of a YAML file that `load_config` reads."""
     return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False)
+
+
+def keys(config: Config) -> list[str]:
+    """All dotted keys of a configuration."""
+    return _keys(to_dict(config))
 
 
 def override(config: Config, values: Mapping[str, Any]) -> Config:
@@ -378,7 +405,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"give the path of a YAML file, which `lava-qsnn init` writes, or one of {', '.join(shipped())}",
+            remedy=f"{choices(name, shipped())}, or give the path of a YAML file, which `lava-qsnn init` writes",
         ) from None
 
 

@@ -61,9 +61,9 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
     with extra("train"):
         from matplotlib.figure import Figure  # takes a second to import
         from matplotlib.layout_engine import ConstrainedLayoutEngine
-        from matplotlib.ticker import LogLocator, NullFormatter
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    figure = Figure(figsize=(10, 6.8), layout=ConstrainedLayoutEngine(wspace=0.06, hspace=0.06))
+    figure = Figure(figsize=(12, 6.8), layout=ConstrainedLayoutEngine(wspace=0.06, hspace=0.06))
     (loss, metric), (rates, entropies) = figure.subplots(2, 2)
     of_numbers = "val_mse" in curves
     _draw_pair(loss, curves, "loss")
@@ -81,11 +81,11 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
     entropies.set(title="entropy of the firing rate", ylabel="bits per neuron and step", ylim=(0, 1.03))
     for axis in (loss, metric, rates, entropies):
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(frameon=False)
+            axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     figure.suptitle(title)
     figure.savefig(path, dpi=150)
 

@@ -165,8 +165,7 @@ class Classifier(LightningModule):
     def _log_means(self, values: dict[str, Tensor], samples: int) -> None:
         """Log means over the samples of an epoch and over all processes."""
         for name, value in values.items():
-            shown = name == f"val_{self.task.metric}"  # one number leaves the progress bar its line
-            self.log(name, value, prog_bar=shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
+            self.log(name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
 
 
 def restore(path: str | os.PathLike[str]) -> Classifier:

@@ -18,6 +18,7 @@ from lava_qsnn import handover
 from lava_qsnn.errors import ConfigurationError, FileFormatError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, check_input
 from lava_qsnn.integer.stock import StockAnswer
+from lava_qsnn.outputs import writable
 from netx_export._activity import random_samples
 from netx_export._bundle._golden import golden
 from netx_export._bundle._pages import SIMULATE, readme
@@ -133,9 +134,7 @@ def _free(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if os.path.lexists(target):
         raise ConfigurationError(f"'{target}' exists already", remedy="name another file, or remove it first")
-    if not target.parent.is_dir():
-        raise ConfigurationError(f"there is no folder '{target.parent}'", remedy="make it first, or name another")
-    return target
+    return writable(target)
 
 
 def _answer(network: IntegerNetwork, origin: str | os.PathLike[str] | None) -> StockAnswer | None:

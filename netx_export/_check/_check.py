@@ -22,6 +22,8 @@ from netx_export._findings import Finding, exit_status, of_severity
 from netx_export._open import NetworkOrPath, is_stock, opened
 from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
+from netx_export._telling import Telling, about
+from netx_export._verdicts import check_html, check_lines
 from netx_export._verify import GROUND_TRUTH, Report
 
 if TYPE_CHECKING:
@@ -65,6 +67,14 @@ class CheckReport:
         """The exit status of `lava-qsnn check`: 0 for nothing but notes, 3 for warnings, 4 for errors."""
         return exit_status(self.findings)
 
+    def __str__(self) -> str:
+        """The number of findings, and a line for each."""
+        return "\n".join(check_lines(self))
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table of findings, for notebooks."""
+        return check_html(self)
+
     def of(self, severity: str) -> tuple[Finding, ...]:
         """The findings of one severity: "error", "warning" or "note"."""
         return tuple(of_severity(self.findings, severity))
@@ -81,6 +91,7 @@ def check(
     compared: int | None = None,
     backends: Iterable[str] = ("fast", "netx"),
     file: str | os.PathLike[str] | None = None,
+    progress: Telling | None = None,
     **options: Any,
 ) -> CheckReport:
     """Look for what makes a network answer wrongly, or worse than it could: all of CHECKS.
@@ -98,6 +109,7 @@ def check(
         compared: on how many samples backends are compared with the reference; on all by default.
         backends: names from BACKENDS; those that cannot compute the network are told in the comparison.
         file: the file that a network was read from, if NetX is to open that very one.
+        progress: called now and then with what is run, and the fraction of its samples done, 0 to 1.
         options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
@@ -114,7 +126,7 @@ def check(
     if x is None and samples:
         x = random_samples(network, samples)
     subject = Subject(network, call, original, x, random=random)
-    others = Others(tuple(backends), call, stock_file(network, file or given), original, net)
+    others = Others(tuple(backends), call, stock_file(network, file or given), original, net, progress)
     return examined(subject, others, compared)[0]
 
 
@@ -145,8 +157,9 @@ def _run(subject: Subject, others: Others, compared: int | None) -> Subject:
     """Run the fast engine on all samples, and compare backends with the reference on the first ones."""
     assert subject.x is not None
     first = subject.x[:compared]
-    expected = simulate_layers(subject.network, first, GROUND_TRUTH)
-    outputs = simulate_layers(subject.network, subject.x, "fast")
+    tell = others.progress
+    expected = simulate_layers(subject.network, first, GROUND_TRUTH, progress=about(tell, GROUND_TRUTH))
+    outputs = simulate_layers(subject.network, subject.x, "fast", progress=about(tell, "fast"))
     return replace(subject, outputs=outputs, comparison=compare_runs(subject.network, first, expected, others))
 
 

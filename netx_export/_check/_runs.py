@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_qsnn.errors import ConfigurationError, QsnnError, RunError
+from lava_qsnn.errors import ConfigurationError, QsnnError, RunError, choices
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import has_stock_neurons
 from netx_export._check._subject import Check, Subject, named
@@ -19,6 +19,7 @@ from netx_export._findings import Problem
 from netx_export._options import Options
 from netx_export._simulate import BACKENDS, simulate_layers
 from netx_export._stock_call import StockCall
+from netx_export._telling import Telling, about
 from netx_export._verify import Outputs, Report, Row, compare_outputs, compare_torch
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Others:
         file: the stock file that NetX is to open; None for one that is written for it.
         original: the network that was meant.
         net: the torch network that it was exported from.
+        progress: called now and then with what is run, and the fraction of its samples done, 0 to 1.
     """
 
     backends: tuple[str, ...]
@@ -44,6 +46,7 @@ class Others:
     file: Path | None = None
     original: IntegerNetwork | None = None
     net: nn.Module | None = None
+    progress: Telling | None = None
 
 
 def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others: Others) -> Report:
@@ -57,7 +60,7 @@ def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others:
     """
     for name in others.backends:
         if name not in BACKENDS:
-            raise ConfigurationError(f"there is no backend '{name}'", remedy=f"choose one of {', '.join(BACKENDS)}")
+            raise ConfigurationError(f"there is no backend '{name}'", remedy=choices(name, BACKENDS))
     rows: list[Row] = []
     refused: dict[str, str] = {}
     for name, run in _runs(network, x, others).items():
@@ -77,21 +80,23 @@ def compare_runs(network: IntegerNetwork, x: Samples, expected: Outputs, others:
 
 def _runs(network: IntegerNetwork, x: Samples, others: Others) -> dict[str, Callable[[], Outputs]]:
     runs: dict[str, Callable[[], Outputs]] = {
-        name: partial(simulate_layers, network, x, name) for name in others.backends
+        name: partial(simulate_layers, network, x, name, progress=about(others.progress, name))
+        for name in others.backends
     }
     if "netx" in runs and (others.call is not None or others.file is not None):
-        runs["netx"] = partial(_run_netx, network, x, others.call, others.file)
+        runs["netx"] = partial(_run_netx, network, x, others)
     original = others.original
     if original is not None and list(original.shapes.values()) == list(network.shapes.values()):
         runs["original"] = lambda: dict(zip(network, simulate_layers(original, x, "fast").values()))
     return runs
 
 
-def _run_netx(network: IntegerNetwork, x: Samples, call: StockCall | None, file: Path | None) -> Outputs:
+def _run_netx(network: IntegerNetwork, x: Samples, others: Others) -> Outputs:
     """Every layer's outputs in unmodified NetX, called as said, on the very file that is given."""
     BACKENDS["netx"].check(network)
     BACKENDS["netx"].require()
-    options = Options(every_layer=True)
+    call, file = others.call, others.file
+    options = Options(every_layer=True, progress=about(others.progress, "netx"))
     if has_stock_neurons(network):
         from netx_export._netx import _run  # Lava is only imported where it runs
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_qsnn.extras import extra
+from lava_qsnn.outputs import PICTURES, writable
 from netx_export._chip.layout import LayerLayout, Layout
 from netx_export._chip.partition import described
 from netx_export._chip.report import cores_text, counted
@@ -56,7 +57,12 @@ def plot_layout(layout: Layout, path: str | os.PathLike[str] | None = None) -> F
 
     Returns:
         The matplotlib figure.
+
+    Raises:
+        ConfigurationError: the picture cannot be written there, or not in such a format.
     """
+    if path is not None:
+        writable(path, PICTURES)
     with extra("plot"):
         from matplotlib.figure import Figure  # drawing is optional, and its import takes time
 

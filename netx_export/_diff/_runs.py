@@ -12,6 +12,7 @@ from netx_export._activity import random_samples
 from netx_export._diff._facts import LayerDiff, Overlay
 from netx_export._diff._pairs import Pair, both
 from netx_export._simulate import simulate_layers
+from netx_export._telling import Telling, about
 from netx_export._verify import Row, compare_outputs
 
 #: Rows and time steps of an overlay at most.
@@ -30,10 +31,15 @@ def common_samples(one: IntegerNetwork, other: IntegerNetwork, samples: int) -> 
 
 
 def layer_diffs(
-    one: IntegerNetwork, other: IntegerNetwork, found: list[Pair], x: NDArray[np.integer[Any]]
+    one: IntegerNetwork,
+    other: IntegerNetwork,
+    found: list[Pair],
+    x: NDArray[np.integer[Any]],
+    progress: Telling | None = None,
 ) -> tuple[LayerDiff, ...]:
     """The differences on a batch of the outputs of layers that belong together and have one shape."""
-    mine, its = simulate_layers(one, x, "fast"), simulate_layers(other, x, "fast")
+    mine = simulate_layers(one, x, "fast", progress=about(progress, "the first network"))
+    its = simulate_layers(other, x, "fast", progress=about(progress, "the second network"))
     names = [(a.name, b.name) for a, b in both(found) if mine[a.name].shape == its[b.name].shape]
     rows = [next(iter(compare_outputs("second", [a], mine, {a: its[b]}))) for a, b in names]
     parted = [row.first.sample for row in rows if row.first is not None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import FileFormatError
 from netx_export._hdf5._bytes import NOWHERE, Blocks, Cursor, damage, foreign
-from netx_export._hdf5._contents import AGAIN, Contents
+from netx_export._hdf5._contents import Contents
 from netx_export._hdf5._heap import ATTRIBUTES, LINKS, listed
 from netx_export._hdf5._links import link
 from netx_export._hdf5._values import LARGEST_EXPANSION, array, attribute
@@ -60,7 +60,7 @@ class _File:
     def _root(self) -> int:
         """The address of the root group, from the superblock (II.B)."""
         if self.view[:8] != SIGNATURE:
-            raise FileFormatError("it is no HDF5 file", remedy=AGAIN)
+            raise FileFormatError("it is no HDF5 file", remedy=_meant(self.view))
         block = self.blocks.read(0, 48, SIGNATURE)
         block.expect("version of the file", 2, 3)
         block.expect("size of addresses", 8)
@@ -155,3 +155,12 @@ def _split(block: Cursor, overhead: int) -> Iterator[tuple[int, Cursor]]:
             raise foreign("a message that lies elsewhere")
         block.bytes(overhead - 4)
         yield kind, Cursor(block.bytes(size))
+
+
+def _meant(content: memoryview) -> str:
+    """The remedy for a file that is something else: a checkpoint, an array, or what nobody can tell."""
+    if bytes(content[:6]) == b"\x93NUMPY":
+        return "it is an array, which --input takes; give a NetX file, such as netx_export.export writes"
+    if bytes(content[:2]) == b"PK":
+        return "it may be a checkpoint, of which `lava-qsnn export` makes a NetX file, or arrays, which --input takes"
+    return "give a NetX file, such as netx_export.export writes; if this was one, export it again"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
 
 from lava_qsnn.errors import FileFormatError
+from lava_qsnn.outputs import writable
 from netx_export._hdf5 import Contents, read_others
 
 #: What nir raises where the numbers of a node do not fit together.
@@ -45,9 +45,9 @@ def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
     """Write a graph as `nir.write` does, all or nothing: to the side first, then renamed.
 
     Raises:
-        OSError: the folder does not exist or cannot be written.
+        ConfigurationError: the path is a folder, or its folder does not exist or may not be written to.
     """
-    path = Path(path)
+    path = writable(path)
     handle, side = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".nir", dir=path.parent)
     os.close(handle)
     try:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError, QsnnError
 from lava_qsnn.integer import IntegerNetwork
+from lava_qsnn.outputs import writable
 from netx_export._activity import STEPS, random_samples
 from netx_export._check._check import examined, stock_file
 from netx_export._check._runs import Others
@@ -23,6 +24,7 @@ from netx_export._inspect import Inspection, inspected
 from netx_export._open import NetworkOrPath, opened, sample_steps
 from netx_export._report._facts import NetworkReport, answers, layer_facts, raster
 from netx_export._report._page import page
+from netx_export._telling import Telling
 
 #: Samples of random numbers, where none are given.
 SAMPLES = 16
@@ -47,6 +49,7 @@ def report(
     title: str | None = None,
     backends: Iterable[str] = ("fast",),
     file: str | os.PathLike[str] | None = None,
+    progress: Telling | None = None,
     **options: Any,
 ) -> NetworkReport:
     """Gather what there is to say about a network, and write it as one HTML page that needs nothing else.
@@ -60,13 +63,16 @@ def report(
         title: of the page; by default the file's name.
         backends: that are compared with the reference, names from BACKENDS.
         file: the file that a network was read from.
+        progress: called now and then with what is run, and the fraction of its samples done, 0 to 1.
         options: of `load`, for stock files; of what is not given, samples tell.
 
     Raises:
         FileFormatError, FileNotFoundError: as `load`.
         InputError: x does not fit the network, or the labels do not fit x.
-        OSError: the page cannot be written.
+        ConfigurationError: the page cannot be written there.
     """
+    if path is not None:
+        writable(path)
     loaded = opened(network, x, **options)
     origin = file if isinstance(network, IntegerNetwork) else network
     inspection = inspected(loaded, None if origin is None else Path(origin))
@@ -75,7 +81,7 @@ def report(
         many = 0 if x is None else len(x)
         raise InputError(f"labels of shape {np.shape(labels)} do not fit {many} samples", remedy="give one for each")
     subject = Subject(loaded, x=random_samples(loaded, SAMPLES) if x is None else x, random=x is None)
-    others = Others(tuple(backends), file=stock_file(loaded, origin))
+    others = Others(tuple(backends), file=stock_file(loaded, origin), progress=progress)
     shown = _gathered(title, inspection, subject, others, "random numbers" if x is None else source, labels)
     if path is not None:
         Path(path).write_text(page(shown), "utf-8")
