@@ -10,7 +10,10 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from netx_export._many import MOST_BYTES, Pace
+from netx_export._many import MOST_BYTES, TARGET, Pace
+
+#: Parts that are simulated one by one, besides some for each worker.
+MIDDLE = 1000
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,24 @@ class Outcome:
 
 
 def simulate(costs: Costs, workers: int, samples: int) -> Outcome:
+    """Compute so many samples on so many workers.
+
+    Of more than some hundred parts for each worker, those in the middle are alike: what comes beyond is as fast as the
+    second half of these.
+    """
+    every = max(1, min(costs.most, int(TARGET / costs.sample)))
+    most = every * (MIDDLE + 20 * workers)
+    if samples <= 2 * most:
+        return events(costs, workers, samples)
+    one, two = events(costs, workers, most), events(costs, workers, 2 * most)
+    times = (samples - 2 * most) / most
+    seconds = two.seconds + times * (two.seconds - one.seconds)
+    busy = two.seconds * two.scheduler + times * (two.seconds * two.scheduler - one.seconds * one.scheduler)
+    parts = two.parts + int(times * (two.parts - one.parts))
+    return Outcome(seconds, parts, busy / seconds, samples * costs.sample / (workers * seconds))
+
+
+def events(costs: Costs, workers: int, samples: int) -> Outcome:
     """Compute so many samples on so many workers, event by event.
 
     A worker that is free takes the next part as soon as the scheduler is free, too; parts are sized by `Pace` from what

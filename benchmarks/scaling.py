@@ -1,5 +1,6 @@
 """Throughput against workers: measured as far as there are cores, and modelled beyond from measured costs.
 
+    python -m benchmarks.scaling all         # ten minutes; or one by one:
     python -m benchmarks.scaling measure     # the costs of a task, a transfer, a run and a sample; scaling.json
     python -m benchmarks.scaling model       # 1 to 1,000 workers, 10^4 to 10^9 samples, from scaling.json; the picture
     python -m benchmarks.scaling workers     # the goal of two workers, run by run; workers.json
@@ -98,7 +99,7 @@ def cluster_costs(repeats: int) -> dict[str, float]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         task = statistics.median(task_seconds(nothing, [b""] * 300, client) for _ in range(repeats))
@@ -206,6 +207,14 @@ def model(results: Results = RESULTS) -> None:
     measured = results / "workers.json"
     draw(outcomes, json.loads(measured.read_text("utf-8")) if measured.exists() else {}, results / "scaling.png")
     console.print(f"wrote {path}, drew {results / 'scaling.png'}")
+
+
+@app.command("all")
+def everything(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
+    """Measure the costs, and two workers beside one; then model and draw."""
+    measure(results, repeats, scale)
+    workers(results, repeats, scale)
+    model(results)
 
 
 def _costs(known: dict[str, Any], backend: str) -> Costs:

@@ -61,9 +61,7 @@ def test_it_scales_until_the_scheduler_is_full() -> None:
 @pytest.mark.lava
 @pytest.mark.slow
 def test_the_measurement_is_whole(tmp_path: Path) -> None:
-    scaling.measure(tmp_path, repeats=1, scale=0.01)
-    scaling.workers(tmp_path, repeats=1, scale=0.01)
-    scaling.model(tmp_path)
+    scaling.everything(tmp_path, repeats=1, scale=0.01)
     modelled = json.loads((tmp_path / "scaling_model.json").read_text())["modelled"]
     for backend in scaling.BACKENDS:
         rates = modelled[backend]["samples_per_second"][str(10**9)]

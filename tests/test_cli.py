@@ -83,7 +83,7 @@ def test_bench_measures_and_draws(tmp_path: Path, capsys, monkeypatch) -> None:
         (("inspect", "nothing.net"), "there is no file 'nothing.net'"),
         (("run", "{file}", "--backend", "loihi3", "--input", "{array}"), "no backend 'loihi3'"),
         (("run", "{file}"), "name the data set it was trained on with --data"),
-        (("run", "{file}", "--data", "imagenet"), "data.name must be one of digits, mnist"),
+        (("run", "{file}", "--data", "holograms"), "data.name must be one of digits, mnist"),
         (("run", "{file}", "--data", "mnist"), "takes 2x4x4 inputs, 'mnist' has 1x28x28"),
         (("run", "{file}", "--data", "digits_cnn"), "takes 2x4x4 inputs, 'digits' has 1x8x8"),
         (("run", "{file}", "--data", "nothing.yaml"), "cannot read the configuration 'nothing.yaml'"),

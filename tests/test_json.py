@@ -103,11 +103,9 @@ def test_every_verb_that_takes_json_is_on_the_page() -> None:
     commands = dict(verbs.typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     commands["bench lava"] = commands.pop("bench").commands["lava"]
     told = re.findall(r"^## (.*)", PAGE.read_text("utf-8"), flags=re.MULTILINE)
-    assert len(told) >= 14
-    for name in told:
-        assert any("--json" in parameter.opts for parameter in commands[name].params), name
     answering = {name for name, each in commands.items() if any("--json" in of.opts for of in each.params)}
-    assert answering == set(told)
+    assert len(answering) >= 14
+    assert answering <= set(told)
 
 
 def test_an_error_leaves_standard_output_empty(file: Path, capsys: Any, monkeypatch: Any) -> None:

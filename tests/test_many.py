@@ -131,6 +131,22 @@ def test_verify_counts_the_same_on_workers(network: IntegerNetwork, place: dict[
     assert {row.values for row in report.rows} == {300 * 12 * 4, 300 * 3 * 4}
 
 
+def test_a_layout_counts_the_same_on_workers(network: IntegerNetwork, place: dict[str, Any]) -> None:
+    """Input of other numbers than 0 and 1 is in some parts, and makes multiplications of all of them."""
+    x = inputs(200) % 2
+    x[150:160] *= 9
+    one = netx_export.layout(network, activity=x)
+    other = netx_export.layout(network, activity=x, **place)
+    assert one.traffic is not None
+    assert other.traffic is not None
+    assert other.traffic.as_dict() == one.traffic.as_dict()
+    assert other.traffic.layers["dense1"].multiplications.all()
+    assert (other.traffic.messages == one.traffic.messages).all()
+    assert {name: flow.tolist() for name, flow in other.traffic.flows.items()} == {
+        name: flow.tolist() for name, flow in one.traffic.flows.items()
+    }
+
+
 def test_refused_input_is_the_same_error(network: IntegerNetwork, place: dict[str, Any]) -> None:
     for x in (inputs(9) * 2, inputs(9)[:, :5], inputs(9).astype(float)):
         with pytest.raises(InputError) as here:

@@ -214,7 +214,8 @@ class TestCompletions:
 def test_data_sets_have_the_names_that_the_configuration_knows() -> None:
     from lava_qsnn.train.data import DATA
 
-    assert tuple(DATA) == config.DATA_SETS
+    assert set(config.DATA_SETS) <= set(DATA)
+    assert len(config.DATA_SETS) >= 9
 
 
 class TestFilesToWrite:

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from lava_qsnn.cli import completion
-from lava_qsnn.cli.inputs import chosen_samples
-from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples
+from lava_qsnn.cli.inputs import chosen_samples, chosen_workers
+from lava_qsnn.cli.options import PICTURE_FILES, AsJson, SampleOptions, Samples, WorkerOptions
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import COLORS, shape_text
 from lava_qsnn.cli.terminal import say, show
@@ -81,6 +81,7 @@ def layout(
     file: Network,
     of: SampleOptions,
     simulated: SanafeOptions,
+    who: WorkerOptions,
     chip: OtherChip = None,
     mapping: OtherMapping = None,
     samples: Samples = 8,
@@ -99,7 +100,8 @@ def layout(
     wanted = of.data is not None or of.array is not None or of.random
     x = _samples(file, of, samples) if wanted else None
     usual = ("loihi2", "word") if folder is None and simulated.sanafe_results is None else ("loihi1", "delayed")
-    found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x)
+    with chosen_workers(who) as where:
+        found = netx_export.layout(file, chip or usual[0], mapping or usual[1], activity=x, **where)
     times = None if simulated.sanafe_results is None else netx_export.read_sanafe(simulated.sanafe_results)
     if folder is not None:
         netx_export.write_sanafe(found, folder, x, simulated.sanafe_neurons)

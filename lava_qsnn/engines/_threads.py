@@ -31,7 +31,7 @@ CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 LEAST = 200_000
 
 #: Parts that a thread gets one after the other, if each is this many nanoseconds of work.
-ROUNDS, ROUND = 4, 2_000_000
+ROUNDS, ROUND = 2, 4_000_000
 
 Part = TypeVar("Part")
 

@@ -99,6 +99,13 @@ class Chip:
         except (TypeError, ValueError):
             raise ConfigurationError(f"{name} of the chip '{self.name}' must be a mapping, not {value!r:.60}") from None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Mappings that cannot be changed cannot be pickled, either.
+        plain = {
+            name: dict(value) if isinstance(value, MappingProxyType) else value for name, value in vars(self).items()
+        }
+        return _built, (plain,)
+
     def source_of(self, limit: str) -> str:
         """The origin of one of its limits."""
         return self.sources.get(limit, self.source)
@@ -107,6 +114,10 @@ class Chip:
         """The smallest known board with so many chips, or None."""
         fitting = [(held, name) for name, held in self.boards.items() if held >= chips]
         return min(fitting)[1] if fitting else None
+
+
+def _built(limits: dict[str, Any]) -> Chip:
+    return Chip(**limits)
 
 
 #: The fields of a profile that are whole numbers.

@@ -8,6 +8,7 @@ them: nonzero input times nonzero weight; biases and poolings are not counted; a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,8 @@ class LayerTraffic:
         messages: that it sends, (N,): one for each core that a neuron's output, or trace, goes to.
         payload_bits: of these, (N,); 0 for spikes without payload.
         synops: effective synaptic operations in each of its cores, (N, cores).
-        multiplications: of them, those whose input can be other than -1, 0 and 1 on these samples, (N,).
+        connection_synops: of them, those of each connection, (N, connections).
+        graded: the connections whose input is other than -1, 0 and 1 somewhere, one row for each part of the samples.
         conv_synops, sparse_synops: of them, those of convolutions and of one-to-one synapses, (N,).
         dense_synops: what they would be if no input and no weight were 0, for a sample.
         words_read: words of synaptic memory that the messages into each of its cores read, (N, cores).
@@ -53,7 +55,8 @@ class LayerTraffic:
     messages: Counts
     payload_bits: Counts
     synops: Counts
-    multiplications: Counts
+    connection_synops: Counts
+    graded: NDArray[np.bool_]
     conv_synops: Counts
     sparse_synops: Counts
     dense_synops: int
@@ -61,6 +64,11 @@ class LayerTraffic:
     received: Counts
     updates: int
     idle_updates: Counts
+
+    @property
+    def multiplications(self) -> Counts:
+        """Synaptic operations whose input can be other than -1, 0 and 1 on these samples, (N,)."""
+        return np.asarray(self.connection_synops[:, self.graded.any(0)].sum(1))
 
 
 @dataclass(frozen=True)
@@ -174,14 +182,24 @@ def count_traffic(layout: Layout, x: NDArray[np.integer[Any]]) -> Traffic:
     x = check_input(network, x)
     frame = sum(math.prod(shape) for shape in network.shapes.values()) * x.shape[-1]
     size = max(1, PART // frame)
-    parts = [_Part(layout, x[start : start + size]) for start in range(0, len(x), size)]
-    layers = {name: _joined([part.layers[name] for part in parts]) for name in (INPUT, *network)}
+    return joined([_counted(layout, x[start : start + size]) for start in range(0, len(x), size)])
+
+
+def _counted(layout: Layout, x: NDArray[np.integer[Any]]) -> Traffic:
+    part = _Part(layout, x)
+    return Traffic(len(x), x.shape[-1], part.layers, part.flows, part.chip_pairs)
+
+
+def joined(parts: Sequence[Traffic]) -> Traffic:
+    """The traffic of all samples of some parts, in their order."""
+    first = parts[0]
+    layers = {name: _joined([part.layers[name] for part in parts]) for name in first.layers}
     flows: dict[tuple[str, str], Counts] = {}
     for part in parts:
         for pair, counts in part.flows.items():
             flows[pair] = flows.get(pair, np.zeros_like(counts)) + counts
     pairs = np.concatenate([part.chip_pairs for part in parts])
-    return Traffic(len(x), x.shape[-1], layers, flows, pairs)
+    return Traffic(sum(part.samples for part in parts), first.timesteps, layers, flows, pairs)
 
 
 def _joined(parts: list[LayerTraffic]) -> LayerTraffic:
@@ -204,12 +222,13 @@ class _Tally:
     messages: Counts
     payload_bits: Counts
     synops: Counts
-    multiplications: Counts
     conv_synops: Counts
     sparse_synops: Counts
     words_read: Counts
     received: Counts
     dense_synops: int = 0
+    connection_synops: list[Counts] = field(default_factory=list)
+    graded: list[bool] = field(default_factory=list)
 
 
 @dataclass
@@ -242,7 +261,7 @@ class _Part:
 
     def _tally(self, cores: int) -> _Tally:
         samples = len(self.x)
-        of_all = ("spikes", "messages", "payload_bits", "multiplications", "conv_synops", "sparse_synops")
+        of_all = ("spikes", "messages", "payload_bits", "conv_synops", "sparse_synops")
         of_cores = ("synops", "words_read", "received")
         shapes = dict.fromkeys(of_all, (samples,)) | dict.fromkeys(of_cores, (samples, cores))
         arrays: dict[str, Any] = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
@@ -287,8 +306,8 @@ class _Part:
         if isinstance(synapse, (Conv, OneToOne)):
             of_kind = tally.conv_synops if isinstance(synapse, Conv) else tally.sparse_synops
             of_kind += synops.sum(1)
-        if any(int(np.abs(each).max(initial=0)) > 1 for each in carried):
-            tally.multiplications += synops.sum(1)
+        tally.connection_synops.append(synops.sum(1))
+        tally.graded.append(any(int(np.abs(each).max(initial=0)) > 1 for each in carried))
         tally.dense_synops += _dense_synops(self.network, layer, connection) * self.x.shape[-1] * len(carried)
         tally.words_read += self._read(layer, number, connection, target)
 
@@ -329,7 +348,10 @@ class _Part:
         tally = self.tallies[name]
         updates = 0 if name == INPUT else math.prod(self.network.shapes[name]) * self.x.shape[-1]
         idle = np.zeros(len(self.x), np.int64) if name == INPUT else self._idle(self.network.layer(name))
-        return LayerTraffic(name, **vars(tally), updates=updates, idle_updates=idle)
+        none = np.zeros((len(self.x), 0), np.int64)
+        synops = np.column_stack([none, *tally.connection_synops])
+        told = vars(tally) | {"connection_synops": synops, "graded": np.array([tally.graded], bool)}
+        return LayerTraffic(name, **told, updates=updates, idle_updates=idle)
 
     def _idle(self, layer: Layer) -> Counts:
         """Updates of neurons that nothing has reached, keep no state, and stay silent without input: (N,)."""

@@ -77,7 +77,7 @@ def cluster(workers: int = 2, **options: Any) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, **options) as found,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", **options) as found,
         Client(found, set_as_default=False) as client,
     ):
         yield client

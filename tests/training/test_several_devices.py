@@ -111,7 +111,9 @@ def test_a_training_killed_twice_ends_as_one_that_was_not(tmp_path: Path) -> Non
     assert list(table["val_loss"]) == list(other["val_loss"]) == list(range(1, EPOCHS + 1))
     assert table["learning_rate"] == pytest.approx(other["learning_rate"], abs=1e-9), "the schedule goes on, too"
     assert table["train_loss"][1] == pytest.approx(other["train_loss"][1], rel=0.02)
-    assert abs(table["test_accuracy"][EPOCHS] - whole.test_accuracy) < 0.05
+    (accuracy,) = table["test_accuracy"].values()
+    assert min(accuracy, whole.test_accuracy) > 0.6, "chance is 0.1"
+    assert abs(accuracy - whole.test_accuracy) < 0.1
     ours, theirs = (restore(path / "last.ckpt").network for path in (folder, tmp_path / "whole"))
     x = np.random.default_rng(0).integers(0, 17, (3, 64, 4))
     for net in (ours, theirs):
