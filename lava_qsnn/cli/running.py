@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,10 +12,13 @@ import typer
 
 from lava_qsnn.cli import completion
 from lava_qsnn.cli.inputs import (
-    Classes,
+    Predictions,
     chosen_workers,
     given_samples,
     in_parts,
+    known_labels,
+    predictions_text,
+    score,
     to_run,
 )
 from lava_qsnn.cli.options import (
@@ -86,9 +90,9 @@ def run(
     with progress_bar(f"{backend}, {total} samples", total) as progress, chosen_workers(who) as where:
         options = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
         answers: Any = netx_export.simulate(network, x, backend, out=output, **options)
-        found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
+        found = Predictions(network, in_parts(answers) if hasattr(answers, "shape") else answers)
     facts = {"backend": backend, "data": name, "samples": total}
-    answered = _answered(network, found, labels())
+    answered = _answered(network, found, known_labels(labels()))
     if picture is not None:
         first = x[:1] if hasattr(x, "shape") else given_samples(network, file, of, 1, True)[0]
         _draw(network, first, answered, picture, backend, file.name)
@@ -100,15 +104,26 @@ def run(
 
 
 #: What is told of answers.
-ANSWERED = ("accuracy", "predicted", "classes")
+ANSWERED = ("accuracy", "error", "predicted", "classes", "told")
 
 
-def _answered(network: IntegerNetwork, found: Classes, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
+def _answered(network: IntegerNetwork, found: Predictions, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
     """The class of each sample by number and name, how many are right, if that is known, and the first label."""
     import netx_export
 
+    told = (
+        predictions_text(network, found.predicted, found.count)
+        if labels is None
+        else score(network, found.predicted, labels)
+    )
+    if netx_export.tells_numbers(network):
+        error = None if labels is None else float(((found.predicted - labels) ** 2).mean())
+        numbers = {"predicted": found.predicted.tolist(), "classes": None, "label": None, "told": told}
+        return {"accuracy": None, "error": error, **numbers}
     names = netx_export.class_names(network, found.count)
     return {
+        "error": None,
+        "told": told,
         "accuracy": None if labels is None else float((found.predicted == labels).mean()),
         "predicted": [int(number) for number in found.predicted],
         "classes": [names[number] for number in found.predicted],
@@ -134,10 +149,21 @@ def show_run(told: dict[str, Any], shape: tuple[int, ...] | None) -> None:
         say(f"wrote {shape} integers to {told['output']}")
     if told["picture"] is not None:
         say(f"drew the first sample to {told['picture']}")
-    if told["accuracy"] is not None:
-        say(f"accuracy {told['accuracy']:.2%} on {told['samples']} samples of {told['data']}")
+    if told["accuracy"] is not None or told["error"] is not None:
+        say(f"{told['told']} on {told['samples']} samples of {told['data']}")
     elif shape is None:
-        say("classes " + " ".join(told["classes"]))
+        say(told["told"])
+
+
+def _scored(network: IntegerNetwork, given: tuple[Any, int, Callable[[], Any], str]) -> str:
+    """The quality of a network's answers on test samples, where these have labels."""
+    import netx_export
+
+    x, total, labels, name = given
+    answers: Any = netx_export.simulate(network, x, "fast")
+    found, right = Predictions(network, [answers] if hasattr(answers, "shape") else answers), known_labels(labels())
+    told = "no labels are known" if right is None else score(network, found.predicted, right)
+    return f"{told} on {total} samples of {name}"
 
 
 def verify(
@@ -177,6 +203,7 @@ def verify(
         print_json(report, samples=total, data=data)
     else:
         show(report_table(report))
+        say(_scored(network, given_samples(network, file, of, samples, at_once, checkpoint, is_told=False)))
     for name in report.silent:
         warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:
