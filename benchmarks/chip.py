@@ -151,7 +151,7 @@ def trained_cuba(config: Config, data: SampleData) -> IntegerNetwork:
             for threshold, pair in zip(thresholds, pairwise(sizes))
         ),
         slayer.block.cuba.Affine(
-            {"threshold": 1.25, **neuron}, sizes[-1], given.classes, weight_scale=2, dynamics=False
+            {"threshold": 1.25, **neuron}, sizes[-1], given.outputs, weight_scale=2, dynamics=False
         ),
     )
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)

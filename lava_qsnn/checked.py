@@ -21,7 +21,8 @@ from lava_qsnn.errors import ConfigurationError
 
 Part = TypeVar("Part", bound="Checked")
 
-#: Numbers in the longest list; values in the largest dictionary, and how deep values are nested.
+#: Numbers in the longest list, where a field has no `longest` of its own; values in the largest dictionary, and how
+#: deep values are nested.
 LONGEST_LIST, MOST_VALUES, DEEPEST = 256, 10**4, 16
 
 
@@ -48,6 +49,12 @@ class Interval:
 def bounded(default: Any, low: float, high: float, open_low: bool = False, open_high: bool = False) -> Any:
     """A field whose number, or each number of whose list, lies in an interval; `...` for no default."""
     metadata = {"range": Interval(low, high, open_low, open_high)}
+    return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+
+
+def listed(default: Any, longest: int) -> Any:
+    """A field whose list may have so many entries; `...` for no default."""
+    metadata = {"longest": longest}
     return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
 
 
@@ -124,6 +131,16 @@ def unknown(key: str, choices: Sequence[str]) -> ConfigurationError:
     return ConfigurationError(f"there is no key '{key}'", remedy=f"choose one of {', '.join(choices)}")
 
 
+def unknown_choice(key: str, given: Any, choices: Iterable[Any]) -> ConfigurationError:
+    """The error for a value that is none of some choices: it names them all, and the one that is spelt like it."""
+    known = [str(choice) for choice in choices]
+    near = get_close_matches(given, known, n=1) if isinstance(given, str) else []
+    return ConfigurationError(
+        f"{key} must be one of {', '.join(known)}, not {shown(given)}",
+        remedy=f"did you mean '{near[0]}'?" if near else None,
+    )
+
+
 def plain(value: Any) -> Any:
     """A value as numbers, texts, lists and dictionaries; a dataclass is a dictionary of its fields."""
     if isinstance(value, Checked):
@@ -186,8 +203,11 @@ def _converted(key: str, value: Any, annotation: Any, metadata: Mapping[str, Any
         accepted, result = _accept(value, choice)
         if accepted:
             return result
-    wanted = " or ".join(_name(choice) for choice in _alternatives(annotation))
-    raise ConfigurationError(f"{key} must be {wanted}, not {shown(value)}")
+    alternatives = _alternatives(annotation)
+    wanted = " or ".join(_name(choice) for choice in alternatives)
+    texts = [text for choice in alternatives if get_origin(choice) is Literal for text in map(str, get_args(choice))]
+    meant = unknown_choice(key, value, texts).remedy
+    raise ConfigurationError(f"{key} must be {wanted}, not {shown(value)}", remedy=meant)
 
 
 def _accept(value: Any, annotation: Any) -> tuple[bool, Any]:
@@ -195,8 +215,10 @@ def _accept(value: Any, annotation: Any) -> tuple[bool, Any]:
     if origin is Literal:
         return any(value == choice and type(value) is type(choice) for choice in get_args(annotation)), value
     if origin is tuple:
-        items = value if isinstance(value, (list, tuple)) else [None]
-        return all(type(item) is int for item in items), tuple(items)
+        if not isinstance(value, (list, tuple)):
+            return False, value
+        items = [_accept(item, get_args(annotation)[0]) for item in value]
+        return all(fits for fits, _ in items), tuple(item for _, item in items)
     if origin is dict:
         return isinstance(value, Mapping) and is_plain(value), plain(value)
     if origin is Callable:
@@ -217,14 +239,15 @@ def _accept_float(value: Any) -> tuple[bool, Any]:
 
 
 def _refuse_out_of_range(key: str, value: Any, metadata: Mapping[str, Any]) -> None:
-    if isinstance(value, tuple) and len(value) > LONGEST_LIST:
-        raise ConfigurationError(f"{key} must have at most {LONGEST_LIST} entries, not {len(value):,}")
+    longest = metadata.get("longest", LONGEST_LIST)
+    if isinstance(value, tuple) and len(value) > longest:
+        raise ConfigurationError(f"{key} must have at most {longest} entries, not {len(value):,}")
     limits, choices = metadata.get("range"), metadata.get("choices")
     for number in value if isinstance(value, tuple) else (value,):
         if limits is not None and number is not None and number not in limits:
             raise ConfigurationError(f"{key} must lie {limits}, not be {shown(number)}")
         if choices is not None and number not in choices:
-            raise ConfigurationError(f"{key} must be one of {', '.join(map(str, choices))}, not {shown(number)}")
+            raise unknown_choice(key, number, choices)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
@@ -234,12 +257,13 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 def _name(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return {int: "a list of integers", float: "a list of numbers", str: "a list of texts"}[get_args(annotation)[0]]
     names = {
         bool: "true or false",
         int: "an integer",
         float: "a finite number",
         str: "a text",
-        tuple: "a list of integers",
         dict: "a dictionary of names with numbers, texts or lists",
         Callable: "a callable",
         types.NoneType: "null",

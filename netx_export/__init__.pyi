@@ -61,6 +61,8 @@ from netx_export._open import opened as opened
 from netx_export._plain import JSON_VERSION as JSON_VERSION
 from netx_export._plain import to_json as to_json
 from netx_export._plots import plot_sample as plot_sample
+from netx_export._predictions import predictions as predictions
+from netx_export._predictions import tells_numbers as tells_numbers
 from netx_export._read import load as load
 from netx_export._report._facts import NetworkReport as NetworkReport
 from netx_export._report._report import report as report

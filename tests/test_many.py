@@ -310,7 +310,7 @@ netx_export.simulate(sys.argv[1], np.load(sys.argv[2]), "reference", out=sys.arg
 
 
 def journaled(path: Path) -> list[dict[str, int]]:
-    """What is done, as far as the journal's lines are whole."""
+    """List what is done, as far as the journal's lines are whole."""
     lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
 

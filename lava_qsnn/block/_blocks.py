@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lava_qsnn import _slayer, integer, synapse
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
-from lava_qsnn.block._input import take
+from lava_qsnn.block._input import layer_named, take
 from lava_qsnn.block._synaptic import IntegerParameters, Synaptic
 from lava_qsnn.checked import Checked, shown
 from lava_qsnn.errors import ConfigurationError, DeploymentError
@@ -224,10 +224,11 @@ class Pool(Synaptic, _slayer.AbstractPool):
         """(N, C, H, W, T) to (N, C, H', W', T): sums or spikes; with count_log, and their rate (None for sums)."""
         if self.neuron is not None:
             return super().forward(x)
-        x = take(x, "Pool", self.training)
-        frames, timesteps = to_frames(x)
-        with saved_as_bytes(x):
-            y = from_frames(self.synapse.sums(frames), timesteps)
+        with layer_named("Pool"):
+            x = take(x, "Pool", self.training)
+            frames, timesteps = to_frames(x)
+            with saved_as_bytes(x):
+                y = from_frames(self.synapse.sums(frames), timesteps)
         self._shape = y.shape[1:-1]
         if self.delay_shift:
             y = delayed(y)
@@ -293,7 +294,8 @@ class Input(Synaptic, _slayer.AbstractInput):
 
     def forward(self, x: Tensor, skip: None = None) -> Any:  # type: ignore[override]
         """(N, C, [H, W,] T), integers as floats, to the same or to spikes; with count_log, and their rate."""
-        self.input_shape = check_tensor(x).shape[1:-1]
+        with layer_named("Input"):
+            self.input_shape = check_tensor(x).shape[1:-1]
         if self.neuron is not None:
             return super().forward(x)
         x = take(x, "Input", self.training)

@@ -7,11 +7,14 @@ the spikes it lets through, as slayer's blocks may. Evaluation, which is exact, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
 from lava_qsnn.block._bytes import largest_byte
-from lava_qsnn.errors import InputError
+from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.frames import check_tensor
 
 
@@ -36,6 +39,15 @@ def take(x: Tensor, block: str, training: bool) -> Tensor:
             "place of dropout on the input, multiply it by a mask of 0 and 1",
         )
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def layer_named(block: str) -> Iterator[None]:
+    """Name the block in what is wrong with its input."""
+    try:
+        yield
+    except (ConfigurationError, InputError) as error:
+        raise type(error)(error.problem, layer=error.layer or block, remedy=error.remedy) from None
 
 
 def holds_integers(x: Tensor) -> bool:

@@ -18,7 +18,7 @@ from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
 from lava_qsnn._sums import exact_sums
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
-from lava_qsnn.block._input import take
+from lava_qsnn.block._input import layer_named, take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
 from lava_qsnn.frames import delayed, from_frames, laid_out, per_channel, to_frames
 from lava_qsnn.integer import torch_violations, weight_range
@@ -88,12 +88,14 @@ class Synaptic(nn.Module):
         assert self.neuron is not None, "blocks without a neuron compute otherwise"
         if (skip is None) != (self.skip is None):
             raise ConfigurationError("a block with a skip connection takes two tensors, others one")
-        x = take(x, type(self).__name__, self.training)
-        skip = None if skip is None else take(skip, type(self).__name__, self.training)
-        self.timesteps = x.shape[-1]
-        self.source_shape = tuple(x.shape[1:-1])
         trains = self.training or self.real_weights or not is_deployable(self.neuron)
-        y = from_frames(self._train(x, skip) if trains else self._evaluate(x, skip).to(x.dtype), self.timesteps)
+        with layer_named(type(self).__name__):
+            x = take(x, type(self).__name__, self.training)
+            skip = None if skip is None else take(skip, type(self).__name__, self.training)
+            self.timesteps = x.shape[-1]
+            self.source_shape = tuple(x.shape[1:-1])
+            frames = self._train(x, skip) if trains else self._evaluate(x, skip).to(x.dtype)
+        y = from_frames(frames, self.timesteps)
         self.neuron.shape = y.shape[1:-1]
         if self.delay_shift:
             y = delayed(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -115,44 +116,85 @@ def _name_of_samples(path: Path, names: list[str]) -> str:
     raise InputError(f"'{path}' holds {shown}, and no samples 'x'", remedy="write them with numpy.savez(path, x=..)")
 
 
+def predictions_text(network: IntegerNetwork, predicted: np.ndarray[Any, Any], outputs: int) -> str:
+    """The predictions of a network in a line: the names of classes, or the numbers of each sample."""
+    import netx_export
+
+    if predicted.ndim == 2:
+        return "numbers " + "; ".join(" ".join(f"{number:.6g}" for number in row) for row in predicted)
+    names = netx_export.class_names(network, outputs)
+    return "classes " + " ".join(names[number] for number in predicted)
+
+
+def is_yaml(text: str) -> bool:
+    """True for the path of a YAML file."""
+    return Path(text).suffix in (".yaml", ".yml")
+
+
+def named_data(data: str, recorded: DataPart | None = None) -> dict[str, Any]:
+    """The meaning of an option --data: the name of a data set, or the place of data of one's own, which have one, too.
+
+    Args:
+        data: a name; the path of an .npz file, or of a folder of images or events; or an import path, "module:name".
+        recorded: what a network was trained on, if that is known: a folder holds the same.
+    """
+    from lava_qsnn.train.config import DATASET
+
+    if Path(data).suffix == ".npz":
+        return {"name": "arrays", "source": data}
+    if Path(data).is_dir():
+        from lava_qsnn.train.data import kind_of_folder
+
+        known = recorded is not None and recorded.name in ("images", "events")
+        return {"name": recorded.name if recorded and known else kind_of_folder(Path(data)), "source": data}
+    if ":" in data:
+        return {"name": DATASET, "source": data}
+    if "/" in data or Path(data).suffix:
+        raise ConfigurationError(
+            f"there is no folder '{data}'", remedy="name a data set, an .npz file, a folder, a YAML file or module:name"
+        )
+    return {"name": data}
+
+
 def known_data(network: IntegerNetwork, file: Path, data: str | None, checkpoint: Path | None = None) -> DataPart:
     """Find the data of a network: those that are named, or that it was trained on, as far as known, or digits.
 
     A checkpoint knows them, or the network's file itself, or a configuration beside it. What the file tells of a data
-    set that is named by its name alone holds for this, too.
+    set that is named by its name, or by the place of its samples, holds for this, too.
     """
     from lava_qsnn.train.config import Data as DataPart
-    from lava_qsnn.train.config import load_config, shipped
+    from lava_qsnn.train.config import load_config, own_code_apart, shipped
     from lava_qsnn.train.provenance import recorded_data
 
     recorded = recorded_data(network.metadata)
-    if data is not None and recorded is not None and recorded.name == data:
-        return recorded
+    if data is not None and (data in shipped() or is_yaml(data)):
+        return load_config(data).data
     if data is not None:
-        is_configuration = data in shipped() or Path(data).suffix in (".yaml", ".yml")
-        return load_config(data).data if is_configuration else DataPart(name=data)
+        changes = named_data(data, recorded)
+        base = recorded if recorded is not None and recorded.name == changes["name"] else DataPart()
+        return replace(base, **changes)
     if checkpoint is not None:
         from lava_qsnn.train.checkpoint import read_checkpoint
 
-        return read_checkpoint(checkpoint)[0].data
+        return own_code_apart(read_checkpoint(checkpoint)[0].data)
     if recorded is None:
         return _beside(file) or DataPart()
     with suppress(ConfigurationError):
         beside = _beside(file)
         if beside is not None and beside.name == recorded.name:
-            return replace(recorded, folder=beside.folder, cache=beside.cache)
+            return replace(recorded, source=beside.source, folder=beside.folder, cache=beside.cache)
     return recorded
 
 
 def _beside(file: Path) -> DataPart | None:
     """The data of the configuration in the folder of a network, where its training has put it."""
-    from lava_qsnn.train.config import load_config
+    from lava_qsnn.train.config import load_config, own_code_apart
 
     beside = file.parent / "config.yaml"
     if not beside.is_file():
         return None
     try:
-        return load_config(beside).data
+        return own_code_apart(load_config(beside).data)
     except ConfigurationError as error:
         raise ConfigurationError(
             f"'{beside}', beside the network, is no configuration: {error.problem}", remedy="name one with --data"
@@ -166,6 +208,8 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
         ConfigurationError: a key is none of the data, or the network was trained on these data in another encoding.
     """
     from lava_qsnn.train.config import Config, override
+    from lava_qsnn.train.data import kind
+    from lava_qsnn.train.encodings import ENCODINGS
     from lava_qsnn.train.provenance import other_data, recorded_data, refuse_other_encoding
 
     if network.is_endless:
@@ -177,10 +221,11 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
             raise ConfigurationError(
                 f"'{key}' is no key of the data, and only they are free here", remedy="write for example data.size=16"
             )
+    spikes = ENCODINGS[part.encoding].spikes  # of values with bits of their own
     fitting = replace(
         part,
         timesteps=network.timesteps,
-        input_bits=min(8, network.input.bits),
+        input_bits=min(part.input_bits, kind(part.name).most_bits) if spikes else min(8, network.input.bits),
         flatten=len(network.input.shape) == 1,
         augment=False,
     )
@@ -193,9 +238,20 @@ def fitting_data(network: IntegerNetwork, part: DataPart, changes: dict[str, Any
 
 def test_samples(
     network: IntegerNetwork, part: DataPart, samples: int
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Test samples, int64 (N, *input shape, T), and their labels, int64 (N,)."""
-    return _source(network, part).test_arrays(samples)
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+    """Test samples, int64 (N, *input shape, T), and their labels, (N,) or (N, numbers); None where there are none."""
+    x, labels = _source(network, part).test_arrays(samples)
+    return x, known_labels(labels)
+
+
+def known_labels(labels: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
+    """Labels, or None where there are none: own data without targets have -1, or NaN, for each."""
+    import numpy as np
+
+    if labels is None:
+        return None
+    lacking = (labels < 0).any() if labels.dtype.kind == "i" else np.isnan(labels).any()
+    return None if lacking else labels
 
 
 class LabelledBatches:
@@ -243,8 +299,11 @@ def to_run(
 def _source(network: IntegerNetwork, part: DataPart) -> SampleData:
     """The data set, if its samples have the shape of the network's input."""
     from lava_qsnn.train.data import make
+    from lava_qsnn.train.provenance import recorded_data, recorded_description
 
-    source = make(part)
+    recorded = recorded_data(network.metadata)
+    same = recorded is not None and recorded.name == part.name
+    source = make(part, known=recorded_description(network.metadata) if same else None)
     if source.properties.input_shape != network.input.shape:
         raise ConfigurationError(
             f"the network takes {shape_text(network.input.shape)} inputs, '{part.name}' has "
@@ -254,23 +313,35 @@ def _source(network: IntegerNetwork, part: DataPart) -> SampleData:
     return source
 
 
-class Classes:
-    """The classes that answers tell: of the neuron with the largest sum over time.
+def score(network: IntegerNetwork, predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> str:
+    """The quality of predictions: the accuracy of classes, or the mean squared error of numbers, in their units."""
+    import netx_export
+
+    if not netx_export.tells_numbers(network):
+        return f"accuracy {(predicted == labels).mean():.2%}"
+    error = ((predicted - labels) ** 2).mean()
+    return f"mean squared error {error:.4g} (root {error**0.5:.4g})"
+
+
+class Predictions:
+    """The classes or numbers that answers tell, see netx_export.predictions.
 
     Args:
+        network: whose answers they are.
         answers: (n, *output shape, T), parts of them, gone through once.
 
     Attributes:
-        predicted: int64 (N,).
+        predicted: (N,) or (N, numbers).
         count: of the neurons.
     """
 
-    def __init__(self, answers: Iterable[np.ndarray[Any, Any]]) -> None:
+    def __init__(self, network: IntegerNetwork, answers: Iterable[np.ndarray[Any, Any]]) -> None:
         import numpy as np
 
-        sums = (part.reshape(len(part), -1, part.shape[-1]).sum(-1) for part in answers)
-        told = [(each.argmax(1), each.shape[1]) for each in sums]
-        self.predicted = np.concatenate([classes for classes, _ in told])
+        import netx_export
+
+        told = [(netx_export.predictions(network, part), math.prod(part.shape[1:-1])) for part in answers]
+        self.predicted = np.concatenate([predicted for predicted, _ in told])
         self.count = told[0][1]
 
 

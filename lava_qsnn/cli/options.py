@@ -31,8 +31,8 @@ Data = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="A configuration, shipped or YAML, or a data set; by default what the checkpoint was trained on, what "
-        "config.yaml beside FILE says, or digits.",
+        help="A configuration, shipped or YAML; a data set; or your own: an .npz file, a folder, module:name. By "
+        "default what the checkpoint or FILE was trained on, what config.yaml beside FILE says, or digits.",
         autocompletion=completion.data,
     ),
 ]

@@ -11,12 +11,15 @@ import typer
 
 from lava_qsnn.cli import completion
 from lava_qsnn.cli.inputs import (
-    Classes,
+    Predictions,
     chosen_changes,
     chosen_workers,
     fitting_data,
     in_parts,
     known_data,
+    known_labels,
+    predictions_text,
+    score,
     test_samples,
     to_run,
 )
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lava_qsnn.integer import IntegerNetwork
+    from lava_qsnn.train.config import Data as DataPart
 
 Answers = Annotated[
     Path | None, typer.Option("--output", help="Write the answers to an .npy file.", autocompletion=ARRAYS)
@@ -88,9 +92,9 @@ def run(
     with progress_bar(f"{backend}, {total} samples", total) as progress, chosen_workers(who) as where:
         options = {"time_limit": time_limit, "progress": progress, "resume": resume, "threads": threads, **where}
         answers: Any = netx_export.simulate(network, x, backend, out=output, **options)
-        found = Classes(in_parts(answers) if hasattr(answers, "shape") else answers)
+        found = Predictions(network, in_parts(answers) if hasattr(answers, "shape") else answers)
     facts = {"backend": backend, "data": f"'{array}'" if part is None else part.name, "samples": total}
-    answered = _answered(network, found, labels())
+    answered = _answered(network, found, known_labels(labels()))
     if picture is not None:
         first = x[:1] if part is None else test_samples(network, part, 1)[0]
         _draw(network, first, answered, picture, backend, file.name)
@@ -102,15 +106,26 @@ def run(
 
 
 #: What is told of answers.
-ANSWERED = ("accuracy", "predicted", "classes")
+ANSWERED = ("accuracy", "error", "predicted", "classes", "told")
 
 
-def _answered(network: IntegerNetwork, found: Classes, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
+def _answered(network: IntegerNetwork, found: Predictions, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
     """The class of each sample by number and name, how many are right, if that is known, and the first label."""
     import netx_export
 
+    told = (
+        predictions_text(network, found.predicted, found.count)
+        if labels is None
+        else score(network, found.predicted, labels)
+    )
+    if netx_export.tells_numbers(network):
+        error = None if labels is None else float(((found.predicted - labels) ** 2).mean())
+        numbers = {"predicted": found.predicted.tolist(), "classes": None, "label": None, "told": told}
+        return {"accuracy": None, "error": error, **numbers}
     names = netx_export.class_names(network, found.count)
     return {
+        "error": None,
+        "told": told,
         "accuracy": None if labels is None else float((found.predicted == labels).mean()),
         "predicted": [int(number) for number in found.predicted],
         "classes": [names[number] for number in found.predicted],
@@ -136,10 +151,21 @@ def show_run(told: dict[str, Any], shape: tuple[int, ...] | None) -> None:
         say(f"wrote {shape} integers to {told['output']}")
     if told["picture"] is not None:
         say(f"drew the first sample to {told['picture']}")
-    if told["accuracy"] is not None:
-        say(f"accuracy {told['accuracy']:.2%} on {told['samples']} samples of {told['data']}")
+    if told["accuracy"] is not None or told["error"] is not None:
+        say(f"{told['told']} on {told['samples']} samples of {told['data']}")
     elif shape is None:
-        say("classes " + " ".join(told["classes"]))
+        say(told["told"])
+
+
+def _scored(network: IntegerNetwork, part: DataPart, samples: int, at_once: bool) -> str:
+    """The quality of a network's answers on test samples, where these have labels."""
+    import netx_export
+
+    x, total, labels = to_run(network, part, None, samples, at_once)
+    answers: Any = netx_export.simulate(network, x, "fast")
+    found, right = Predictions(network, [answers] if hasattr(answers, "shape") else answers), known_labels(labels())
+    told = "no labels are known" if right is None else score(network, found.predicted, right)
+    return f"{told} on {total} samples of {part.name}"
 
 
 def verify(
@@ -179,6 +205,7 @@ def verify(
         print_json(report, samples=total, data=part.name)
     else:
         show(report_table(report))
+        say(_scored(network, part, samples, who.are_given or record is not None))
     for name in report.silent:
         warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:

@@ -29,10 +29,15 @@ def demonstration_table(shown: Demonstration) -> Table:
 
 
 def result_table(result: Result) -> Table:
-    """The accuracies, the time and the files of a training."""
+    """The accuracies or errors, the time and the files of a training."""
     table = Table(show_header=False, box=box.SIMPLE)
-    table.add_row("validation accuracy", f"{result.best_accuracy:.2%}, best epoch; {result.last_accuracy:.2%}, last")
-    table.add_row("test accuracy", f"{result.test_accuracy:.2%}, of the best epoch")
+    name = "accuracy" if result.metric == "accuracy" else "mean squared error"
+    best, last, test = (
+        f"{value:.2%}" if result.metric == "accuracy" else f"{value:.4g}"
+        for value in (result.best_metric, result.last_metric, result.test_metric)
+    )
+    table.add_row(f"validation {name}", f"{best}, best epoch; {last}, last")
+    table.add_row(f"test {name}", f"{test}, of the best epoch")
     table.add_row("time", f"{result.seconds:.1f} s, {result.seconds_per_epoch:.2f} s per epoch")
     table.add_row("checkpoints", f"{result.best}, {result.last}")
     table.add_row("curves", str(result.curves))

@@ -13,13 +13,13 @@ import typer
 
 from lava_qsnn import __version__
 from lava_qsnn.cli import chip, completion, convert, energy, running, tools
-from lava_qsnn.cli.inputs import chosen_changes, validation_samples
+from lava_qsnn.cli.inputs import chosen_changes, named_data, validation_samples
 from lava_qsnn.cli.launch import is_first_process, write_batch_script
 from lava_qsnn.cli.options import NETWORKS, AsJson, Checkpoint, DataOptions, Download, Folder, spread
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import cost_table, demonstration_table, layer_table, result_table
 from lava_qsnn.cli.terminal import console, errors, plain, say, show, warn, working
-from lava_qsnn.errors import QsnnError, QsnnWarning
+from lava_qsnn.errors import ConfigurationError, QsnnError, QsnnWarning
 from lava_qsnn.outputs import writable
 
 app = typer.Typer(
@@ -97,6 +97,30 @@ def demo(
         raise QsnnError(f"{shown.mismatches} values differ", remedy="report it: this must never happen")
 
 
+def init(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Your data: an .npz file, a folder of images or events, module:name; or a kind: arrays, images, ..",
+            metavar="DATA",
+        ),
+    ] = "arrays",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; after the data.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write a commented configuration for data of your own, its values chosen by a look at them."""
+    from lava_qsnn.train.starting import first_configuration, place
+
+    named = named_data(data)
+    source = named.get("source")
+    path = output or Path(Path((source or place(named["name"])).partition(":")[0]).stem + ".yaml")
+    if path.exists() and not force:
+        raise ConfigurationError(f"'{path}' exists", remedy="choose another --output, or replace it with --force")
+    text = first_configuration(named["name"], source)
+    path.write_text(text, "utf-8")
+    say(f"wrote {path}; train with: lava-qsnn train {path}")
+
+
 def train(
     config: Annotated[
         str,
@@ -107,7 +131,7 @@ def train(
     ],
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Data set in place of the configuration's.", autocompletion=completion.data_sets),
+        typer.Option("--data", help="Data set, .npz file, folder or module:name.", autocompletion=completion.data_sets),
     ] = None,
     folder: Folder = None,
     download: Download = False,
@@ -141,7 +165,8 @@ def train(
     """Train a network; write checkpoints, a CSV log and learning curves."""
     from lava_qsnn.train.config import load_config, override
 
-    options = {"data.name": data, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
+    named = {f"data.{key}": value for key, value in named_data(data).items()} if data is not None else {}
+    options = {**named, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
     of = DataOptions(settings=settings, folder=folder, download=download)
     chosen = override(load_config(config), chosen_changes(of, options))
 
@@ -185,25 +210,25 @@ def export(
     writable(file)
     with working("importing torch and Lightning"):
         import netx_export
+        from lava_qsnn.train.config import own_code_apart
         from lava_qsnn.train.data import make
         from lava_qsnn.train.module import restore
-        from lava_qsnn.train.provenance import metadata
 
     classifier = restore(checkpoint)
-    data = make(classifier.config.data)
-    given = data.properties
-    samples = validation_samples(data) if stock == "spikes" else None
+    given, steps = classifier.properties, timesteps or classifier.properties.timesteps
+    known = own_code_apart(classifier.config.data)
+    samples = validation_samples(make(known, known=classifier.description)) if stock == "spikes" else None
     with working("folding, and comparing with torch"):
         network = netx_export.export(
             classifier.network,
             file,
             given.input_shape,
-            timesteps or given.timesteps,
+            steps,
             given.input_bits,
             stock=stock,
             samples=samples,
             levels=levels,
-            metadata=metadata(data),
+            metadata=classifier.metadata(steps),
         )
     agreement = None
     if samples is not None:
@@ -221,6 +246,7 @@ def export(
 
 for _verb in (
     demo,
+    init,
     train,
     export,
     *running.VERBS,

@@ -22,6 +22,7 @@ SHOWN = {
     "train_loss": ("training loss", "{:.4f}"),
     "val_loss": ("validation loss", "{:.4f}"),
     "val_accuracy": ("validation accuracy", "{:.2%}"),
+    "val_mse": ("validation mean squared error", "{:.4g}"),
 }
 
 
@@ -76,7 +77,7 @@ class EpochProgress(ProgressBar):
         """Begin to count samples."""
         self.begun, self.samples = self.clock(), 0
         if self._bar is not None:  # once an epoch, for it waits for the device
-            self._accuracy = _told(trainer, "val_accuracy")
+            self._accuracy = _told(trainer, "val_accuracy") or _told(trainer, "val_mse")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from lava_qsnn._tree import check_tree
+from lava_qsnn.checked import read
 from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.extras import extra
 from lava_qsnn.train._folder import replaced
-from lava_qsnn.train.config import Config, from_dict
+from lava_qsnn.train.config import Config, from_dict, own_code_apart
+from lava_qsnn.train.data import make
+from lava_qsnn.train.description import Description
 
 with extra("train"):
     import torch
@@ -67,6 +70,9 @@ STORAGES = {
 #: What else a checkpoint of this project names.
 HARMLESS = (("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2"))
 
+#: The description of the data, among the contents of a checkpoint.
+DESCRIPTION = "data"
+
 #: The remedy for a file that is something else.
 GIVE_ONE = "give what `lava-qsnn train` wrote, such as runs/digits/best.ckpt"
 
@@ -94,16 +100,33 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Config, dict[str, Ten
         raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
 
 
-def rebuild(path: str | os.PathLike[str], build: Callable[[Config], Module]) -> Module:
+def read_description(path: str | os.PathLike[str]) -> Description | None:
+    """Read what a checkpoint tells of its data; None if it tells nothing, as those of data sets with a name need not.
+
+    Raises:
+        FileNotFoundError, FileFormatError: as read_checkpoint.
+    """
+    told = load(path).get(DESCRIPTION)
+    try:
+        return None if told is None else read(Description, told, Description.key)
+    except ConfigurationError as error:
+        raise FileFormatError(f"'{path}' tells nonsense of its data: {error}") from None
+
+
+def rebuild(path: str | os.PathLike[str], build: Callable[[Config, Description], Module]) -> Module:
     """Build the module of a checkpoint's configuration, fill it with the checkpoint's weights: in evaluation mode.
+
+    No data are read for it.
 
     Raises:
         FileNotFoundError, FileFormatError: as read_checkpoint.
     """
     config, weights = read_checkpoint(path)
+    known = read_description(path)
     try:
+        known = known or make(own_code_apart(config.data)).description
         with torch.device("meta"):  # the shapes without the memory
-            expected = build(config).state_dict()
+            expected = build(config, known).state_dict()
     except ConfigurationError as error:
         raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
     for name in sorted(expected.keys() ^ weights.keys()):
@@ -112,7 +135,7 @@ def rebuild(path: str | os.PathLike[str], build: Callable[[Config], Module]) -> 
     for name, value in expected.items():
         if weights[name].shape != value.shape or weights[name].dtype != value.dtype:
             raise FileFormatError(f"'{path}': the shape or type of '{name}' does not fit its own configuration")
-    module = build(config)
+    module = build(config, known)
     module.load_state_dict(weights)
     return module.eval()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,9 +17,12 @@ from typing import Any, ClassVar, Literal
 import yaml
 
 from lava_qsnn import parameters
-from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown
+from lava_qsnn.checked import DEEPEST, Checked, bounded, is_plain, join, plain, read, shown, unknown, unknown_choice
 from lava_qsnn.errors import ConfigurationError, choices
 from lava_qsnn.train.layers import read_layers
+
+#: The data set whose source is an import path.
+DATASET = "dataset"
 
 #: Characters of the longest YAML text.
 LONGEST_YAML = 2**15
@@ -35,6 +38,10 @@ DATA_SETS = (
     "cifar10_dvs",
     "spoken_digits",
     "shd",
+    "arrays",
+    "images",
+    "events",
+    "dataset",
     "imagenet",
 )
 
@@ -50,8 +57,7 @@ def _neuron(key: str, content: Any) -> parameters.Spiking:
         content = dict(content)
         family = content.pop("family", DEFAULT_NEURON.family)
         if not isinstance(family, str) or family not in parameters.FAMILIES:
-            choices = ", ".join(parameters.FAMILIES)
-            raise ConfigurationError(f"{key}.family must be one of {choices}, not {shown(family)}")
+            raise unknown_choice(f"{key}.family", family, parameters.FAMILIES)
         if family == DEFAULT_NEURON.family:
             content = {"threshold": DEFAULT_NEURON.threshold, **content}
         content = read(parameters.FAMILIES[family], content, key)
@@ -67,41 +73,65 @@ class Data(Checked):
     """The data that are learned.
 
     Args:
-        name: a key of lava_qsnn.train.data.DATA.
-        folder: where the files are; digits need none.
+        name: a key of lava_qsnn.train.data.DATA; of your own data `arrays`, `images`, `events` or `dataset`.
+        source: where your own data are: an .npz file of `arrays`; a folder of `images` or `events`; the import path of
+            a `dataset`, "module:name", see lava_qsnn.train.data. It is never taken from a file that others may have
+            written.
+        folder: where the files of a data set with a name are; digits need none.
         download: fetch missing files into `folder`.
         cache: folder of converted events and sounds; by default lava-qsnn in $XDG_CACHE_HOME or ~/.cache.
         timesteps: T; an image is repeated at each of them, a recording is cut into so many.
         input_bits: pixels and counts of events become integers from 0 to 2^input_bits - 1.
-        size: of event cameras, pixels along a side after downsampling; of shd, channels; of imagenet, pixels along a
-            side; by default each set's own.
-        encoding: of spoken digits as spikes: "levels" in every frame, or only their "crossings".
+        size: pixels along a side after downsampling, of event cameras and your own images, the longer side where they
+            differ; of imagenet, pixels along a side; of shd, channels; by default each set's own.
+        encoding: how values become time steps: as they are ("levels"), or as spikes, see lava_qsnn.train.encodings; of
+            spoken digits, what is heard in every frame ("levels"), or what changes ("crossings").
+        axes: of your own arrays, such as "NHWC": N samples, C channels, H rows, W columns, T time steps.
+        range: of your own values, the two that become 0 and 2^input_bits - 1. By default the least and the greatest of
+            the training samples if these are no integers, and integers stay as they are.
+        scale: whether the range of values is one for "all" channels, or each "channel" has its own.
+        signed: give the positive and the negative part of each of your own values a channel of its own.
+        targets: what is learned: "classes", or "numbers".
+        outputs: how many classes or numbers there are, where your own data do not tell.
+        options: arguments of a `dataset`, by name.
+        sensor: of your own events, (width, height) of the sensor, where their files do not tell.
         augment: change training samples at random, anew in each epoch: small shifts, flips, masks.
         cutout: side of a square of grey that covers a part of each augmented image of cifar10; 0 for none.
         flatten: (C H W, T) for dense models instead of (C, H, W, T).
         batch_size: samples per process and training step.
         loaders: processes that read and decode beside each training process; of imagenet, which is read as it is
             trained.
-        validation: fraction of the training samples held out to choose the best epoch.
+        validation: fraction of the training samples held out to choose the best epoch, where there are no others.
+        test: fraction of your own samples held out for the test, where there are no others; with 1, all of them.
         split_seed: of the choice of these samples (and of the test samples of digits), apart from the training's seed.
     """
 
     key: ClassVar[str] = "data"
 
     name: str = "digits"
+    source: str | None = None
     folder: str | None = None
     download: bool = False
     cache: str | None = None
     timesteps: int = bounded(4, 1, 1024)
     input_bits: int = bounded(5, 1, 8)
     size: int | None = bounded(None, 1, 1024)
-    encoding: Literal["levels", "crossings"] = "levels"
+    encoding: Literal["levels", "bits", "rate", "latency", "delta", "crossings"] = "levels"
+    axes: str | None = None
+    range: tuple[float, ...] | None = None
+    scale: Literal["all", "channel"] = "all"
+    signed: bool = False
+    targets: Literal["classes", "numbers"] = "classes"
+    outputs: int | None = bounded(None, 1, 2**16)
+    options: dict[str, Any] = field(default_factory=dict)
+    sensor: tuple[int, ...] | None = bounded(None, 1, 2**12)
     augment: bool = False
     cutout: int = bounded(0, 0, 32)
     flatten: bool = True
     batch_size: int = bounded(64, 1, 2**20)
     loaders: int = bounded(0, 0, 256)
     validation: float = bounded(0.1, 0.001, 0.5)
+    test: float = bounded(0.2, 0.0, 1.0)
     split_seed: int = bounded(0, 0, 2**32 - 1)
 
 
@@ -216,6 +246,11 @@ class Config(Checked):
     seed: int = bounded(0, 0, 2**32 - 1)
 
 
+def own_code_apart(data: Data) -> Data:
+    """Data of a file that somebody else may have written: without the import path that would execute code."""
+    return replace(data, source=None, options={}) if data.name == DATASET else data
+
+
 def shipped() -> tuple[str, ...]:
     """Names of the configurations that come with the package."""
     names = (Path(entry.name) for entry in resources.files("lava_qsnn.train").joinpath("configs").iterdir())
@@ -266,8 +301,9 @@ def keys(config: Config) -> list[str]:
 def override(config: Config, values: Mapping[str, Any]) -> Config:
     """A copy with some values changed, by dotted keys: override(config, {"trainer.max_epochs": 3}).
 
-    The parts of a key are those of the YAML file; `trainer.options` takes new keys, as in "trainer.options.profiler". A
-    new `model.neuron.family` keeps the parameters that all families share, and has its own defaults else.
+    The parts of a key are those of the YAML file; `trainer.options` and `data.options` take new keys, as in
+    "trainer.options.profiler". A new `model.neuron.family` keeps the parameters that all families share, and has its
+    own defaults else.
 
     Raises:
         ConfigurationError: as from_dict.
@@ -283,7 +319,7 @@ def override(config: Config, values: Mapping[str, Any]) -> Config:
             if not isinstance(inner, dict):
                 raise unknown(key, _keys(content))
             part = inner
-        if last not in part and part is not content["trainer"]["options"]:
+        if last not in part and all(part is not content[name]["options"] for name in ("data", "trainer")):
             raise unknown(key, _keys(content))
         part[last] = value
     return from_dict(content)
@@ -369,7 +405,7 @@ def _read(path_or_name: str | os.PathLike[str]) -> tuple[str, str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"cannot read the configuration '{name}': {reason}",
-            remedy=f"{choices(name, shipped())}, or give the path of a YAML file",
+            remedy=f"{choices(name, shipped())}, or give the path of a YAML file, which `lava-qsnn init` writes",
         ) from None
 
 

@@ -51,7 +51,7 @@ def best_epoch(curves: dict[str, Curve]) -> int:
 
 
 def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = "") -> None:
-    """Draw loss, accuracy, firing rates and their entropies over epochs into a PNG file.
+    """Draw loss, accuracy or mean squared error, firing rates and their entropies over epochs into a PNG file.
 
     Args:
         curves: what read_logs returns.
@@ -64,19 +64,22 @@ def draw(curves: dict[str, Curve], path: str | os.PathLike[str], title: str = ""
         from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     figure = Figure(figsize=(12, 6.8), layout=ConstrainedLayoutEngine(wspace=0.06, hspace=0.06))
-    (loss, accuracy), (rates, entropies) = figure.subplots(2, 2)
+    (loss, metric), (rates, entropies) = figure.subplots(2, 2)
+    of_numbers = "val_mse" in curves
     _draw_pair(loss, curves, "loss")
-    loss.set(title="cross entropy", yscale="log")
+    loss.set(title="squared error, in deviations of the targets" if of_numbers else "cross entropy", yscale="log")
     loss.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     loss.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     loss.yaxis.set_minor_formatter(NullFormatter())
-    _draw_pair(accuracy, curves, "accuracy")
-    _mark_best(loss, accuracy, curves)
+    _draw_pair(metric, curves, "mse" if of_numbers else "accuracy")
+    if of_numbers:
+        metric.set_title("mean squared error")
+    _mark_best(loss, metric, curves, "mse" if of_numbers else "accuracy")
     _draw_layers(rates, curves, "rate_")
     rates.set(title="firing rate", ylabel="spikes per neuron and step", ylim=(0, None))
     _draw_layers(entropies, curves, "entropy_")
     entropies.set(title="entropy of the firing rate", ylabel="bits per neuron and step", ylim=(0, 1.03))
-    for axis in (loss, accuracy, rates, entropies):
+    for axis in (loss, metric, rates, entropies):
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
@@ -93,14 +96,16 @@ def _draw_pair(axis: Axes, curves: dict[str, Curve], metric: str) -> None:
     axis.set_title(metric)
 
 
-def _mark_best(loss: Axes, accuracy: Axes, curves: dict[str, Curve]) -> None:
-    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+def _mark_best(loss: Axes, axis: Axes, curves: dict[str, Curve], metric: str) -> None:
+    if metric == "accuracy":
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     if "val_loss" not in curves:
         return
     best = best_epoch(curves)
-    value = curves["val_accuracy"][best]
+    value = curves[f"val_{metric}"][best]
+    shown = f"{value:.2%}" if metric == "accuracy" else f"{value:.4g}"
     loss.plot(best, curves["val_loss"][best], "o", color=VALIDATION, label=f"lowest: epoch {best}")
-    accuracy.plot(best, value, "o", color=VALIDATION, label=f"{value:.2%} in epoch {best}")
+    axis.plot(best, value, "o", color=VALIDATION, label=f"{shown} in epoch {best}")
 
 
 def _draw_layers(axis: Axes, curves: dict[str, Curve], prefix: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from lava_qsnn import block as families
 from lava_qsnn import synapse
 from lava_qsnn.block import Synaptic, memory_free
+from lava_qsnn.checked import unknown_choice
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Model
@@ -35,9 +36,7 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
         ConfigurationError: there is no such model, or it does not fit the data.
     """
     if model.name not in MODELS:
-        raise ConfigurationError(
-            f"model.name: there is no model '{model.name}'", remedy=f"choose one of {', '.join(MODELS)}"
-        )
+        raise unknown_choice("model.name", model.name, MODELS)
     if model.layers and model.name != "layers":
         raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
@@ -135,7 +134,7 @@ def _mlp(parts: _Parts, properties: Properties) -> list[nn.Module]:
     """[Flatten,] Dense, .., Output."""
     if parts.model.channels:
         raise ConfigurationError("model.channels has no meaning for 'mlp'", remedy="use model.hidden")
-    return [*_flatten(properties.input_shape), *parts.dense(math.prod(properties.input_shape), properties.classes)]
+    return [*_flatten(properties.input_shape), *parts.dense(math.prod(properties.input_shape), properties.outputs)]
 
 
 def _cnn(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -157,7 +156,7 @@ def _convolutional(parts: _Parts, properties: Properties, convolutions: int) -> 
             channels = width_out
         layers.append(memory_free.Pool(None, 2))
         height, width = height // 2, width // 2
-    return [*layers, memory_free.Flatten(), *parts.dense(channels * height * width, properties.classes)]
+    return [*layers, memory_free.Flatten(), *parts.dense(channels * height * width, properties.outputs)]
 
 
 def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -185,7 +184,7 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
             layers.append(parts.residual(channels, width_out, stride))
             channels, height, width = width_out, math.ceil(height / stride), math.ceil(width / stride)
     pool = memory_free.Pool(None, (height, width))
-    return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.classes)]
+    return [*layers, pool, memory_free.Flatten(), *parts.dense(channels, properties.outputs)]
 
 
 def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
@@ -203,7 +202,7 @@ def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
         else:
             result += [*_flatten(shape), parts.hidden(math.prod(shape), text.number)]
         shape = after
-    return [*result, *_flatten(shape), parts.output(math.prod(shape), properties.classes)]
+    return [*result, *_flatten(shape), parts.output(math.prod(shape), properties.outputs)]
 
 
 def _flatten(shape: tuple[int, ...]) -> list[nn.Module]:

@@ -62,7 +62,7 @@ class TargetWatch(Callback):
     """
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model, given = pl_module.config.model, trainer.datamodule.properties  # type: ignore[attr-defined, union-attr]
+        model, given = pl_module.config.model, pl_module.properties
         if _is_checked(model, pl_module.network):
             _check(model.target, pl_module.network, given, f"after epoch {trainer.current_epoch + 1}")
 

@@ -48,8 +48,9 @@ class Result:
 
     Args:
         best, last: checkpoints of the epoch with the lowest validation loss, and of the last one.
-        best_accuracy, last_accuracy: theirs on the validation samples, fractions.
-        test_accuracy: of `best` on the test samples, a fraction.
+        metric: what is measured: "accuracy", a fraction; or of numbers "mse", the mean squared error in their units.
+        best_metric, last_metric: theirs on the validation samples.
+        test_metric: of `best` on the test samples.
         epochs: trained in this run.
         seconds: of this run's training and validation.
         curves: the PNG file.
@@ -58,13 +59,34 @@ class Result:
 
     best: Path
     last: Path
-    best_accuracy: float
-    last_accuracy: float
-    test_accuracy: float
+    metric: str
+    best_metric: float
+    last_metric: float
+    test_metric: float
     epochs: int
     seconds: float
     curves: Path
     logs: tuple[Path, ...]
+
+    @property
+    def best_accuracy(self) -> float:
+        """The accuracy of `best` on the validation samples; ConfigurationError if numbers were learned."""
+        return self._accuracy(self.best_metric)
+
+    @property
+    def last_accuracy(self) -> float:
+        """The accuracy of `last` on the validation samples; ConfigurationError if numbers were learned."""
+        return self._accuracy(self.last_metric)
+
+    @property
+    def test_accuracy(self) -> float:
+        """The accuracy of `best` on the test samples; ConfigurationError if numbers were learned."""
+        return self._accuracy(self.test_metric)
+
+    def _accuracy(self, value: float) -> float:
+        if self.metric != "accuracy":
+            raise ConfigurationError("numbers have no accuracy", remedy="read test_metric, the mean squared error")
+        return value
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -142,7 +164,7 @@ def _ended_with(trainer: Trainer) -> Iterator[None]:
 def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int) -> Result:
     seed_everything(config.seed, verbose=False)
     samples = data.make(config.data, config.seed)
-    classifier = Classifier(config)
+    classifier = Classifier(config, samples.description)
     check_before_training(config.model, classifier.network, samples.properties)
     start = time.perf_counter()
     try:
@@ -161,14 +183,16 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     (measured,) = trainer.test(classifier, samples, ckpt_path=best, weights_only=True, verbose=False)
     _meet(trainer)
     table = curves.read_logs(_logs(folder))
-    accuracy = table["val_accuracy"]
+    metric = classifier.task.metric
+    values = table[f"val_{metric}"]
     return Result(
         best=best,
         last=last,
-        best_accuracy=accuracy[curves.best_epoch(table)],
-        last_accuracy=accuracy[max(accuracy)],
-        test_accuracy=measured["test_accuracy"],
-        epochs=max(accuracy) - first,
+        metric=metric,
+        best_metric=values[curves.best_epoch(table)],
+        last_metric=values[max(values)],
+        test_metric=measured[f"test_{metric}"],
+        epochs=max(values) - first,
         seconds=seconds,
         curves=folder / "curves.png",
         logs=_logs(folder),
@@ -271,7 +295,8 @@ def _fixed(config: Config) -> dict[str, Any]:
     content = to_dict(config)
     parts = {name: content[name] for name in ("data", "model", "optimizer")}
     # The samples of a step are those of all processes together, whose number may change.
-    free = ("data.folder", "data.download", "data.cache", "data.batch_size", "data.loaders", "model.target")
+    places = ("data.source", "data.folder", "data.download", "data.cache")
+    free = (*places, "data.batch_size", "data.loaders", "model.target")
     flat = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
     return {key: value for key, value in flat.items() if key not in free} | {"seed": config.seed}
 

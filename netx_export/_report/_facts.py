@@ -15,6 +15,7 @@ from netx_export._check._check import CheckReport
 from netx_export._chip.layout import Layout
 from netx_export._describe import LayerSummary
 from netx_export._inspect import Inspection
+from netx_export._predictions import predictions, tells_numbers
 from netx_export._report._text import extents
 from netx_export._words import kind_words
 
@@ -78,6 +79,7 @@ class Answers:
         accuracy: of all samples, by the largest sum; None without labels.
         confusion: samples by label (rows) and answer (columns); None without labels.
         label: of the sample that is drawn.
+        error: of a network that tells numbers, the mean squared error in their own units; None without labels.
     """
 
     sums: tuple[int, ...]
@@ -85,6 +87,7 @@ class Answers:
     accuracy: float | None
     confusion: tuple[tuple[int, ...], ...] | None
     label: int | None
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,11 @@ def raster(sample: NDArray[np.integer[Any]]) -> Raster:
     )
 
 
-def answers(values: NDArray[np.int64], labels: NDArray[np.integer[Any]] | None) -> Answers:
-    """The answers of a last layer, (N, *shape, T), and how many are right by their labels (N,)."""
+def answers(network: IntegerNetwork, values: NDArray[np.int64], labels: NDArray[Any] | None) -> Answers:
+    """The answers of a last layer, (N, *shape, T), and how many are right, or how wrong they are, by their labels."""
+    error = None
+    if tells_numbers(network) and labels is not None:
+        error, labels = float(((predictions(network, values) - labels) ** 2).mean()), None
     rows = values.reshape(len(values), -1, values.shape[-1])
     few = rows.shape[1] <= MOST_CLASSES
     running = rows[0].cumsum(1) if few else rows[0][:0]
@@ -194,4 +200,5 @@ def answers(values: NDArray[np.int64], labels: NDArray[np.integer[Any]] | None) 
         accuracy,
         confusion,
         None if labels is None else int(labels[0]),
+        error,
     )

@@ -43,7 +43,7 @@ def report(
     network: NetworkOrPath,
     path: str | os.PathLike[str] | None = None,
     x: NDArray[np.integer[Any]] | None = None,
-    labels: NDArray[np.integer[Any]] | None = None,
+    labels: NDArray[Any] | None = None,
     *,
     source: str = "samples that were given",
     title: str | None = None,
@@ -58,7 +58,7 @@ def report(
         network: a deployed network, or the path of its file.
         path: the page, replaced if it exists; None writes none.
         x: samples, int (N, *input shape, T), of which the first is drawn; random ones if None.
-        labels: the right outputs, int (N,).
+        labels: the right outputs, int (N,); of a network that tells numbers, float (N, numbers) in their own units.
         source: what the samples are, in words, for the page.
         title: of the page; by default the file's name.
         backends: that are compared with the reference, names from BACKENDS.
@@ -77,7 +77,7 @@ def report(
     origin = file if isinstance(network, IntegerNetwork) else network
     inspection = inspected(loaded, None if origin is None else Path(origin))
     title = title or ("A network" if origin is None else Path(origin).name)
-    if labels is not None and (x is None or np.shape(labels) != (len(x),)):
+    if labels is not None and (x is None or np.shape(labels)[:1] != (len(x),) or np.ndim(labels) > 2):
         many = 0 if x is None else len(x)
         raise InputError(f"labels of shape {np.shape(labels)} do not fit {many} samples", remedy="give one for each")
     subject = Subject(loaded, x=random_samples(loaded, SAMPLES) if x is None else x, random=x is None)
@@ -94,7 +94,7 @@ def _gathered(
     subject: Subject,
     others: Others,
     source: str,
-    labels: NDArray[np.integer[Any]] | None,
+    labels: NDArray[Any] | None,
 ) -> NetworkReport:
     """Run a network on its samples and measure what the page shows."""
     network = subject.network
@@ -109,7 +109,7 @@ def _gathered(
         found.samples,
         layer_facts(network, {each.name: each for each in inspection.layers}, subject.outputs),
         raster(subject.x[0]),
-        answers(subject.outputs[network.output.name], labels),
+        answers(network, subject.outputs[network.output.name], labels),
         _layout(network, subject.x),
     )
 

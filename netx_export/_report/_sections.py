@@ -49,6 +49,8 @@ def _figures(report: NetworkReport) -> Iterable[tuple[str, str]]:
     inspection = report.inspection
     if report.answers.accuracy is not None:
         yield "accuracy", f"{report.answers.accuracy:.1%}"
+    if report.answers.error is not None:
+        yield "mean squared error", f"{report.answers.error:.4g}"
     exact = sum(each.refusal is None for each in inspection.backends)
     yield "exact backends", f"{exact} of {len(inspection.backends)}"
     if inspection.file is not None:

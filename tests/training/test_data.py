@@ -284,5 +284,7 @@ def test_a_failed_download_names_the_remedy(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_unknown_data_set_names_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="data.name: .* 'minst'.*digits, mnist, fashion_mnist"):
+    with pytest.raises(
+        ConfigurationError, match="must be one of digits, mnist, .* not 'minst'. Remedy: did you mean 'mnist'"
+    ):
         make(Data(name="minst"))

@@ -75,7 +75,7 @@ def test_the_layers_are_built_in_their_order_with_an_output() -> None:
 @settings(max_examples=30)
 @given(st.lists(written.map(small), min_size=1, max_size=4))
 def test_shapes_are_those_of_what_is_built(pairs: list[tuple[str, LayerText]]) -> None:
-    """What the texts say of shapes is what torch computes; and what they refuse does not fit."""
+    """Shapes are by the texts what they are by torch; and what the texts refuse does not fit."""
     model = Model(name="layers", layers=tuple(text for text, _ in pairs))
     shape: tuple[int, ...] = GIVEN.input_shape
     try:

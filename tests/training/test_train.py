@@ -309,7 +309,11 @@ def test_the_baseline_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("model", "shape", "text"),
     [
-        (Model(name="mpl"), (64,), "model.name: there is no model 'mpl'. Remedy: choose one of mlp, cnn"),
+        (
+            Model(name="mpl"),
+            (64,),
+            "model.name must be one of mlp, cnn, vgg, resnet, not 'mpl'. Remedy: did you mean 'mlp'",
+        ),
         (Model(channels=(4,)), (64,), "model.channels has no meaning for 'mlp'"),
         (Model(name="cnn", channels=(4,)), (64,), "'cnn' takes images. Remedy: set data.flatten to false"),
         (Model(name="cnn"), (1, 8, 8), "model.channels has 0 entries.*give 1 to 3 numbers of channels"),

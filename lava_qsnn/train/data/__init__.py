@@ -8,18 +8,33 @@ of still images a view. The order of the training samples, and what augmentation
 the epoch alone, so that a resumed training goes on as an uninterrupted one.
 """
 
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.checked import unknown_choice
 from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Data
+from lava_qsnn.train.description import Description, Properties
 
 with extra("train"):
+    from lava_qsnn.train.data._arrays import NpzArrays
     from lava_qsnn.train.data._audio import SpokenDigits
-    from lava_qsnn.train.data._base import Arrays, Batch, ImageSet, Properties, SampleData
+    from lava_qsnn.train.data._base import Arrays, Batch, ImageSet, SampleData
     from lava_qsnn.train.data._events import CIFAR10DVS, NMNIST, SHD, DVSGesture
+    from lava_qsnn.train.data._folders import EventFolder, ImageFolder, kind_of_folder
     from lava_qsnn.train.data._images import CIFAR10, MNIST, Digits, FashionMNIST
+    from lava_qsnn.train.data._imported import ImportedData
     from lava_qsnn.train.data._streamed import ImageNet
 
-__all__ = ["DATA", "Arrays", "Batch", "ImageSet", "Properties", "SampleData", "make"]
+__all__ = [
+    "DATA",
+    "Arrays",
+    "Batch",
+    "Description",
+    "ImageSet",
+    "Properties",
+    "SampleData",
+    "kind",
+    "kind_of_folder",
+    "make",
+]
 
 #: The table of data sets. A new one is one more row: a LightningDataModule with `properties` and `test_arrays`.
 DATA: dict[str, type[SampleData]] = {
@@ -32,22 +47,30 @@ DATA: dict[str, type[SampleData]] = {
     "cifar10_dvs": CIFAR10DVS,
     "spoken_digits": SpokenDigits,
     "shd": SHD,
+    "arrays": NpzArrays,
+    "images": ImageFolder,
+    "events": EventFolder,
+    "dataset": ImportedData,
     "imagenet": ImageNet,
 }
 
 
-def make(data: Data, seed: int = 0) -> SampleData:
+def make(data: Data, seed: int = 0, known: Description | None = None) -> SampleData:
     """The data module of a configuration; nothing is read yet.
 
     Args:
         data: the configuration's part.
         seed: of the order of the training samples, and of their augmentation.
+        known: what is known of your own data from a training before; by default it is measured.
 
     Raises:
         ConfigurationError: there is no such data set, it does not hold so many bits, or it has no augmentation.
     """
-    if data.name not in DATA:
-        raise ConfigurationError(
-            f"data.name: there is no data set '{data.name}'", remedy=f"choose one of {', '.join(DATA)}"
-        )
-    return DATA[data.name](data, seed)
+    return kind(data.name)(data, seed, known)
+
+
+def kind(name: str) -> type[SampleData]:
+    """The data module of a name; ConfigurationError if there is none."""
+    if name not in DATA:
+        raise unknown_choice("data.name", name, DATA)
+    return DATA[name]

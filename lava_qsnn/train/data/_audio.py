@@ -16,6 +16,7 @@ from torch import Tensor
 from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.train.data import _augment, _cache
 from lava_qsnn.train.data._base import Arrays, SampleData
+from lava_qsnn.train.encodings import crossings
 
 RATE = 8000  # samples per second
 BANDS = 40
@@ -65,12 +66,11 @@ def _levels(level: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _crossings(level: NDArray[np.float64]) -> NDArray[np.uint8]:
-    stairs = np.floor((level - AUDIBLE) / STAIR).clip(min=-1)
-    change = np.diff(stairs, prepend=-1.0)
-    return np.concatenate([change > 0, change < 0]).astype(np.uint8)
+    stairs = 1 + np.floor((level - AUDIBLE) / STAIR).clip(min=-1)
+    return crossings(stairs[None].astype(np.uint8), level.shape[-1], 8)[0]
 
 
-#: How levels (40, T), in dB below the loudest, become spikes (80, T).
+#: How levels (40, T), in dB below the loudest, become spikes (80, T); named as in lava_qsnn.train.encodings.
 ENCODINGS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.uint8]]] = {"levels": _levels, "crossings": _crossings}
 
 
@@ -106,6 +106,8 @@ class SpokenDigits(SampleData):
     still = False
     contents = "wav files"
     test_takes = range(5)
+    encodings = tuple(ENCODINGS)
+    encoding = "levels"  # what is kept are spikes already
 
     def prepare_data(self) -> None:
         """Convert what is not in the cache; Lightning calls it once per machine."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,25 +17,22 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.extras import extra
+from lava_qsnn.train import encodings
 from lava_qsnn.train.config import Data
+from lava_qsnn.train.description import Description, Properties
 
 Batch = tuple[Tensor, Tensor]
 
 #: Changes a batch of samples, uint8 (N, *shape[, T]), at random; a new tensor of the same shape.
 Augmentation = Callable[[Tensor, np.random.Generator], Tensor]
 
+InTime = Callable[[Tensor, torch.dtype], Tensor]
+
 #: Samples per batch in validation and test.
 EVALUATION_BATCH = 1000
 
-
-@dataclass(frozen=True)
-class Properties:
-    """The properties of data that a model is built for: (C,) or (C, H, W) of a time step, bits, T, and classes."""
-
-    input_shape: tuple[int, ...]
-    input_bits: int
-    timesteps: int
-    classes: int
+#: Keys of the configuration that mean something to some data sets only; see SampleData.own.
+OWN_KEYS = ("source", "axes", "range", "scale", "signed", "targets", "outputs", "options", "sensor")
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Arrays:
 
     Args:
         values: uint8 (M, *shape) of still images, or (M, *shape, T), as integers of `input_bits` bits.
-        labels: int64 (M,).
+        labels: int64 (M,) of classes; float64 (M, outputs) of numbers, in their own units.
         rows: which N of the M samples these are, int64 (N,); all by default.
     """
 
@@ -60,8 +56,12 @@ class Arrays:
         """The samples of these numbers."""
         return Arrays(self.values, self.labels, self._rows(torch.as_tensor(chosen)))
 
+    def every_label(self) -> Tensor:
+        """The labels of all samples, (N,) or (N, outputs)."""
+        return self.labels if self.rows is None else self.labels[self.rows]
+
     def take(self, chosen: Tensor) -> Batch:
-        """A copy of the samples of these numbers, uint8 (n, ..), and their labels, int64 (n,)."""
+        """A copy of the samples of these numbers, uint8 (n, ..), and their labels, (n,) or (n, outputs)."""
         rows = self._rows(chosen)
         return self.values[rows], self.labels[rows]
 
@@ -70,25 +70,19 @@ class Arrays:
 
 
 class ImageSet(Dataset[Any]):
-    """Samples that become batches of time steps; still images are repeated at each.
+    """Samples that become batches of time steps.
 
     Args:
         arrays: the samples.
-        properties: of the data set.
-        still: whether the samples have no time axis of their own.
+        in_time: makes time steps of samples, uint8 (N, *shape[, T]), as integers (N, *input shape, T) of a dtype.
         augmentation: of training samples.
         seed: of the augmentation.
     """
 
     def __init__(
-        self,
-        arrays: Arrays,
-        properties: Properties,
-        still: bool,
-        augmentation: Augmentation | None = None,
-        seed: int = 0,
+        self, arrays: Arrays, in_time: InTime, augmentation: Augmentation | None = None, seed: int = 0
     ) -> None:
-        self.arrays, self.properties, self.still = arrays, properties, still
+        self.arrays, self.in_time = arrays, in_time
         self.augmentation, self.seed, self.epoch = augmentation, seed, 0
 
     @property
@@ -98,7 +92,7 @@ class ImageSet(Dataset[Any]):
 
     @property
     def labels(self) -> Tensor:
-        """All labels, int64 (N,); a copy."""
+        """All labels, (N,) or (N, outputs); a copy."""
         return self.arrays.take(torch.arange(len(self)))[1]
 
     def __len__(self) -> int:
@@ -109,17 +103,12 @@ class ImageSet(Dataset[Any]):
         return x[0], y[0]
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """A whole batch: float32 (N, *input shape, T), of still images a view without copies along T; int64 (N,)."""
+        """A whole batch: float32 (N, *input shape, T), of repeated images a view without copies along T; and labels."""
         values, labels = self.arrays.take(torch.as_tensor(indices))
         if self.augmentation is not None:
             # The seed, the epoch and the samples alone: what was drawn before, or in another process, does not matter.
             values = self.augmentation(values, np.random.default_rng([self.seed, self.epoch, *indices]))
-        return self.in_time(values.float()), labels
-
-    def in_time(self, values: Tensor) -> Tensor:
-        """Samples (N, *shape[, T]) to (N, *input shape, T), a view."""
-        x = values.unsqueeze(-1).expand(*values.shape, self.properties.timesteps) if self.still else values
-        return x.flatten(1, -2) if len(self.properties.input_shape) == 1 else x
+        return self.in_time(values, torch.float32), labels
 
 
 class SampleData(LightningDataModule):
@@ -128,33 +117,51 @@ class SampleData(LightningDataModule):
     Args:
         data: the configuration's part.
         seed: of the order of the training samples, and of their augmentation.
+        known: what is known of the data from a training before; by default what they are themselves.
     """
 
     classes: ClassVar[int] = 10
     names: ClassVar[tuple[str, ...]] = ()  # of the classes; none where their numbers say it all
     most_bits: ClassVar[int] = 8
-    still: ClassVar[bool] = True
+    still: bool = True
     contents: ClassVar[str] = "files"  # of the folder, for error messages
     sensor: ClassVar[int | None] = None  # positions along a side, where data.size may choose fewer
+    own: ClassVar[tuple[str, ...]] = ()  # keys of the configuration that mean something here, and not everywhere
+    encodings: ClassVar[tuple[str, ...]] = encodings.names(still=True)
     augmentation: Augmentation | None = None
 
-    def __init__(self, data: Data, seed: int = 0) -> None:
+    def __init__(self, data: Data, seed: int = 0, known: Description | None = None) -> None:
         super().__init__()
+        self.data, self.seed, self.known = data, seed, known
+        self._refuse_meaningless()
+        self._sets: dict[str, ImageSet] = {}
+
+    def _refuse_meaningless(self) -> None:
+        """Raise ConfigurationError for values that these data do not have, and keys that mean nothing here."""
+        data, default = self.data, Data()
         if data.input_bits > self.most_bits:
             unit, choice = ("bits", f"from 1 to {self.most_bits}") if self.most_bits > 1 else ("bit", "to 1")
             raise ConfigurationError(
                 f"data.input_bits is {data.input_bits}, but '{data.name}' holds {self.most_bits} {unit}",
                 remedy=f"set data.input_bits {choice}",
             )
-        if data.size is not None and data.size > (self.sensor or 0):
+        if data.size is not None and "size" not in self.own and data.size > (self.sensor or 0):
             raise ConfigurationError(
                 f"data.size is {data.size}, but '{data.name}' has {self.sensor or 'no size to choose'}",
                 remedy=f"set data.size from 1 to {self.sensor}" if self.sensor else "leave data.size out",
             )
         if data.augment and self.augmentation is None:
             raise ConfigurationError(f"'{data.name}' has no augmentation", remedy="set data.augment to false")
-        self.data, self.seed = data, seed
-        self._sets: dict[str, ImageSet] = {}
+        for name in OWN_KEYS:
+            if name not in self.own and getattr(data, name) != getattr(default, name):
+                raise ConfigurationError(f"data.{name} means nothing to '{data.name}'", remedy="leave it out")
+        if data.encoding not in self.encodings:
+            raise ConfigurationError(
+                f"data.encoding is '{data.encoding}', which '{data.name}' does not have",
+                remedy=f"choose one of {', '.join(self.encodings)}",
+            )
+        if self.encoding != "levels" and "source" not in self.own:  # what one's own data are, is not known yet
+            encodings.check(self.encoding, data.timesteps, data.input_bits, self.still)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,15 +169,34 @@ class SampleData(LightningDataModule):
         raise NotImplementedError
 
     @property
+    def description(self) -> Description:
+        """The description of the data; of those with a name it is known without reading any file."""
+        return Description(self.shape, self.class_names)
+
+    @property
     def properties(self) -> Properties:
-        """Known without reading any file."""
-        shape = (math.prod(self.shape),) if self.data.flatten else self.shape
-        return Properties(shape, self.data.input_bits, self.data.timesteps, self.classes)
+        """The properties of the data for a model."""
+        return self.description.properties(self.data)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The name of each class."""
         return self.names or tuple(map(str, range(self.classes)))
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the values that are kept into time steps."""
+        return self.data.encoding
+
+    def in_time(self, values: Tensor, dtype: torch.dtype) -> Tensor:
+        """Time steps (N, *input shape, T) of samples, uint8 (N, *shape[, T]); a view where values are only repeated."""
+        if self.encoding == "levels":
+            x = values.to(dtype)
+            x = x.unsqueeze(-1).expand(*x.shape, self.data.timesteps) if self.still else x
+        else:
+            encode = encodings.ENCODINGS[self.encoding].function
+            x = torch.from_numpy(encode(values.numpy(), self.data.timesteps, self.data.input_bits)).to(dtype)
+        return x.flatten(1, -2) if self.data.flatten else x
 
     def read(self) -> tuple[Arrays, Arrays]:
         """Training and test samples, as each data set reads them.
@@ -181,23 +207,31 @@ class SampleData(LightningDataModule):
         """
         raise NotImplementedError
 
+    def parts(self) -> dict[str, Arrays]:
+        """The samples of "train", "validation" and "test"."""
+        training, test = self.read()
+        kept, held_out = self._split(training, self.data.validation)
+        return {"train": kept, "validation": held_out, "test": test}
+
     def setup(self, stage: str = "") -> None:
         """Read the data, once; `stage` makes no difference."""
         if self._sets:
             return
-        training, test = self.read()
-        kept, held_out = self._split(training, self.data.validation)
+        parts = self.parts()
         augmentation = self.augmentation if self.data.augment else None
-        self._sets = {
-            "train": ImageSet(kept, self.properties, self.still, augmentation, self.seed),
-            "validation": ImageSet(held_out, self.properties, self.still),
-            "test": ImageSet(test, self.properties, self.still),
-        }
+        changes = {"train": augmentation}
+        self._sets = {name: ImageSet(each, self.in_time, changes.get(name), self.seed) for name, each in parts.items()}
+
+    def part(self, name: str) -> ImageSet:
+        """The samples of "train", "validation" or "test", which are read; ConfigurationError if there are none."""
+        if name not in self._sets:
+            raise ConfigurationError(f"there are no samples for '{name}'", remedy="add some, or set data.test below 1")
+        return self._sets[name]
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled anew each epoch; the short last batch, which would disturb a norm's statistics, is left out."""
         world, rank = self._place()
-        sampler = _Shuffled(self._sets["train"], world, rank, shuffle=True, seed=self.seed)
+        sampler = _Shuffled(self.part("train"), world, rank, shuffle=True, seed=self.seed)
         return self._loader("train", sampler, self.data.batch_size, len(sampler) >= self.data.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -213,7 +247,8 @@ class SampleData(LightningDataModule):
             limit: the first so many of them; all by default.
 
         Returns:
-            int64 (N, *input shape, T), read-only, of still images without copies along T, and labels, int64 (N,).
+            int64 (N, *input shape, T), read-only, of repeated images without copies along T, and labels: classes, int64
+            (N,), or numbers, float64 (N, outputs).
         """
         return self._test_part(0, self.test_count(limit))
 
@@ -229,34 +264,19 @@ class SampleData(LightningDataModule):
         """The number of test samples, or of the first so many of them."""
         self.prepare_data()
         self.setup()
-        every = len(self._sets["test"])
+        every = len(self.part("test"))
         return every if limit is None else min(limit, every)
 
-    def _test_part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        test = self._sets["test"]
-        values, labels = test.arrays.take(torch.arange(start, stop))
-        x = test.in_time(values.long()).numpy()
+    def _test_part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        values, labels = self.part("test").arrays.take(torch.arange(start, stop))
+        x = self.in_time(values, torch.int64).numpy()
         x.flags.writeable = False
         return x, labels.numpy()
 
     def _split(self, arrays: Arrays, fraction: float) -> tuple[Arrays, Arrays]:
-        """Set a fraction apart, the same of every class."""
-        with extra("train"):
-            from sklearn.model_selection import train_test_split  # takes a second to import
-
-        everything = np.arange(len(arrays))
-        try:
-            kept, apart = train_test_split(
-                everything,
-                test_size=fraction,
-                stratify=arrays.take(torch.as_tensor(everything))[1].numpy(),
-                random_state=self.data.split_seed,
-            )
-        except ValueError as error:
-            raise ConfigurationError(
-                f"cannot set {fraction:.1%} of {len(everything)} samples apart: {error}",
-                remedy="change data.validation, or use more samples",
-            ) from None
+        """Set a fraction apart, the same of every class; where numbers are learned, any."""
+        labels = None if self.data.targets == "numbers" else arrays.every_label().numpy()
+        kept, apart = split_rows(len(arrays), labels, fraction, self.data.split_seed)
         return arrays.part(kept), arrays.part(apart)
 
     def _folder(self) -> Path:
@@ -273,12 +293,33 @@ class SampleData(LightningDataModule):
 
     def _every_sample_once(self, name: str) -> DistributedSampler[Any]:
         # Lightning's own choice would repeat samples to fill up the last process, and so change the accuracy.
-        return UnrepeatedDistributedSampler(self._sets[name], *self._place(), shuffle=False)
+        return UnrepeatedDistributedSampler(self.part(name), *self._place(), shuffle=False)
 
     def _loader(
         self, name: str, sampler: DistributedSampler[Any], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Any]:
-        return DataLoader(self._sets[name], batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_whole)
+        return DataLoader(self.part(name), batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_whole)
+
+
+def split_rows(
+    count: int, labels: NDArray[Any] | None, fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the samples that are kept, and of a fraction that is set apart: the same of every class, if told.
+
+    Raises:
+        ConfigurationError: there are too few samples.
+    """
+    with extra("train"):
+        from sklearn.model_selection import train_test_split  # takes a second to import
+
+    try:
+        kept, apart = train_test_split(np.arange(count), test_size=fraction, stratify=labels, random_state=seed)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"cannot set {fraction:.1%} of {count} samples apart: {error}",
+            remedy="change data.validation or data.test, or use more samples",
+        ) from None
+    return kept, apart
 
 
 class _Shuffled(DistributedSampler[Any]):

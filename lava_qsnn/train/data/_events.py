@@ -23,7 +23,7 @@ PIXELS = 2
 
 
 def frames(
-    events: NDArray[Any], timesteps: int, shape: tuple[int, ...], sensor: int, input_bits: int
+    events: NDArray[Any], timesteps: int, shape: tuple[int, ...], sensor: int | tuple[int, ...], input_bits: int
 ) -> NDArray[np.uint8]:
     """Events counted in T windows of equal length, as tonic's ToFrame with `n_time_bins` counts them.
 
@@ -33,8 +33,9 @@ def frames(
     Args:
         events: structured (n,), n > 0, with t in microseconds, x, and of cameras y and p.
         timesteps: T.
-        shape: (2, S, S) of cameras, or (S,).
-        sensor: positions along a side of the sensor; S or more. Neighbouring positions are counted as one.
+        shape: (2, H, W) of cameras, or (S,).
+        sensor: positions along a side of the sensor, or (height, width): as many as the shape has, or more.
+            Neighbouring positions are counted as one.
         input_bits: counts stop at 2^input_bits - 1.
 
     Returns:
@@ -48,8 +49,10 @@ def frames(
     time = events["t"].astype(np.int64)
     time = time - time.min()
     step = time // max(1, time.max() // timesteps)
-    sides = [_downsampled(events[name], sensor, shape[-1]) for name in ("x", "y")[: 1 if len(shape) == 1 else 2]]
-    positions = sides if len(shape) == 1 else [(events["p"] > 0).astype(np.int64), sides[1], sides[0]]
+    names, space = (("x",), shape) if len(shape) == 1 else (("y", "x"), shape[1:])
+    extents = (sensor,) * len(space) if isinstance(sensor, int) else sensor
+    places = [_downsampled(events[name], *sizes) for name, *sizes in zip(names, extents, space)]
+    positions = places if len(shape) == 1 else [(events["p"] > 0).astype(np.int64), *places]
     kept = step < timesteps
     position = np.ravel_multi_index([part[kept] for part in (*positions, step)], (*shape, timesteps))
     counts = np.bincount(position, minlength=int(np.prod(shape)) * timesteps)
@@ -71,6 +74,7 @@ class EventData(SampleData):
     """
 
     still = False
+    encodings = ("levels",)  # counts of events
     source: ClassVar[str]  # a class of tonic.datasets
     title: ClassVar[str]
     sensor: ClassVar[int]
@@ -139,7 +143,7 @@ class EventData(SampleData):
     def _frames(self, samples: Any, files: Sequence[Path], order: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         alone = len(files) == len(order)  # shd has one file of all samples
         for position, number in enumerate(order):
-            with _damage_named(f"'{files[position]}'" if alone else f"'{files[0]}', recording {number},"):
+            with damage_named(f"'{files[position]}'" if alone else f"'{files[0]}', recording {number},"):
                 events, _ = samples[number]
                 result = frames(events, self.data.timesteps, self.shape, self.sensor, self.data.input_bits)
             yield result
@@ -223,7 +227,7 @@ class SHD(EventData):
 
     def _index(self, samples: Any, root: Path, part: dict[str, bool]) -> tuple[list[Path], list[int], list[int]]:
         path = root / self.layout[0 if part["train"] else 1]
-        with _damage_named(f"'{path}'"), h5py.File(path, "r") as file:
+        with damage_named(f"'{path}'"), h5py.File(path, "r") as file:
             labels = [int(label) for label in file["labels"][()]]
         return [path], labels, list(range(len(labels)))
 
@@ -240,12 +244,12 @@ def _open(source: str, root: Path, part: dict[str, bool]) -> Any:
         return True
 
     kind = getattr(tonic.datasets, source)
-    with _damage_named(f"'{root}'"):
+    with damage_named(f"'{root}'"):
         return type(source, (kind,), {"_check_exists": exists})(save_to=str(root), **part)
 
 
 @contextlib.contextmanager
-def _damage_named(what: str) -> Iterator[None]:
+def damage_named(what: str) -> Iterator[None]:
     """Whatever a reader raises, since tonic's raise anything, becomes an error that names the file."""
     try:
         yield

@@ -181,6 +181,7 @@ class ImageNet(SampleData):
     """
 
     classes = 1000
+    encodings = ("levels",)
     sensor = 1024
     default_size = 224
     contents = "shards"
