@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
 import study
-from history_rows import read_rows
+from history_rows import append, read_rows
 from lava_qsnn.train.config import load_config, override
 from studies import STUDIES, Study
 from study_report import Row, summarize
@@ -30,8 +31,8 @@ def test_a_study_resumes_where_it_stopped_and_reports(tmp_path: Path, monkeypatc
     monkeypatch.setitem(STUDIES, "tiny", Study("Digits, two thresholds", "digits", small, variants))
     for seed in (0, 1):
         row = study.measure("tiny", "threshold 0.5", {}, seed, tmp_path / "runs")
-        study.append(tmp_path / "study.csv", row)
-    study.append(tmp_path / "study.csv", study.measure("tiny", "threshold 1.0", {}, 0, tmp_path / "runs"))
+        append(tmp_path / "study.csv", row)
+    append(tmp_path / "study.csv", study.measure("tiny", "threshold 1.0", {}, 0, tmp_path / "runs"))
     before = read_rows(tmp_path / "study.csv", Row)
     study.main("tiny", seeds=1, only="", results=tmp_path, runs=tmp_path / "runs", report_only=False)
     assert read_rows(tmp_path / "study.csv", Row) == before, "nothing was left to train"
@@ -43,5 +44,5 @@ def test_a_study_resumes_where_it_stopped_and_reports(tmp_path: Path, monkeypatc
 
 
 def test_an_unknown_study_is_named_with_the_known_ones() -> None:
-    with pytest.raises(study.typer.BadParameter, match="no study 'none'.*regulation"):
+    with pytest.raises(typer.BadParameter, match="no study 'none'.*regulation"):
         study.main("none")
