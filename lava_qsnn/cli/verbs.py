@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -186,7 +187,8 @@ def train(
     if not is_first_process():  # with several devices, each runs this command
         return
     if as_json:
-        print_json(result)
+        names = (*(entry.name for entry in fields(result)), "seconds_per_epoch")  # accuracies are of classes alone
+        print_json({name: getattr(result, name) for name in names})
     else:
         show(result_table(result))
 
