@@ -249,9 +249,9 @@ def stranger(configuration: str) -> integer.IntegerNetwork:
     given, random = data.properties, np.random.default_rng(0)
     synapse: integer.Synapse
     if len(given.input_shape) == 1:
-        synapse = integer.Dense(random.choice([-1, 1], (given.classes, *given.input_shape)))
+        synapse = integer.Dense(random.choice([-1, 1], (given.outputs, *given.input_shape)))
     else:
-        synapse = integer.Conv(random.choice([-1, 1], (given.classes, *given.input_shape)))
+        synapse = integer.Conv(random.choice([-1, 1], (given.outputs, *given.input_shape)))
     layer = integer.Layer("out", (integer.Connection("input", synapse),), integer.Readout((1,)))
     shape = integer.Input(given.input_shape, 2**given.input_bits - 1)
     return integer.IntegerNetwork(shape, given.timesteps, (layer,), metadata(data))

@@ -161,7 +161,9 @@ def test_data(network: IntegerNetwork, folder: Path | None) -> tuple[np.ndarray[
     recorded = recorded_data(network.metadata)
     assert recorded is not None
     changes = {} if folder is None else {"data.folder": str(folder)}
-    return test_samples(network, fitting_data(network, recorded, changes), sys.maxsize)
+    x, labels = test_samples(network, fitting_data(network, recorded, changes), sys.maxsize)
+    assert labels is not None
+    return x, labels
 
 
 def packed_samples(network: IntegerNetwork, folder: Path | None, licence: str | None, file: Path) -> Samples | None:
