@@ -85,7 +85,8 @@ class Cluster:
     def __init__(self, job: Job, client: Client) -> None:
         self._client = client
         self._executor = client.get_executor(pure=False)
-        self._asked, self._threads, self._seen = -math.inf, 0, monotonic()
+        self._asked, self._threads = -math.inf, 0
+        self._empty_since: float | None = None  # the first of the last answers that told of no worker
         # A task that keeps the job: what is only scattered would be lost with the last worker that has it.
         with _of_any_size():
             self._job = client.submit(_kept, job, key=f"lava-qsnn-{job.digest}", pure=True)
@@ -93,9 +94,7 @@ class Cluster:
     @property
     def size(self) -> int:
         if monotonic() - self._asked > RECENT:
-            self._threads = sum(_answer(self._client, self._client.nthreads).values())
-            self._asked = monotonic()
-            self._seen = self._asked if self._threads else self._seen
+            self._ask()
         return max(1, self._threads)
 
     @property
@@ -106,12 +105,22 @@ class Cluster:
         return self._executor.submit(compute_on_worker, self._job, task)
 
     def check(self) -> None:
-        self._asked = -math.inf
-        if self.size and monotonic() - self._seen > PATIENCE:
+        """Raise RunError once there have been no workers for PATIENCE, as far as was asked."""
+        self._ask()
+        if self._empty_since is not None and self._asked - self._empty_since > PATIENCE:
             raise RunError(
                 f"the cluster at {_address(self._client)} has been without workers for {PATIENCE:g} s",
                 remedy="start workers that can reach the scheduler, and go on where it was",
             )
+
+    def _ask(self) -> None:
+        """Ask how many threads the workers have."""
+        self._threads = sum(_answer(self._client, self._client.nthreads).values())
+        self._asked = monotonic()
+        if self._threads:
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = self._asked
 
     def end(self) -> None:
         """Give up what is still pending."""
