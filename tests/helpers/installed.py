@@ -29,7 +29,8 @@ def command(*words: object) -> str:
     """Output of the installed command, which ends with status 0 and warns of nothing."""
     program = Path(sys.executable).parent / "lava-qsnn"
     done = subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    told = [line for line in done.stderr.splitlines() if "0 %" not in line]  # progress, on a slow machine
+    assert (done.returncode, told) == (0, []), done.stderr
     return done.stdout
 
 
@@ -58,6 +59,9 @@ def main(file: str, folder: str) -> None:
     assert "inspect" in command("--help")
     assert "conv1" in command("inspect", file)
     assert "nothing found" in command("check", file, "--input", array)
+    assert (
+        command("run", "zoo:digits", "--backend", "fast").splitlines()[-1].startswith("accuracy 95.00% on 20 samples")
+    )
     assert "equal" in command("diff", file, file)
     assert "wrote" in command("report", file, "-o", page)
     assert "classes 3 3 3 3" in command("run", file, "--input", array)

@@ -232,8 +232,9 @@ def test_files_that_are_no_configuration_are_refused(text: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["digit", "no/such/file.yaml", "."])
 def test_a_missing_configuration_names_the_shipped_ones(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="one of cifar10, .*, digits, digits_cnn, "):
+    with pytest.raises(ConfigurationError, match="cifar10, .*, digits, digits_cnn, ") as error:
         load_config(name)
+    assert ("did you mean 'digits'?" in str(error.value)) is (name == "digit")
 
 
 def test_override_changes_a_copy() -> None:
