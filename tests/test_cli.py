@@ -135,7 +135,7 @@ def listener(tmp_path: Path) -> Path:
 
 
 def crossings_of(recordings: Path, encoding: Any = "crossings") -> Data:
-    return Data("spoken_digits", str(recordings), cache="cache", timesteps=8, input_bits=1, encoding=encoding)
+    return Data("spoken_digits", folder=str(recordings), cache="cache", timesteps=8, input_bits=1, encoding=encoding)
 
 
 @pytest.mark.parametrize("way", ["shipped", "settings", "yaml", "beside"])

@@ -77,7 +77,11 @@ def test_while_lava_runs(number: signal.Signals, slow_run: list[object], tmp_pat
     with started(COMMAND, *slow_run, "--backend", "lava") as child:
         until(lambda: children(child) >= 3, child)
         end_by(child, number)
-    assert not (tmp_path / "y.npy").exists()
+    if (tmp_path / "y.npy").exists():  # what was answered before stays, whole answers all
+        answers = np.load(tmp_path / "y.npy")
+        x = np.load(tmp_path / "x.npy")[: len(answers)]
+        assert len(answers) < 20_000
+        assert np.array_equal(answers, netx_export.simulate(tmp_path / "some.net", x, "fast"))
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.long)])

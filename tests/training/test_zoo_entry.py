@@ -64,8 +64,8 @@ def test_an_entry_tells_what_was_measured(zoo: Path, tmp_path: Path) -> None:
 def test_an_entry_needs_a_card_and_a_shipped_configuration(zoo: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"there is no model card '.*other\.md'"):
         zoo_entry.add(tmp_path, "anything", "other", "digits", None, None, 2, zoo)
-    with pytest.raises(ConfigurationError, match="no configuration 'imagenet' is shipped"):
-        zoo_entry.training_command("imagenet", load_config("digits"))
+    with pytest.raises(ConfigurationError, match="no configuration 'imagenot' is shipped"):
+        zoo_entry.training_command("imagenot", load_config("digits"))
     assert zoo_entry.training_command("digits", load_config("digits")) == "lava-qsnn train digits"
     moved = override(load_config("mnist"), {"data.folder": "somewhere", "trainer.accelerator": "cpu"})
     assert zoo_entry.training_command("mnist", moved) == "lava-qsnn train mnist --folder FOLDER"
