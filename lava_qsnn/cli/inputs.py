@@ -167,6 +167,8 @@ def known_data(network: IntegerNetwork, file: Path, data: str | None, checkpoint
     from lava_qsnn.train.provenance import recorded_data
 
     recorded = recorded_data(network.metadata)
+    if recorded is not None and recorded.name == data:
+        return recorded
     if data is not None and (data in shipped() or is_yaml(data)):
         return load_config(data).data
     if data is not None:
