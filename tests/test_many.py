@@ -276,7 +276,7 @@ def test_samples_that_always_die_are_told_and_the_others_are_kept(
     with pytest.raises(LostSamplesError, match=r"samples were lost, tried twice: .*SIGKILL") as error:
         netx_export.simulate(network, x, "fast", **place)
     ((start, stop),) = error.value.samples
-    assert start <= 41 < stop < start + 30
+    assert 0 < start <= 41 < stop <= 60, "parts grow with what is measured; the first are small"
     found = error.value.found
     assert found.mask[start:stop].all()
     assert found.mask.sum() == found[start:stop].size
