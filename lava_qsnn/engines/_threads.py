@@ -27,8 +27,8 @@ VARIABLE = "OMP_NUM_THREADS"
 #: The folder in which Linux shows control groups, and the file that says which one is this process's.
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
-#: Nanoseconds of work for which it pays to wake a thread, which takes some 50,000.
-LEAST = 200_000
+#: Nanoseconds of work for which it pays to wake a thread: with 200,000, batches of 8 took up to twice as long on two.
+LEAST = 5_000_000
 
 #: Parts that a thread gets one after the other, if each is this many nanoseconds of work.
 ROUNDS, ROUND = 2, 4_000_000
