@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -96,9 +97,13 @@ def test_stored_potentials_are_the_same_integers_under_autocast(reset: str) -> N
     assert 0.05 < layer(x).mean() < 0.95
 
 
-def retained(net: nn.Module, x: Tensor) -> int:
-    """Bytes that a forward pass leaves allocated."""
+def retained(net: nn.Module, x: Tensor) -> float:
+    """Bytes that a forward pass leaves allocated: a median, for the profiler misses an allocation now and then."""
     net(x)  # what is made once, in the first of all passes, stays out of it
+    return median(allocated(net, x) for _ in range(5))
+
+
+def allocated(net: nn.Module, x: Tensor) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as measured:
         y = net(x)
     assert y.requires_grad
