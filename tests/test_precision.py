@@ -97,7 +97,7 @@ def test_stored_potentials_are_the_same_integers_under_autocast(reset: str) -> N
 
 
 def retained(net: nn.Module, x: Tensor) -> int:
-    """Bytes that a forward pass leaves allocated: the least of ten, for the profiler misses what is freed now and then."""
+    """Bytes that a forward pass leaves allocated: the least of ten, for the profiler misses some of what is freed."""
     net(x)  # what is made once, in the first of all passes, stays out of it
     return min(allocated(net, x) for _ in range(10))
 
