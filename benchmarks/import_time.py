@@ -83,7 +83,7 @@ def processor_time(command: Sequence[str], environment: dict[str, str], whole: b
 
 
 def _said(terminal: int, whole: bool) -> bytes:
-    """What a terminal shows: all of it, or the first words."""
+    """The bytes that a terminal shows: all of them, or up to the first words."""
     said = b""
     with suppress(OSError):  # Linux's end of a terminal
         while (more := os.read(terminal, 4096)) and (whole or not CONTROL.sub(b"", said + more)):
