@@ -153,6 +153,8 @@ class Model(Checked):
         output_bits: of the output's weights.
         weight_regulation: standardize the weights of hidden layers before they are quantized; see lava_qsnn.regulation.
         float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
+        initial: a checkpoint whose weights the training begins with, of a network with the same layers, which may have
+            had other time steps, histories, bits or data; by default the weights are random.
         neuron: parameters of every spiking layer, with the `family` of blocks that has them; see lava_qsnn.parameters.
     """
 
@@ -170,6 +172,7 @@ class Model(Checked):
     output_bits: Literal[1, 2, 4, 8] = 8
     weight_regulation: bool = False
     float_weights: bool = False
+    initial: str | None = None
     neuron: Spiking = field(default=DEFAULT_NEURON, metadata={"reader": _neuron})
 
 
