@@ -213,6 +213,8 @@ class Trainer(Checked):
             `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
         sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
             large a batch would; without, each has its own, and those of the first are deployed.
+        norm_batches: of training, over which batch norms take their statistics anew before each validation, with the
+            weights as they then are; with 0, running statistics are taken, which lag behind weights that change fast.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
@@ -231,6 +233,7 @@ class Trainer(Checked):
     strategy: str = "auto"
     precision: int | str = "32-true"
     sync_batchnorm: bool = True
+    norm_batches: int = bounded(0, 0, 10**4)
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
     logger: str | None = None

@@ -24,6 +24,7 @@ from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
 from lava_qsnn.train.module import Classifier
+from lava_qsnn.train.norms import NormSettling
 from lava_qsnn.train.target import TargetWatch, check_before_training
 
 with extra("train"):
@@ -272,8 +273,9 @@ def _callbacks(config: Config, folder: Path, progress: EpochProgress | None) -> 
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    settling = [NormSettling(config.trainer.norm_batches)] if config.trainer.norm_batches else []
     watches = [DivergenceWatch(config.trainer.dead_epochs), TargetWatch()]
-    return [*watches, best, last, *([] if progress is None else [progress])]
+    return [*settling, *watches, best, last, *([] if progress is None else [progress])]
 
 
 def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:
