@@ -5,8 +5,8 @@
 The folder is the one that `lava-qsnn train` has written, of a shipped configuration, which the record names with what
 was changed in it. The accuracy, or the error of numbers, is what `lava-qsnn run` says in its last line, on all test
 samples; then each backend that takes the network is compared with the reference, layer for layer and step for step, and
-no value may differ. With a licence, some test samples come with it. `netx_export/_zoo/cards/NAME.md`, words of the model
-card, must be there.
+no value may differ. With a licence, some test samples come with it. `netx_export/_zoo/cards/NAME.md`, words of the
+model card, must be there.
 """
 
 from __future__ import annotations
