@@ -83,7 +83,9 @@ def demo(
 ) -> None:
     """Learn handwritten digits with 1-bit weights, export, run in Lava, and count what differs: nothing."""
     import netx_export
-    from lava_qsnn.cli.demo import demonstrate
+
+    with working("importing torch and Lightning"):
+        from lava_qsnn.cli.demo import demonstrate
 
     told, log = (errors, sys.stderr) if as_json else (console, sys.stdout)
     shown = demonstrate(folder, lambda text: told.print(f"[bold]{text}[/bold] ..", highlight=False), epochs, log)
