@@ -26,11 +26,11 @@ from netx_export import zoo
 
 @dataclass(frozen=True)
 class Point:
-    """A network: `accuracy` on the test samples, a fraction; bytes of its weights, and of what its neurons keep."""
+    """A network: `accuracy` on the test samples, a fraction; bytes of its weights, and of what its neurons keep; T if known."""
 
     name: str
     neuron: str
-    timesteps: int
+    timesteps: int | None
     accuracy: float
     weight_bytes: float
     state_bytes: float
@@ -50,7 +50,7 @@ def mint() -> Point:
     channels = [width for widths in VGG16.values() for width in widths]
     weights = sum(9 * before * after for before, after in zip([3, *channels], channels)) + channels[-1] * 10
     neurons = sum(side * side * width for side, widths in VGG16.items() for width in widths)
-    return Point("MINT VGG-16, as published", "potential of 2 bits", 4, 0.906, weights / 4, neurons / 4, False)
+    return Point("MINT VGG-16, as published", "potential of 2 bits", None, 0.906, weights / 4, neurons / 4, False)
 
 
 #: Points of other people's, by data set.
@@ -87,7 +87,7 @@ def draw(shown: Sequence[Point], path: Path, title: str) -> None:
     for point in shown:
         face = "tab:blue" if point.measured_here else "none"
         axis.plot(point.bytes, point.accuracy, "o", color="tab:blue" if point.measured_here else "tab:gray", mfc=face)
-        label = f"{point.name}\n{point.neuron}, T = {point.timesteps}"
+        label = f"{point.name}\n{point.neuron}" + (f", T = {point.timesteps}" if point.timesteps else "")
         axis.annotate(label, (point.bytes, point.accuracy), (6, -4), textcoords="offset points", fontsize=8, va="top")
     axis.set_xscale("log")
     axis.margins(x=0.25, y=0.25)
@@ -111,7 +111,7 @@ def main(
     table = Table("network", "neuron", "T", "accuracy", "weights", "state", title=f"{data}: accuracy and bytes")
     for point in shown:
         sizes = (f"{point.weight_bytes:,.0f}", f"{point.state_bytes:,.0f}")
-        table.add_row(point.name, point.neuron, str(point.timesteps), f"{point.accuracy:.2%}", *sizes)
+        table.add_row(point.name, point.neuron, str(point.timesteps or ""), f"{point.accuracy:.2%}", *sizes)
     Console().print(table)
     write_json(f"pareto_{data}", {"rows": [asdict(point) for point in shown]}, results)
     draw(shown, results / f"pareto_{data}.png", f"{data}: accuracy beside the bytes of weights and state")
