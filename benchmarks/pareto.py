@@ -26,7 +26,7 @@ from netx_export import zoo
 
 @dataclass(frozen=True)
 class Point:
-    """A network: `accuracy` on the test samples, a fraction; bytes of its weights, and of what its neurons keep; T if known."""
+    """A network: `accuracy` on the test samples, a fraction; bytes of its weights and of its state; T if known."""
 
     name: str
     neuron: str
