@@ -2,6 +2,8 @@ from lava_qsnn.process.configurations import fixed_point as fixed_point
 from lava_qsnn.process.configurations import fused as fused
 from netx_export import zoo as zoo
 from netx_export._activity import random_samples as random_samples
+from netx_export._backends import BACKENDS as BACKENDS
+from netx_export._backends import Backend as Backend
 from netx_export._bundle._bundle import Bundle as Bundle
 from netx_export._bundle._bundle import bundle as bundle
 from netx_export._check._check import CHECKS as CHECKS
@@ -67,14 +69,12 @@ from netx_export._predictions import tells_numbers as tells_numbers
 from netx_export._read import load as load
 from netx_export._report._facts import NetworkReport as NetworkReport
 from netx_export._report._report import report as report
-from netx_export._simulate import BACKENDS as BACKENDS
-from netx_export._simulate import Backend as Backend
 from netx_export._simulate import simulate as simulate
 from netx_export._simulate import simulate_layers as simulate_layers
 from netx_export._stock import StockUse as StockUse
-from netx_export._stock import stock_agreement as stock_agreement
-from netx_export._stock import stock_answer as stock_answer
 from netx_export._stock import stock_use as stock_use
+from netx_export._stock_answer import stock_agreement as stock_agreement
+from netx_export._stock_answer import stock_answer as stock_answer
 from netx_export._stock_call import StockCall as StockCall
 from netx_export._stock_call import stock_call as stock_call
 from netx_export._stream import Stream as Stream

@@ -19,7 +19,7 @@ from lava_qsnn.outputs import writable
 from netx_export._fold import blocks, fold
 from netx_export._fold_slayer import as_slayer_takes
 from netx_export._silence import warn_of_silence
-from netx_export._stock import LEVELS, stock_answer
+from netx_export._stock_answer import LEVELS, stock_answer
 from netx_export._verify import Report, compare_torch
 from netx_export._write import write
 

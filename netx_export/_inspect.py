@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lava_qsnn.integer import ENDLESS, INPUT, IntegerNetwork, Shape
+from netx_export._backends import BACKENDS
 from netx_export._check._numbers import check_numbers
 from netx_export._describe import LayerSummary, describe, state_bits, stored_weights
 from netx_export._file_weights import FileWeights, file_weights
 from netx_export._findings import Finding
 from netx_export._hdf5 import read_contents
 from netx_export._open import NetworkOrPath, is_stock, opened
-from netx_export._simulate import BACKENDS
 from netx_export._stock import StockUse, use_of
 from netx_export._stock_call import feeding, stock_call
 from netx_export._zoo import located

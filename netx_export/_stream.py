@@ -20,10 +20,10 @@ from lava_qsnn.guard import GuardedRuntime
 from lava_qsnn.integer import ENDLESS, IntegerNetwork, check_input, whole
 from lava_qsnn.integer.layouts import from_sequences, to_sequences
 from lava_qsnn.process.messages.flow import Flow, through_layers
+from netx_export._backends import BACKENDS
 from netx_export._flow import SLOTS
 from netx_export._options import Options
 from netx_export._read import load
-from netx_export._simulate import BACKENDS
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.integer[Any]]

@@ -16,10 +16,11 @@ from lava_qsnn.errors import ConfigurationError, DeploymentError, QsnnError
 from lava_qsnn.extras import extra
 from lava_qsnn.integer import IntegerNetwork, run_reference
 from lava_qsnn.tasks import Job, Journal
+from netx_export._backends import BACKENDS, check_backend
 from netx_export._chunks import Chunk, after, chunk_size, chunks, is_batches, is_stored, known_length
 from netx_export._many import Done, Many, about, checked, fill, refuse_lost
 from netx_export._read import load
-from netx_export._simulate import BACKENDS, check_backend, simulate_layers
+from netx_export._simulate import simulate_layers
 from netx_export._verdicts import report_html, report_lines
 
 if TYPE_CHECKING:

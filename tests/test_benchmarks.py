@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import nir
@@ -13,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 import netx_export
-from benchmarks import chip, files, inference, kernels, nir_networks, threads, training_step
+from benchmarks import chip, files, import_time, inference, kernels, nir_networks, threads, training_step
 from benchmarks._timing import Timing, interleave, ratio
 from tests.helpers import nir_graphs as graphs
 
@@ -24,7 +26,7 @@ def _threads() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [files, inference, kernels, threads, training_step], ids=lambda module: module.__name__
+    "module", [files, import_time, inference, kernels, threads, training_step], ids=lambda module: module.__name__
 )
 def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None:
     app = typer.Typer()
@@ -35,6 +37,19 @@ def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None
     content = json.loads(written.read_text("utf-8"))
     assert content["rows"]
     assert content["machine"]["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_processor_time_counts_to_the_end_or_to_the_first_words(tmp_path: Path) -> None:
+    """A program that works on and on after its first words is ended there; one that fails is no measurement."""
+    on_and_on = (sys.executable, "-c", "print('\\x1b[?25lword', flush=True)\nwhile True: pass")
+    to_its_end = (sys.executable, "-c", "print('word', flush=True); sum(range(10**7)); print('another')")
+    environment = dict(os.environ)
+    assert import_time.processor_time(on_and_on, environment, whole=False) > 0
+    early, late = (import_time.processor_time(to_its_end, environment, whole) for whole in (False, True))
+    assert early < late
+    for silent in ((*on_and_on[:2], ""), (*to_its_end[:2], "print('words'); 1 / 0")):
+        with pytest.raises(RuntimeError, match="ended with status"):
+            import_time.processor_time(silent, environment, whole=True)
 
 
 def test_networks_are_laid_out(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -51,6 +52,17 @@ def test_the_command_documents_every_verb(site: Path) -> None:
     verbs = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     assert len(verbs) >= 6
     assert [verb for verb in verbs if f"lava-qsnn {verb.replace('_', '-')}" not in page] == []
+
+
+def test_the_site_has_no_formulas_that_it_cannot_show() -> None:
+    """It loads no renderer of TeX: equations are plain text, or code."""
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").rglob("*.md")}
+    for path in (ROOT / "tutorials").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        pages[path.name] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert len(pages) > 20
+    written = {name: re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for name, text in pages.items()}
+    assert {name: re.findall(r"\$[^$\n]+\$", text) for name, text in written.items() if text.count("$") > 1} == {}
 
 
 def test_the_readme_is_short() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import netx_export
+from lava_qsnn.bench import sweep
 from lava_qsnn.cli import verbs
 from lava_qsnn.cli.verbs import app
 from tests.helpers.command import call
@@ -97,6 +98,54 @@ def test_verbs_of_training_print_what_the_page_tells(tmp_path: Path, capsys: Any
     ran = answered("run", file, "--samples", 20, "--backend", "fast", capsys=capsys, monkeypatch=monkeypatch)
     assert len(ran["predicted"]) == ran["samples"] == 20
     assert 0 <= ran["accuracy"] <= 1
+
+
+def test_verify_scores_the_samples_as_run_does(capsys: Any, monkeypatch: Any) -> None:
+    arguments = ["zoo:digits", "--backend", "fast"]
+    told = {verb: answered(verb, *arguments, capsys=capsys, monkeypatch=monkeypatch) for verb in ("run", "verify")}
+    assert told["verify"]["accuracy"] == told["run"]["accuracy"] == 0.95
+    assert told["verify"]["error"] is None
+    assert told["verify"]["told"] == "accuracy 95.00% on 20 samples of digits"
+
+
+def test_convert_prints_what_the_page_tells(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    there = answered("convert", "zoo:digits", tmp_path / "some.nir", capsys=capsys, monkeypatch=monkeypatch)
+    back = [tmp_path / "some.nir", tmp_path / "some.net", "--timesteps", 8]
+    returned = answered("convert", *back, capsys=capsys, monkeypatch=monkeypatch)
+    first, every = documented("convert")
+    assert first == set(there) == set(returned)
+    assert (there["from_nir"], returned["to_nir"]) == (None, None)
+    assert there["to_nir"]["mismatches"] == 0
+    assert set(there["to_nir"]) | set(returned["from_nir"]) <= every
+    assert netx_export.load(returned["target"]).input.shape == (64,)
+
+
+def test_the_zoo_prints_what_the_page_tells(capsys: Any, monkeypatch: Any) -> None:
+    told = answered("zoo", capsys=capsys, monkeypatch=monkeypatch)
+    assert set(told) == documented("zoo")[0]
+    assert "digits" in [each["name"] for each in told["networks"]]
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+def test_the_demonstration_prints_what_the_page_tells(tmp_path: Path, capfd: Any, monkeypatch: Any) -> None:
+    """Whatever its libraries print, in Python or not, goes elsewhere."""
+    told = answered("demo", "--folder", tmp_path, "--epochs", 1, capsys=capfd, monkeypatch=monkeypatch)
+    first, every = documented("demo")
+    assert set(told) == first
+    assert set(inner("demo", told)) <= every
+    assert told["mismatches"] == 0
+    assert all(Path(each).is_file() for each in [told["file"], *told["pictures"]])
+
+
+@pytest.mark.lava
+def test_the_benchmark_prints_what_the_page_tells(tmp_path: Path, capfd: Any, monkeypatch: Any) -> None:
+    once = sweep.Plan(("layers",), 1, 0.05, {"layers": (1,)}, ("lava-async",), ("lava-async",))
+    monkeypatch.setattr(sweep, "QUICK", once)
+    told = answered("bench", "lava", "--quick", "--output", tmp_path, capsys=capfd, monkeypatch=monkeypatch)
+    assert set(told) == documented("bench lava")[0]
+    assert told["samples_per_second"]["layers"]["lava-async"]["1"] > 0
+    assert Path(told["picture"]).is_file()
 
 
 def test_every_verb_that_takes_json_is_on_the_page() -> None:

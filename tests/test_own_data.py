@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import replace
@@ -166,6 +167,10 @@ class TestNumbers:
         status, out, err = call(capsys, monkeypatch, "run", *arguments)
         assert (status, err) == (0, "")
         assert f"mean squared error {result.test_metric:.3g}"[:-1] in out
+        status, out, _ = call(capsys, monkeypatch, "verify", *arguments, "--backend", "fast", "--json")
+        assert status == 0
+        assert json.loads(out)["error"] == pytest.approx(result.test_metric, rel=1e-4)
+        assert json.loads(out)["accuracy"] is None
         np.savez(folder / "new.npz", x=[[0.5, -0.5], [0.1, 0.2]])
         status, out, _ = call(capsys, monkeypatch, "run", folder / "my.net", "--data", folder / "new.npz")
         assert out.startswith("numbers ")

@@ -148,7 +148,7 @@ def test_lava_runs_its_own_processes(name: str, tmp_path: Path) -> None:
 
 #: The way into each backend's own engine.
 WAYS = {
-    "reference": "netx_export._simulate.run_reference",
+    "reference": "netx_export._backends.run_reference",
     "fast": "lava_qsnn.engines.run_fast",
     "lava": "netx_export._lava.NetworkProcess",
     "lava-async": "netx_export._flow.through_layers",

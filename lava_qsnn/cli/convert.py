@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lava_qsnn.cli import completion
-from lava_qsnn.cli.inputs import read_array
+from lava_qsnn.cli.arrays import read_array
 from lava_qsnn.cli.options import Array, AsJson, located
 from lava_qsnn.cli.results import print_json
 from lava_qsnn.cli.tables import nir_table

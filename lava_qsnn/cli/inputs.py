@@ -8,12 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
+from lava_qsnn.cli.arrays import read_array, stored_array
 from lava_qsnn.cli.tables import shape_text
-from lava_qsnn.cli.terminal import tell, warn
-from lava_qsnn.errors import ConfigurationError, InputError, QsnnError
-from lava_qsnn.tasks import connected
+from lava_qsnn.cli.terminal import tell, warn, working
+from lava_qsnn.errors import ConfigurationError, QsnnError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 #: What samples are called that nobody gave.
 RANDOM = "random numbers"
-
-#: How the names of arrays in an .npz file are shown that has several.
-MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -62,58 +58,10 @@ def chosen_workers(of: WorkerOptions) -> Iterator[dict[str, Any]]:
         return
     if of.workers is not None:
         raise ConfigurationError("--workers are of this machine", remedy="leave out --workers, or --cluster")
+    from lava_qsnn.tasks import connected
+
     with connected(of.cluster) as client:
         yield {"client": client}
-
-
-def read_array(path: Path) -> np.ndarray[Any, Any]:
-    """The array of a file, in memory; see `stored_array`."""
-    import numpy as np
-
-    return np.asarray(stored_array(path))
-
-
-def stored_array(path: Path) -> Any:
-    """The array of a file, without reading all of it if that can be.
-
-    Of an .npy file it is a memory map; of an .npz file its only array, or that named x; of an HDF5 file its only data
-    set, or that of FILE.h5:NAME.
-
-    Raises:
-        InputError: the file holds no array of numbers, or several and none is named.
-    """
-    import numpy as np
-
-    file, _, name = str(path).partition(":")
-    try:
-        if Path(file).suffix in (".h5", ".hdf5"):
-            return _data_set(file, name)
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            with array:
-                return array[_name_of_samples(path, array.files)]
-    except InputError:
-        raise
-    except (ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
-    return array
-
-
-def _data_set(file: str, name: str) -> Any:
-    import h5py  # takes a while
-
-    opened = h5py.File(file, "r")
-    found = [opened[name]] if name else [each for each in opened.values() if isinstance(each, h5py.Dataset)]
-    if len(found) != 1 or not isinstance(found[0], h5py.Dataset):
-        raise InputError(f"'{file}' does not say which of its arrays is meant", remedy=f"write {file}:NAME")
-    return found[0]
-
-
-def _name_of_samples(path: Path, names: list[str]) -> str:
-    if "x" in names or len(names) == 1:
-        return "x" if "x" in names else names[0]
-    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMES]) or "nothing"
-    raise InputError(f"'{path}' holds {shown}, and no samples 'x'", remedy="write them with numpy.savez(path, x=..)")
 
 
 def predictions_text(network: IntegerNetwork, predicted: np.ndarray[Any, Any], outputs: int) -> str:
@@ -347,13 +295,6 @@ class Predictions:
         self.count = told[0][1]
 
 
-def in_parts(stored: Any, size: int = 1000) -> Iterator[np.ndarray[Any, Any]]:
-    """A stored array in parts of so many samples."""
-    import numpy as np
-
-    return (np.asarray(stored[start : start + size]) for start in range(0, stored.shape[0], size))
-
-
 def own_samples(
     file: Path, of: DataOptions, samples: int, checkpoint: Path | None = None
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str] | None:
@@ -387,8 +328,9 @@ def given_samples(
         if is_told:
             tell(f"{len(x)} samples that come with zoo:{file.stem}; --folder, or --data, names the whole data set")
         return x, len(x), lambda: labels, name
-    part = fitting_data(network, known_data(network, file, of.data, checkpoint), chosen_changes(of))
-    return *to_run(network, part, None, samples, at_once), part.name
+    with working("reading samples"):  # what data sets import takes seconds
+        part = fitting_data(network, known_data(network, file, of.data, checkpoint), chosen_changes(of))
+        return *to_run(network, part, None, samples, at_once), part.name
 
 
 def validation_samples(data: SampleData) -> np.ndarray[Any, Any]:
@@ -406,6 +348,14 @@ def read_network(file: Path, array: Path | None, told: dict[str, Any]) -> Intege
     if told or array is None:
         return netx_export.load(file, **told)
     return netx_export.opened(file, read_array(array))
+
+
+def restored(checkpoint: Path) -> Any:
+    """The torch network of a checkpoint."""
+    with working("importing torch and Lightning"):
+        from lava_qsnn.train.module import restore
+
+    return restore(checkpoint).network
 
 
 def chosen_samples(

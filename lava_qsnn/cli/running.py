@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lava_qsnn.cli import completion
+from lava_qsnn.cli.arrays import in_parts
 from lava_qsnn.cli.inputs import (
     Predictions,
     chosen_workers,
     given_samples,
-    in_parts,
     known_labels,
     predictions_text,
+    restored,
     score,
     to_run,
 )
@@ -103,8 +104,9 @@ def run(
         show_run(told, None if output is None else answers.shape)
 
 
-#: What is told of answers.
-ANSWERED = ("accuracy", "error", "predicted", "classes", "told")
+#: What is told of answers where there are labels, and of all.
+SCORES = ("accuracy", "error")
+ANSWERED = (*SCORES, "predicted", "classes", "told")
 
 
 def _answered(network: IntegerNetwork, found: Predictions, labels: np.ndarray[Any, Any] | None) -> dict[str, Any]:
@@ -155,15 +157,16 @@ def show_run(told: dict[str, Any], shape: tuple[int, ...] | None) -> None:
         say(told["told"])
 
 
-def _scored(network: IntegerNetwork, given: tuple[Any, int, Callable[[], Any], str]) -> str:
-    """The quality of a network's answers on test samples, where these have labels."""
+def _scored(network: IntegerNetwork, given: tuple[Any, int, Callable[[], Any], str]) -> dict[str, Any]:
+    """The quality of a network's answers on test samples, where these have labels, by name and in words."""
     import netx_export
 
     x, total, labels, name = given
     answers: Any = netx_export.simulate(network, x, "fast")
     found, right = Predictions(network, [answers] if hasattr(answers, "shape") else answers), known_labels(labels())
-    told = "no labels are known" if right is None else score(network, found.predicted, right)
-    return f"{told} on {total} samples of {name}"
+    answered = _answered(network, found, right)
+    told = "no labels are known" if right is None else answered["told"]
+    return {**{name: answered[name] for name in SCORES}, "told": f"{told} on {total} samples of {name}"}
 
 
 def verify(
@@ -183,9 +186,7 @@ def verify(
     network = netx_export.load(file)
     net = None
     if checkpoint is not None:
-        from lava_qsnn.train.module import restore
-
-        net = restore(checkpoint).network
+        net = restored(checkpoint)
     at_once = who.are_given or record is not None
     x, total, _, data = given_samples(network, file, of, samples, at_once, checkpoint)
     with progress_bar("verify", total) as progress, chosen_workers(who) as where:
@@ -199,11 +200,12 @@ def verify(
             resume=resume,
             **where,
         )
+    scored = _scored(network, given_samples(network, file, of, samples, at_once, checkpoint, is_told=False))
     if as_json:
-        print_json(report, samples=total, data=data)
+        print_json(report, samples=total, data=data, **scored)
     else:
         show(report_table(report))
-        say(_scored(network, given_samples(network, file, of, samples, at_once, checkpoint, is_told=False)))
+        say(scored["told"])
     for name in report.silent:
         warn(f"layer '{name}': every value was 0 on these samples")
     if not report.exact:

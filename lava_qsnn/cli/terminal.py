@@ -13,8 +13,8 @@ from rich.table import Table
 
 from lava_qsnn.cli.fitting import fitted
 
-console = Console()
-errors = Console(stderr=True, soft_wrap=True)
+console = Console(emoji=False)  # names and paths are shown as they are
+errors = Console(stderr=True, soft_wrap=True, emoji=False)
 
 #: Lines that are copied, such as calls: whole, without colours, and brackets taken literally.
 AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lava_qsnn.cli import completion
-from lava_qsnn.cli.inputs import chosen_samples, read_network
+from lava_qsnn.cli.inputs import chosen_samples, read_network, restored
 from lava_qsnn.cli.options import (
     PAGES,
     AsJson,
@@ -85,7 +85,7 @@ def check(
     import netx_export
 
     network = read_network(file, of.array, stock.told())
-    net = None if checkpoint is None else _restored(checkpoint)
+    net = None if checkpoint is None else restored(checkpoint)
     chosen = chosen_samples(network, file, of, samples, checkpoint)
     call = _call(network, chosen.x, called.said())
     x = None if chosen.is_random else chosen.x
@@ -255,13 +255,6 @@ def show_check(found: CheckReport, source: str) -> None:
         show(finding_table(found.findings))
     else:
         console.print("[green]nothing found[/green]")
-
-
-def _restored(checkpoint: Path) -> Any:
-    """The torch network of a checkpoint."""
-    from lava_qsnn.train.module import restore
-
-    return restore(checkpoint).network
 
 
 def _call(network: IntegerNetwork, x: np.ndarray[Any, Any], said: dict[str, Any]) -> StockCall | None:

@@ -83,7 +83,9 @@ def demo(
 ) -> None:
     """Learn handwritten digits with 1-bit weights, export, run in Lava, and count what differs: nothing."""
     import netx_export
-    from lava_qsnn.cli.demo import demonstrate
+
+    with working("importing torch and Lightning"):
+        from lava_qsnn.cli.demo import demonstrate
 
     told, log = (errors, sys.stderr) if as_json else (console, sys.stdout)
     shown = demonstrate(folder, lambda text: told.print(f"[bold]{text}[/bold] ..", highlight=False), epochs, log)
@@ -155,6 +157,12 @@ def train(
         Path | None,
         typer.Option("--resume", help="Go on from this checkpoint.", autocompletion=completion.files(".ckpt")),
     ] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(
+            "--initial", help="Begin with this checkpoint's weights.", autocompletion=completion.files(".ckpt")
+        ),
+    ] = None,
     float_weights: Annotated[
         bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
@@ -167,7 +175,13 @@ def train(
     from lava_qsnn.train.config import load_config, override
 
     named = {f"data.{key}": value for key, value in named_data(data).items()} if data is not None else {}
-    options = {**named, "trainer.max_epochs": epochs, "seed": seed, "model.float_weights": float_weights}
+    options = {
+        **named,
+        "trainer.max_epochs": epochs,
+        "seed": seed,
+        "model.initial": initial and str(initial),
+        "model.float_weights": float_weights,
+    }
     of = DataOptions(settings=settings, folder=folder, download=download)
     chosen = override(load_config(config), chosen_changes(of, options))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,8 @@ def network_html(network: IntegerNetwork) -> str:
 
 
 def _row(network: IntegerNetwork, layer: Layer) -> str:
+    from html import escape  # most programs show none
+
     weights = np.concatenate([connection.synapse.weight.ravel() for connection in layer.connections])
     cells = (
         escape(layer.name),

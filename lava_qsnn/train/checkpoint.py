@@ -129,15 +129,38 @@ def rebuild(path: str | os.PathLike[str], build: Callable[[Config, Description],
             expected = build(config, known).state_dict()
     except ConfigurationError as error:
         raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
-    for name in sorted(expected.keys() ^ weights.keys()):
-        verb = "lacks" if name in expected else "holds"
-        raise FileFormatError(f"'{path}' {verb} '{name}', against its own configuration")
-    for name, value in expected.items():
-        if weights[name].shape != value.shape or weights[name].dtype != value.dtype:
-            raise FileFormatError(f"'{path}': the shape or type of '{name}' does not fit its own configuration")
+    if misfit := _misfit(weights, expected):
+        raise FileFormatError(f"'{path}' {misfit}, against its own configuration")
     module = build(config, known)
     module.load_state_dict(weights)
     return module.eval()
+
+
+def begin_with(path: str | os.PathLike[str], module: nn.Module) -> None:
+    """Give a module the weights of a checkpoint, trained with another configuration.
+
+    Raises:
+        FileNotFoundError, FileFormatError: as read_checkpoint.
+        ConfigurationError: its network has other layers; the text names the first difference.
+    """
+    _, weights = read_checkpoint(path)
+    if misfit := _misfit(weights, module.state_dict()):
+        raise ConfigurationError(
+            f"model.initial: '{path}' {misfit}",
+            remedy="give a checkpoint of a network with the same layers, of the same widths",
+        )
+    module.load_state_dict(weights)
+
+
+def _misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """The first thing by which weights are not those of the module that has the expected ones; None if they are."""
+    for name in sorted(expected.keys() ^ weights.keys()):
+        return f"{'lacks' if name in expected else 'holds'} '{name}'"
+    for name, value in expected.items():
+        if weights[name].shape != value.shape or weights[name].dtype != value.dtype:
+            shapes = " and ".join(f"{each.dtype} {tuple(each.shape)}" for each in (weights[name], value))
+            return f"has '{name}' of another shape or type ({shapes})"
+    return None
 
 
 def trained_epochs(path: str | os.PathLike[str]) -> int:

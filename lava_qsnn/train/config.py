@@ -153,6 +153,8 @@ class Model(Checked):
         output_bits: of the output's weights.
         weight_regulation: standardize the weights of hidden layers before they are quantized; see lava_qsnn.regulation.
         float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
+        initial: a checkpoint whose weights the training begins with, of a network with the same layers, which may have
+            had other time steps, histories, bits or data; by default the weights are random.
         neuron: parameters of every spiking layer, with the `family` of blocks that has them; see lava_qsnn.parameters.
     """
 
@@ -170,6 +172,7 @@ class Model(Checked):
     output_bits: Literal[1, 2, 4, 8] = 8
     weight_regulation: bool = False
     float_weights: bool = False
+    initial: str | None = None
     neuron: Spiking = field(default=DEFAULT_NEURON, metadata={"reader": _neuron})
 
 
@@ -210,6 +213,8 @@ class Trainer(Checked):
             `strategy: ddp` starts the running script (or command) once per device, unless torchrun or SLURM has.
         sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
             large a batch would; without, each has its own, and those of the first are deployed.
+        norm_batches: of training, over which batch norms take their statistics anew before each validation, with the
+            weights as they then are; with 0, running statistics are taken, which lag behind weights that change fast.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.
@@ -228,6 +233,7 @@ class Trainer(Checked):
     strategy: str = "auto"
     precision: int | str = "32-true"
     sync_batchnorm: bool = True
+    norm_batches: int = bounded(0, 0, 10**4)
     diverged: Literal["error", "stop"] = "error"
     dead_epochs: int = bounded(3, 1, 10**6)
     logger: str | None = None

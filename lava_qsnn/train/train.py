@@ -19,11 +19,13 @@ from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
 from lava_qsnn.train._loggers import made_loggers
 from lava_qsnn.train._progress import EpochProgress
-from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
+from lava_qsnn.train.checkpoint import CheckedIO, begin_with, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
+from lava_qsnn.train.memory import memory_kept
 from lava_qsnn.train.module import Classifier
+from lava_qsnn.train.norms import NormSettling
 from lava_qsnn.train.target import TargetWatch, check_before_training
 
 with extra("train"):
@@ -123,14 +125,15 @@ def train(
     Raises:
         ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
         DivergenceError: the training diverged; the text names layers, a remedy, and the best checkpoint before.
-        FileNotFoundError, FileFormatError: `resume` is no checkpoint, or files of the data set are damaged.
+        FileNotFoundError, FileFormatError: `resume` or `model.initial` is no checkpoint, or files of the data set are
+            damaged.
     """
     require("train", "matplotlib")  # for the curves, at the end
     if float_weights:
         config = override(config, {"model.float_weights": True})
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
-    with _quiet():
+    with _quiet(), memory_kept():
         trainer = _trainer(config, folder, EpochProgress(log) if progress else None)
         with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
             if trainer.is_global_zero:
@@ -165,6 +168,8 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     seed_everything(config.seed, verbose=False)
     samples = data.make(config.data, config.seed)
     classifier = Classifier(config, samples.description)
+    if config.model.initial is not None and resume is None:
+        begin_with(Path(config.model.initial).expanduser(), classifier)
     check_before_training(config.model, classifier.network, samples.properties)
     start = time.perf_counter()
     try:
@@ -269,8 +274,9 @@ def _callbacks(config: Config, folder: Path, progress: EpochProgress | None) -> 
     # Of few validation samples, the accuracy is a coarse number with many ties; the loss is not.
     best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    settling = [NormSettling(config.trainer.norm_batches)] if config.trainer.norm_batches else []
     watches = [DivergenceWatch(config.trainer.dead_epochs), TargetWatch()]
-    return [*watches, best, last, *([] if progress is None else [progress])]
+    return [*settling, *watches, best, last, *([] if progress is None else [progress])]
 
 
 def _check_resume(config: Config, resume: str | os.PathLike[str]) -> int:

@@ -20,6 +20,7 @@ from lava_qsnn.integer import IntegerNetwork, check_input
 from lava_qsnn.integer.stock import StockAnswer
 from lava_qsnn.outputs import writable
 from netx_export._activity import random_samples
+from netx_export._backends import BACKENDS
 from netx_export._bundle._golden import golden
 from netx_export._bundle._pages import SIMULATE, readme
 from netx_export._bundle._plan import NEVER_ON_HARDWARE, Plan, as_netx_runs, plan
@@ -32,7 +33,6 @@ from netx_export._read import stored_answer
 from netx_export._report import report
 from netx_export._report._page import page
 from netx_export._schema import GROUP
-from netx_export._simulate import BACKENDS
 from netx_export._write import write
 
 #: Samples of random numbers, where none are given.

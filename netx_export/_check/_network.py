@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lava_qsnn.integer import Connection, IntegerNetwork, Layer
+from netx_export._backends import BACKENDS
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
 from netx_export._silence import REMEDY, constant_channels, silent_channels
-from netx_export._simulate import BACKENDS
 
 
 @named("error")

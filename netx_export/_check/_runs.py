@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import ConfigurationError, QsnnError, RunError, choices
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.integer.stock import has_stock_neurons
+from netx_export._backends import BACKENDS
 from netx_export._check._subject import Check, Subject, named
 from netx_export._findings import Problem
 from netx_export._options import Options
-from netx_export._simulate import BACKENDS, simulate_layers
+from netx_export._simulate import simulate_layers
 from netx_export._stock_call import StockCall
 from netx_export._telling import Telling, about
 from netx_export._verify import Outputs, Report, Row, compare_outputs, compare_torch

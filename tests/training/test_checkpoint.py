@@ -231,7 +231,7 @@ def test_weights_larger_than_their_file_are_refused(copy: Path) -> None:
 
 def test_a_configuration_larger_than_its_weights_takes_no_memory(copy: Path) -> None:
     resaved(copy, lambda contents: contents["hyper_parameters"]["model"].update(hidden=[2**16] * 4))
-    with pytest.raises(FileFormatError, match="against its own configuration|does not fit its own configuration"):
+    with pytest.raises(FileFormatError, match="against its own configuration"):
         restore(copy)
 
 
@@ -247,7 +247,7 @@ def test_a_configuration_larger_than_its_weights_takes_no_memory(copy: Path) -> 
         (lambda c: c["hyper_parameters"]["model"].update(name="x"), "no valid configuration: model.name"),
         (lambda c: c["state_dict"].popitem(), "lacks 'network"),
         (lambda c: c["state_dict"].update(x=torch.zeros(1)), "holds 'x', against"),
-        (lambda c: c["hyper_parameters"]["model"].update(hidden=[9, 6]), "does not fit its own configuration"),
+        (lambda c: c["hyper_parameters"]["model"].update(hidden=[9, 6]), "against its own configuration"),
     ],
 )
 def test_contents_that_do_not_fit_are_named(change: Callable[[Any], Any], text: str, copy: Path) -> None:

@@ -1,0 +1,101 @@
+"""The statistics of batch norms, taken anew with the weights at rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lava_qsnn.block import memory_free
+from lava_qsnn.train.checkpoint import read_checkpoint
+from lava_qsnn.train.config import load_config, override
+from lava_qsnn.train.curves import read_logs
+from lava_qsnn.train.module import Classifier
+from lava_qsnn.train.norms import settle_norms
+from lava_qsnn.train.train import train
+
+NORMED = {"threshold": 0.5, "history": 2, "norm": "batch"}
+
+#: Weights that change fast until the end.
+FAST = override(
+    load_config("digits"),
+    {
+        "trainer.max_epochs": 3,
+        "model.hidden": [64],
+        "optimizer.learning_rate": 0.1,
+        "optimizer.warmup": 0.0,
+        "data.batch_size": 16,
+    },
+)
+
+
+def batches(count: int) -> list[torch.Tensor]:
+    random = torch.Generator().manual_seed(count)
+    return [(torch.rand((6, 12, 5), generator=random) < 0.2 + 0.1 * index).float() for index in range(count)]
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(memory_free.Dense(NORMED, 12, 9), memory_free.Dense(NORMED, 9, 4))
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_settled_statistics_are_means_over_batches(count: int) -> None:
+    """Those that each batch alone would leave, averaged; whatever they were before, and with any momentum."""
+    net, means, variances = network().eval(), [], []
+    norm = net[1].neuron.norm
+    norm.momentum = 0.01
+    for x in batches(count):
+        alone = network()
+        alone[0].neuron.norm.momentum = alone[1].neuron.norm.momentum = 1.0
+        alone(x)
+        means.append(alone[1].neuron.norm.running_mean)
+        variances.append(alone[1].neuron.norm.running_var)
+    norm.running_mean.fill_(100.0)
+    settle_norms(net, batches(count))
+    torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack(variances).mean(0))
+    assert len(set(norm.running_mean.tolist())) > 1
+    assert (norm.momentum, net.training, net[0].training) == (0.01, False, False)
+
+
+def test_without_a_batch_or_a_norm_nothing_changes() -> None:
+    net = network()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    settle_norms(net, [])
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    settle_norms(nn.Linear(5, 3), batches(1))
+
+
+def test_a_training_settles_them_before_each_validation(tmp_path: Path) -> None:
+    """The same steps, and the same weights at the end; other statistics, with which the network does better."""
+    plain = train(FAST, tmp_path / "plain", progress=False)
+    settled = train(override(FAST, {"trainer.norm_batches": 20}), tmp_path / "settled", progress=False)
+    one, two = (read_checkpoint(result.last)[1] for result in (plain, settled))
+    differ = {name for name in one if not torch.equal(one[name], two[name])}
+    assert differ == {
+        f"network.0.neuron.norm.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    first, second = (read_logs(result.logs)["val_loss"] for result in (plain, settled))
+    assert second[1] < first[1], "while the weights change fast"
+
+
+def test_a_resumed_training_is_as_if_never_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class InterruptionError(Exception):
+        pass
+
+    def interrupt(self: Classifier) -> None:
+        if self.current_epoch == 2:
+            raise InterruptionError
+
+    config = override(FAST, {"trainer.norm_batches": 5, "data.batch_size": 64})
+    whole = train(config, tmp_path / "whole", progress=False)
+    monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
+    with pytest.raises(InterruptionError):
+        train(config, tmp_path / "part", progress=False)
+    monkeypatch.undo()
+    resumed = train(config, tmp_path / "part", resume=tmp_path / "part" / "last.ckpt", progress=False)
+    one, two = (read_checkpoint(result.last)[1] for result in (whole, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
