@@ -4,15 +4,18 @@
     python -m benchmarks.threads --quick    # a few seconds, only to see that it runs
 
 The networks of `benchmarks.inference`. One thread and each larger number take turns, and a ratio is
-the median over neighbouring runs. BLAS has one thread in all of them.
+the median over neighbouring runs. BLAS has one thread in all of them. Beside them, what the machine itself allows:
+processes of one thread each, which share nothing but its memory, beside one of them alone.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +23,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 import netx_export
 from benchmarks._timing import RESULTS, interleave, ratio
@@ -53,6 +57,40 @@ def _row(case: Case, network: Any, x: Any, threads: tuple[int, ...], runs: int) 
         "ms per sample, one thread": 1000 * timings["1"].median / len(x),
         "times as fast": {str(count): asdict(ratio(timings["1"], timings[str(count)])) for count in threads},
     }
+
+
+def ceiling(case: Case, batch: int, processes: tuple[int, ...], seconds: float) -> dict[str, float]:
+    """Calls per second of so many processes beside each other, each with one thread, over those of one."""
+    network = netx_export.export(build(case), None, case.input_shape, case.timesteps, case.input_bits)
+    x = np.ascontiguousarray(samples(case, batch))
+    call = partial(netx_export.simulate, network, x, "fast", threads=1)
+    call()
+    alone = _rate(call, 1, seconds)
+    return {str(count): _rate(call, count, seconds) / alone for count in processes}
+
+
+def _rate(call: Callable[[], Any], processes: int, seconds: float) -> float:
+    """Calls per second of forked processes that begin at the same time."""
+    context = get_context("fork")
+    start, rates = context.Barrier(processes), context.SimpleQueue()
+
+    def work() -> None:
+        with threadpool_limits(1):
+            call()
+            start.wait()
+            calls, begun = 0, time.perf_counter()
+            while time.perf_counter() - begun < seconds:
+                call()
+                calls += 1
+            rates.put(calls / (time.perf_counter() - begun))
+
+    started = [context.Process(target=work) for _ in range(processes)]
+    for each in started:
+        each.start()
+    total = sum(rates.get() for _ in started)
+    for each in started:
+        each.join()
+    return total
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -94,7 +132,12 @@ def main(
     console = Console()
     console.print(table)
     console.print(f"load {os.getloadavg()[0]:.1f} on {cores()} cores", highlight=False)
-    told = {"goals": GOALS, "cores": cores(), "rows": rows}
+    most, seconds = (65, 0.1) if quick else (1024, 2.0)
+    ceilings = {case.name: ceiling(case, most, threads, seconds) for case in cases}
+    for name, allowed in ceilings.items():
+        times = ", ".join(f"{value:.2f} with {count} processes" for count, value in allowed.items())
+        console.print(f"what the machine allows, {name}: {times}", highlight=False)
+    told = {"goals": GOALS, "cores": cores(), "rows": rows, "processes": ceilings}
     console.print(f"wrote {write_json('threads', told, results)}")
     draw(rows, results / "threads.png")
     console.print(f"drew {results / 'threads.png'}")

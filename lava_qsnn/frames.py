@@ -44,6 +44,14 @@ def from_frames(frames: Tensor, timesteps: int) -> Tensor:
     return frames.unflatten(0, (-1, timesteps)).movedim(1, -1)
 
 
+def repeated(frames: Tensor, timesteps: int) -> Tensor:
+    """Frames (N, C, [H, W]) of one step each -> frames (N T, C, [H, W]) of T equal ones, which lie in memory alike."""
+    channels_last = is_channels_last(frames)
+    as_they_lie = frames.movedim(1, -1) if channels_last else frames
+    copies = as_they_lie.unsqueeze(1).expand(-1, timesteps, *as_they_lie.shape[1:]).flatten(0, 1)
+    return copies.movedim(-1, 1) if channels_last else copies
+
+
 def laid_out(frames: Tensor) -> Tensor:
     """Frames (N T, C, [H, W]) as they lie, if in the order of their axes or with channels last; else a copy."""
     return frames if is_channels_last(frames) else frames.contiguous()

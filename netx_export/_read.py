@@ -38,6 +38,8 @@ from netx_export._zoo import located
 
 Some = TypeVar("Some", bound=Value)
 
+REMEDY = "import the package that registers it; for a command that does, see docs/how-to/add-a-neuron.md"
+
 
 def load(
     path: str | os.PathLike[str],
@@ -262,7 +264,7 @@ def stored_answer(contents: Contents, network: IntegerNetwork) -> StockAnswer:
 def _layer(group: _Group, version: int) -> Layer:
     kind = group.text("neuron")
     if kind not in NEURONS:
-        raise FileFormatError(f"there is no neuron '{kind}'", remedy="import the package that registers it")
+        raise FileFormatError(f"there is no neuron '{kind}'", remedy=REMEDY)
     connections = tuple(_connection(part, version) for part in group.members("connection"))
     return Layer(group.text("name"), connections, _value(NEURONS[kind], group))
 
@@ -270,7 +272,7 @@ def _layer(group: _Group, version: int) -> Layer:
 def _connection(group: _Group, version: int) -> Connection:
     kind = group.text("synapse")
     if kind not in SYNAPSES:
-        raise FileFormatError(f"there is no synapse '{kind}'", remedy="import the package that registers it")
+        raise FileFormatError(f"there is no synapse '{kind}'", remedy=REMEDY)
     source, synapse = group.text("source"), _value(SYNAPSES[kind], group)
     if version == 1:
         return Connection(source, synapse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -44,6 +45,16 @@ def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_defaults_and_ranges_are_told_in_words(site: Path) -> None:
+    page = (site / "reference" / "configuration.html").read_text("utf-8")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    assert "bounded(" not in text
+    assert "chosen(" not in text
+    assert "4, from 1 to 1024" in text, "time steps"
+    assert "required, above 0" in text, "a threshold"
+
+
+@pytest.mark.slow
 def test_the_command_documents_every_verb(site: Path) -> None:
     from lava_qsnn.cli.verbs import app
 
@@ -51,6 +62,17 @@ def test_the_command_documents_every_verb(site: Path) -> None:
     verbs = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     assert len(verbs) >= 6
     assert [verb for verb in verbs if f"lava-qsnn {verb.replace('_', '-')}" not in page] == []
+
+
+def test_the_site_has_no_formulas_that_it_cannot_show() -> None:
+    """It loads no renderer of TeX: equations are plain text, or code."""
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").rglob("*.md")}
+    for path in (ROOT / "tutorials").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        pages[path.name] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert len(pages) > 20
+    written = {name: re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for name, text in pages.items()}
+    assert {name: re.findall(r"\$[^$\n]+\$", text) for name, text in written.items() if text.count("$") > 1} == {}
 
 
 def test_the_readme_is_short() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import netx_export
 from lava_qsnn import engines, integer
-from lava_qsnn.engines import _packed, _tiled
+from lava_qsnn.engines import _history, _packed, _tiled
 from lava_qsnn.errors import RangeError
 from tests.helpers import tiles
 from tests.helpers.networks import Case, conv_cases, dense_cases, lif_cases, residual_cases
@@ -39,7 +39,8 @@ def loops(request: pytest.FixtureRequest) -> Iterator[str]:
         elif _tiled.compiled() is None:
             patches.enter_context(patch.object(_tiled, "compiled", lambda: tiles))
         if request.param == "numpy alone":
-            patches.enter_context(patch.object(_packed, "compiled", lambda: None))
+            for module in (_packed, _history):
+                patches.enter_context(patch.object(module, "compiled", lambda: None))
         yield request.param
 
 

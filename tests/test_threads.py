@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,13 +19,14 @@ from threadpoolctl import threadpool_info
 
 import netx_export
 from lava_qsnn import engines, integer
-from lava_qsnn.engines import _fast, _packed, _threads, _tiled
+from lava_qsnn.engines import _fast, _history, _packed, _threads, _tiled
 from lava_qsnn.errors import ConfigurationError, InputError, RangeError
 from tests.helpers import dynamics, tiles
 from tests.helpers.kinds import every_kind, inputs
 from tests.test_fast import one_bit_network
 
 CORES = 4
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +58,7 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
     with (
         patch.object(_tiled, "compiled", lambda: stand_in if request.param == "tiles" else None),
         patch.object(_packed, "compiled", (lambda: None) if request.param == "numpy alone" else _packed.compiled),
+        patch.object(_history, "compiled", (lambda: None) if request.param == "numpy alone" else _history.compiled),
     ):
         yield request.param
 
@@ -113,6 +116,27 @@ def test_little_work_is_for_one_thread() -> None:
         assert _threads.threads_that_pay(1e9, 1, 8) == 1
         assert _threads.threads_that_pay(1e9, 3, 8) == 3
         assert _threads.threads_that_pay(1e9, 1000, 8) == 8
+
+
+def test_the_cost_of_a_sample_is_counted_then_the_least_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0, 1000, 2600, 3000, 9000, 9000, 9800])
+    monkeypatch.setattr(_threads, "thread_time_ns", lambda: next(clock))
+    cost, seen = _threads.Cost(7.0), []
+    for samples in (8, 16, 32, 16):
+        with cost.measured(samples):
+            pass
+        seen.append(cost.nanoseconds)
+    assert seen == [7.0, 100.0, 100.0, 50.0], "of 8 samples, most would be what every part costs"
+
+
+def test_threads_follow_what_was_measured() -> None:
+    network, x = one_bit_network(), np.ones((64, 2, 7, 7, 6), np.uint8)
+    engines.run_fast(network, x, threads=1)
+    (prepared,) = _fast._PLANS[id(network)].values()
+    assert prepared.cost.nanoseconds != _fast._cost(network, prepared.plan, 6)
+    with patch.object(prepared.cost, "nanoseconds", 1e-3), patch.object(_fast, "side_by_side") as split:
+        engines.run_fast(network, x, threads=4)
+    assert split.call_args.args[2] == 1
 
 
 @pytest.mark.parametrize("samples", [1, 2, 7, 64, 1000])
@@ -265,27 +289,69 @@ def test_a_forked_process_computes_with_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+#: Loops that were compiled, and an answer that does not depend on it.
 COUNTING = """
-import numpy as np, numba.core.dispatcher as d
+import numba.core.dispatcher as d
+import numpy as np
 compiled = []
 compile_ = d._FunctionCompiler.compile
 d._FunctionCompiler.compile = lambda self, *a: compiled.append(self.py_func.__qualname__) or compile_(self, *a)
 import netx_export
-from tests.helpers.dynamics import circles
-from tests.test_fast import one_bit_network
-for network in (circles(), one_bit_network()):
-    x = np.ones((9, *network.input.shape, 3), np.uint8)
-    netx_export.simulate_layers(network, x, "fast", threads=2)
-print(len(compiled))
+network = netx_export.load("zoo:digits")
+x = np.random.default_rng(0).integers(0, network.input.maximum + 1, (9, *network.input.shape, network.timesteps))
+found = netx_export.simulate(network, x, "fast", threads=2)
+assert netx_export.__file__.startswith({folder!r}), netx_export.__file__
+print(len(compiled), np.unique(found).size, found.ravel() @ np.arange(found.size))
 """
 
 
-@pytest.mark.slow
-def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
-    """Nor where the package cannot be written to: the compiled loops lie in a folder that can be."""
-    command, environment = [sys.executable, "-c", COUNTING], {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    first, second = (
-        int(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout) for _ in "12"
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package in which nothing can be compiled: not even root makes a folder where there is a file."""
+    folder = tmp_path_factory.mktemp("installation")
+    for package in ("lava_qsnn", "netx_export"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "lava_qsnn" / "engines" / "__pycache__").write_text("")
+    return folder
+
+
+def count(installation: Path, home: Path) -> tuple[int, int, int]:
+    """Compiled loops, different numbers, and a sum of the answer of a new process."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
+    found = subprocess.run(
+        [sys.executable, "-c", COUNTING.replace("{folder!r}", repr(str(installation)))],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=installation,
+        env={**kept, "HOME": str(home), "PYTHONPATH": str(installation)},
     )
-    assert first > 0
-    assert second == 0
+    loops, different, total = found.stdout.split()
+    return int(loops), int(different), int(total)
+
+
+@pytest.mark.slow
+def test_a_second_process_compiles_nothing_where_the_package_cannot_be_written(
+    installation: Path, tmp_path: Path
+) -> None:
+    """The compiled loops lie in the user's cache folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    first, second = count(installation, home), count(installation, home)
+    assert first[0] > 0
+    assert second[0] == 0
+    assert first[1:] == second[1:]
+    assert first[1] > 5, "different numbers"
+    assert list(home.rglob("*.nbi"))
+    nowhere = tmp_path / "file"
+    nowhere.write_text("")
+    assert count(installation, nowhere) == (0, *first[1:]), "numpy alone where there is no folder at all"
+
+
+def test_every_loop_leaves_the_interpreter() -> None:
+    """A loop that kept Python's lock would let one thread at a time compute."""
+    folder = ROOT / "lava_qsnn" / "engines"
+    written = [line for path in folder.glob("_*.py") for line in path.read_text("utf-8").splitlines()]
+    loops = [line for line in written if line.startswith("@numba.njit")]
+    assert len(loops) > 20
+    assert all("nogil=True" in line for line in loops)

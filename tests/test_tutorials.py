@@ -1,4 +1,4 @@
-"""Every tutorial runs from its first to its last cell."""
+"""Every tutorial runs from its first to its last cell, and leaves nothing beside itself."""
 
 from __future__ import annotations
 
@@ -21,3 +21,4 @@ def test_a_tutorial_runs(path: Path, tmp_path: Path) -> None:
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
     assert not [output for output in outputs if output.output_type == "error"]
+    assert list(tmp_path.iterdir()) == [], "it leaves files where it runs"

@@ -159,15 +159,28 @@ def test_samples_that_do_not_come_with_a_network_are_refused(copied: Path, monke
         zoo.samples("digits")
 
 
-def test_the_table_tells_all_of_every_network(capsys, monkeypatch) -> None:
-    status, out, err = call(capsys, monkeypatch, "zoo")
-    assert (status, err) == (0, "")
+def test_the_table_has_a_line_of_80_columns_for_every_network() -> None:
+    environment = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run([COMMAND, "zoo"], env=environment, capture_output=True, text=True, check=True)
+    *table, more = done.stdout.splitlines()
+    assert max(map(len, table)) <= 80
+    assert len(more) <= 80
+    assert "lava-qsnn zoo NAME" in more
+    rows = {line.split()[0]: line for line in table if line.split() and line.split()[0] in zoo.names()}
+    assert list(rows) == list(zoo.names())
+    assert len(table) == len(rows) + 5, "a line each, title, head and blank lines"
     for known in map(zoo.record, zoo.names()):
-        kept = f"{known.neuron_state_bits + known.input_state_bits:,}"
-        for told in (known.name, known.task, known.neuron, known.digest[:12], known.measured.value, f"{known.bytes:,}"):
-            assert told in out
-        assert kept in out
-        assert known.measured.command in out.splitlines()[-len(zoo.names()) :][zoo.names().index(known.name)]
+        numbers = rf"{re.escape(known.measured.value)} +{known.bytes:,}"
+        assert re.fullmatch(rf" {known.name} +{re.escape(known.task)} +{numbers} *", rows[known.name])
+
+
+def test_a_card_tells_all_of_a_network() -> None:
+    for known in map(zoo.record, zoo.names()):
+        card = zoo.card(known.name)
+        state = f"{known.neuron_state_bits:,} bits in neurons, {known.input_state_bits:,} in the input"
+        for told in (known.task, known.neuron, known.digest, known.measured.value, known.measured.command, state):
+            assert told in card
+        assert f"{known.bytes:,} bytes" in card
 
 
 def test_json_and_cards_are_printed(capsys, monkeypatch) -> None:

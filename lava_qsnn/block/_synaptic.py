@@ -20,7 +20,7 @@ from lava_qsnn._sums import exact_sums
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import layer_named, take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
-from lava_qsnn.frames import delayed, from_frames, laid_out, per_channel, to_frames
+from lava_qsnn.frames import delayed, from_frames, laid_out, per_channel, repeated, to_frames
 from lava_qsnn.integer import torch_violations, weight_range
 from lava_qsnn.integer.stock import layer_arrays, write_arrays
 from lava_qsnn.neuron._history import filter_history
@@ -261,7 +261,7 @@ def _current(of: synapses.Quantized, weight: Tensor, source: Tensor) -> Tensor:
         with saved_as_bytes(source):
             return of.current(to_frames(source)[0], weight)
     current = of.current(source[..., 0], weight)
-    return laid_out(current.unsqueeze(1).expand(-1, timesteps, *current.shape[1:]).flatten(0, 1))
+    return repeated(laid_out(current), timesteps)
 
 
 def _is_still(x: Tensor) -> bool:

@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lava_qsnn.cli.options import AsJson
-from lava_qsnn.cli.tables import shape_text
-from lava_qsnn.cli.terminal import AS_IT_IS, console, show
+from lava_qsnn.cli.terminal import console, say, show
 
 if TYPE_CHECKING:
     from netx_export.zoo import Record
@@ -41,29 +40,17 @@ def zoo(
 
 
 def show_zoo(records: list[Record]) -> None:
-    """Print the table of networks, and the commands that measured them."""
+    """Print the table of networks, and how to learn more of one."""
     show(zoo_table(records))
-    console.print("measured by", *(f"  {each.measured.command}" for each in records), sep="\n", **AS_IT_IS)
+    say("lava-qsnn zoo NAME tells more: input, layers, neuron, state, digest, commands")
 
 
 def zoo_table(records: list[Record]) -> Table:
-    """The networks that come with the package."""
-    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title="zoo:NAME is a file wherever a command takes one")
-    for column in ("name", "task, neuron, digest"):
-        table.add_column(column)
-    for column in ("input", "T", "accuracy", "samples", "bytes", "state bits"):
+    """The networks that come with the package, a line each that fits into 80 columns."""
+    table = Table("name", "task", box=box.SIMPLE, padding=(0, 1, 0, 0), title="zoo:NAME is a file for every command")
+    for column in ("accuracy", "bytes"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in records:
-        kept = each.neuron_state_bits + each.input_state_bits
         measure = "" if each.measured.measure == "accuracy" else f"{each.measured.measure} "
-        table.add_row(
-            each.name,
-            escape(f"{each.task}\n{each.neuron}\n{each.digest[:12]}"),
-            shape_text(each.input_shape),
-            str(each.timesteps),
-            measure + each.measured.value,
-            f"{each.measured.samples:,}",
-            f"{each.bytes:,}",
-            f"{kept:,}",
-        )
+        table.add_row(each.name, escape(each.task), measure + each.measured.value, f"{each.bytes:,}")
     return table

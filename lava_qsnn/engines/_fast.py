@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lava_qsnn.engines._circle import Circle
 from lava_qsnn.engines._dense_circle import DenseCircle, is_dense_circle
 from lava_qsnn.engines._forms import Currents, Form, form
-from lava_qsnn.engines._threads import can_hold_blas, parts, side_by_side, thread_count, threads_that_pay
+from lava_qsnn.engines._threads import Cost, can_hold_blas, parts, side_by_side, thread_count, threads_that_pay
 from lava_qsnn.engines._tiled import Tiled, tiled
 from lava_qsnn.engines._wires import Graded, Steps, Wire, wire
 from lava_qsnn.errors import InputError
@@ -101,10 +101,15 @@ def run_fast(
 def _share(compute: Callable[[slice], None], of: _Prepared, samples: int, most: int, threads: int | None) -> None:
     """Compute so many samples, at most so many at a time by a thread, on the threads that pay."""
     count = 1 if of.multiplies and not can_hold_blas() else thread_count(threads)
-    count = threads_that_pay(of.cost, samples, count)
-    divided = parts(of.cost, samples, count, most)
+    count = threads_that_pay(of.cost.nanoseconds, samples, count)
+    divided = parts(of.cost.nanoseconds, samples, count, most)
+
+    def measured(part: slice) -> None:
+        with of.cost.measured(part.stop - part.start):
+            compute(part)
+
     if count > 1 or threads is not None:
-        side_by_side(compute, divided, count)
+        side_by_side(measured, divided, count)
     else:
         for part in divided:  # BLAS may have its own threads
             compute(part)
@@ -161,12 +166,12 @@ class _Prepared:
 
     Args:
         plan: the layers, in order.
-        cost: nanoseconds that a sample takes on one core, roughly.
+        cost: of a sample.
         multiplies: True if some layer may go to BLAS.
     """
 
     plan: Plan
-    cost: float
+    cost: Cost
     multiplies: bool
 
 
@@ -183,7 +188,7 @@ def _prepared(network: IntegerNetwork, steps: int, wanted: tuple[str, ...]) -> _
     if (steps, wanted) not in plans:
         plan = _plan(network, steps, wanted)
         multiplies = any(isinstance(stage, _Circle) or stage.multiplies for stage in plan)
-        plans[steps, wanted] = _Prepared(plan, _cost(network, plan, steps), multiplies)
+        plans[steps, wanted] = _Prepared(plan, Cost(_cost(network, plan, steps)), multiplies)
     return plans[steps, wanted]
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_qsnn.engines._history import History
 from lava_qsnn.engines._stored import StoredPotential
-from lava_qsnn.engines._wires import Steps, Terms
+from lava_qsnn.engines._wires import Product, Steps, Terms
 from lava_qsnn.engines._wrapping import loop
 from lava_qsnn.integer import (
     CUBA,
@@ -130,6 +131,7 @@ def _(neuron: Readout, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[A
 def _(neuron: MemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
     thresholds = neuron.within(ranges)
     spread_out: dict[int, NDArray[Any]] = {}
+    histories: dict[tuple[int, ...], History] = {}  # by their taps, which a sample may be too short for
 
     def reached(factor: int) -> NDArray[Any]:
         """The least U of each neuron at which factor U reaches its threshold, (*shape)."""
@@ -137,8 +139,17 @@ def _(neuron: MemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtyp
             spread_out[factor] = spread(-(-thresholds // factor), shape, dtype)
         return spread_out[factor]
 
+    def in_one_pass(current: Currents, steps: int) -> NDArray[np.bool_] | None:
+        if len(current.products) != 1 or not isinstance(product := current.products[0], Product):
+            return None
+        if product.taps not in histories:
+            histories[product.taps] = History(product.taps, _flat(reached(1), 0), shape)
+        return histories[product.taps](product.values, steps)
+
     def fire(ports: Sequence[Currents], steps: int) -> Steps:
         (current,) = ports
+        if (found := in_one_pass(current, steps)) is not None:
+            return found
         spikes = empty_channels_last((1 if current.is_still else steps, *current.shape), bool, 2)
         for t in range(len(spikes)):
             terms = current.terms(t)

@@ -16,11 +16,11 @@ from lava_qsnn.integer.layouts import channels_first, channels_last
 #: Bits of a packed word.
 WORD = 32
 
-#: Spikes, with their padding, that are packed at a time.
-BLOCK = 2**18
+#: Height and width.
+Pair = tuple[int, int]
 
-#: (words (B, H, W, P), weight (kernel height, kernel width, P, out), stride, dilation, currents (B, h, w, out)).
-Product = Callable[[NDArray[np.uint32], NDArray[np.uint32], tuple[int, int], tuple[int, int], NDArray[Any]], None]
+#: (spikes (B, H, W, C), padding, weight (height, width, P, out), stride, dilation, currents (B, h, w, out)).
+Product = Callable[[NDArray[np.uint8], Pair, NDArray[np.uint32], Pair, Pair, NDArray[Any]], None]
 
 
 def packed_kernel(synapse: Synapse, source_shape: Shape) -> Kernel | None:
@@ -78,32 +78,26 @@ def _convolution(conv: Conv, source: Shape, dense: bool, product: Product) -> Ke
     most = conv.weight[0].size
     dtype: np.dtype[Any] = integer_dtype(-most, most, (np.int16, np.int32))
     weight = pack(conv.weight.transpose(2, 3, 0, 1) > 0).transpose(0, 1, 3, 2).copy()
-    (top, left), (height, width) = conv.padding, (1, 1) if dense else source[1:]
-    frame = (height + 2 * top, width + 2 * left, -(-channels // WORD) * WORD)
+    height, width = (1, 1) if dense else source[1:]
     rows, columns = conv.output_shape((channels, height, width))[1:]
-    block = max(1, BLOCK // int(np.prod(frame)))
 
-    def compute(words: Numbers) -> Numbers:
-        last = channels_last(words, 1).reshape(len(words), height, width, channels)
-        padded = np.zeros((min(block, len(words)), *frame), bool)
-        currents = np.empty((len(words), rows, columns, out), dtype)
-        for start in range(0, len(words), block):
-            part = last[start : start + block]
-            padded[: len(part), top : top + height, left : left + width, :channels] = part
-            product(pack(padded[: len(part)]), weight, conv.stride, conv.dilation, currents[start : start + block])
-        return currents.reshape(len(words), out) if dense else channels_first(currents, 1)
+    def compute(spikes: Numbers) -> Numbers:
+        last = np.ascontiguousarray(channels_last(spikes, 1), bool).reshape(len(spikes), height, width, channels)
+        currents = np.empty((len(spikes), rows, columns, out), dtype)
+        product(last.view(np.uint8), conv.padding, weight, conv.stride, conv.dilation, currents)
+        return currents.reshape(len(spikes), out) if dense else channels_first(currents, 1)
 
     return Kernel(dtype, compute)
 
 
 def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Booleans (..., C) to words (..., ceil(C / 32)); bits beyond C are 0. The order of bits is that of the machine."""
+    """Booleans (..., C) to words (..., ceil(C / 32)); beyond C they are 0. Channel 0 is the lowest bit."""
     *shape, channels = bits.shape
     if channels % WORD:
         wider = np.zeros((*shape, -(-channels // WORD) * WORD), bool)
         wider[..., :channels] = bits
         bits = wider
-    return np.packbits(bits).view(np.uint32).reshape(*shape, -1)
+    return np.packbits(bits, bitorder="little").view("<u4").reshape(*shape, -1).astype(np.uint32, copy=False)
 
 
 @cache

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lava_qsnn.errors import ConfigurationError
@@ -27,11 +28,15 @@ VARIABLE = "OMP_NUM_THREADS"
 #: The folder in which Linux shows control groups, and the file that says which one is this process's.
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
-#: Nanoseconds of work for which it pays to wake a thread: with 200,000, batches of 8 took up to twice as long on two.
-LEAST = 5_000_000
+#: Nanoseconds of work for which it pays to wake a thread, and to hold the interpreter's lock for a part's layers, some
+#: 300,000: with 200,000, batches of 8 took up to twice as long on two.
+LEAST = 1_000_000
 
 #: Parts that a thread gets one after the other, if each is this many nanoseconds of work.
 ROUNDS, ROUND = 2, 4_000_000
+
+#: Samples of a part from which on its time tells of their cost, and not of what every part costs.
+TELLING = 16
 
 Part = TypeVar("Part")
 
@@ -97,6 +102,23 @@ def _quota(folder: Path) -> Iterator[int]:
         return
     if quota.isdecimal() and period.isdecimal() and int(period):  # not "max", and not -1
         yield -(-int(quota) // int(period))
+
+
+class Cost:
+    """Nanoseconds that a sample takes on one core: counted roughly at first, then the least that was measured."""
+
+    def __init__(self, counted: float) -> None:
+        self.nanoseconds, self._is_measured = counted, False
+
+    @contextmanager
+    def measured(self, samples: int) -> Iterator[None]:
+        """Take note of the processor time that this thread takes for so many samples."""
+        start = thread_time_ns()
+        yield
+        if samples >= TELLING:
+            found = (thread_time_ns() - start) / samples
+            self.nanoseconds = min(found, self.nanoseconds) if self._is_measured else found
+            self._is_measured = True
 
 
 def threads_that_pay(cost: float, samples: int, threads: int) -> int:

@@ -12,12 +12,15 @@ from lava_qsnn.frames import is_channels_last, laid_out
 #: Beyond so many steps, with so many for each tap, adding taps one by one is faster than a product over time.
 FEW_STEPS, STEPS_PER_TAP = 64, 16
 
+#: So is adding the second of two taps, up to so many steps; in 16 bits it is rounded once, as a product is.
+STEPS_OF_TWO_TAPS = 4
+
 
 def filter_history(frames: Tensor, timesteps: int, taps: Tensor) -> Tensor:
     """sum_k taps[k] frames[t-k] within each sample, all steps at once.
 
     It is one matrix product over time, T x T (Toeplitz) times T x features for each sample; but few taps of many steps
-    in float32 are added one by one, shifted. `python -m benchmarks.kernels` compares the two.
+    in float32, and two of few steps, are added one by one, shifted. `python -m benchmarks.kernels` compares the two.
 
     Args:
         frames: (N T, ...), float.
@@ -61,9 +64,16 @@ def filtered(frames: Tensor, timesteps: int, taps: Tensor, adjoint: bool = False
     """
     if len(taps) == 1:
         return torch.mul(frames, taps[0], out=out)
-    if frames.dtype == torch.float32 and timesteps > FEW_STEPS and STEPS_PER_TAP * len(taps) <= timesteps:
+    if _are_added(frames, timesteps, len(taps)):
         return _sum_shifted(frames, timesteps, taps.tolist(), adjoint, out)
     return _multiply_over_time(frames, timesteps, taps, adjoint, out)
+
+
+def _are_added(frames: Tensor, timesteps: int, taps: int) -> bool:
+    """True if adding taps one by one is the faster way."""
+    if taps == 2 and timesteps <= STEPS_OF_TWO_TAPS:
+        return True
+    return frames.dtype == torch.float32 and timesteps > FEW_STEPS and STEPS_PER_TAP * taps <= timesteps
 
 
 def _multiply_over_time(frames: Tensor, timesteps: int, taps: Tensor, adjoint: bool, out: Tensor | None) -> Tensor:

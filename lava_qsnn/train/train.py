@@ -23,6 +23,7 @@ from lava_qsnn.train.checkpoint import CheckedIO, begin_with, read_checkpoint, t
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
+from lava_qsnn.train.memory import memory_kept
 from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.norms import NormSettling
 from lava_qsnn.train.target import TargetWatch, check_before_training
@@ -132,7 +133,7 @@ def train(
         config = override(config, {"model.float_weights": True})
     folder = Path(folder)
     first = 0 if resume is None else _check_resume(config, resume)
-    with _quiet():
+    with _quiet(), memory_kept():
         trainer = _trainer(config, folder, EpochProgress(log) if progress else None)
         with reserved(folder) if trainer.is_global_zero else nullcontext(), _ended_with(trainer):
             if trainer.is_global_zero:

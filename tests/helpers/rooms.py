@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "assets" / "rooms.svg"
 
 #: Of the picture: its width, the height of a row, and the sides of a box.
-WIDTH, ROW, BOX = 640, 74, (132, 38)
+WIDTH, ROW, BOX = 780, 74, (112, 38)
 
 STYLE = """
     text { font: 15px system-ui, sans-serif; fill: #1f2933; text-anchor: middle; }

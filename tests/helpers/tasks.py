@@ -73,10 +73,16 @@ def forks(_: Any, task: int) -> int:
 
 @contextmanager
 def cluster(workers: int = 2, **options: Any) -> Iterator[Any]:
-    """Dask's local cluster as it comes, of daemonic worker processes that are spawned, and a client of it."""
+    """Dask's local cluster as it comes, of daemonic worker processes that are spawned, and a client of it.
+
+    Only, it waits for its workers: by default one that is away 15 seconds after a death is never started again, even if
+    it was back in between and has just died once more.
+    """
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", **options) as found,
         Client(found, set_as_default=False) as client,
     ):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lava_qsnn import engines, integer
-from lava_qsnn.engines import _fast, _kernels, _packed, _tiled, _wires
+from lava_qsnn.engines import _fast, _history, _kernels, _packed, _tiled, _wires
 from tests.helpers import tiles
 from tests.helpers.kinds import every_kind, inputs, layer, pooled_and_delayed, random
 
@@ -57,7 +57,7 @@ class TestFast:
     ) -> None:
         x = inputs(make(), 5)
         expected = integer.run_reference(make(), x)
-        for absent in ((), (_tiled,), (_tiled, _packed)):
+        for absent in ((), (_tiled,), (_tiled, _packed), (_tiled, _packed, _history)):
             for module in absent:
                 monkeypatch.setattr(module, "compiled", lambda: None)
             network = make()  # one is prepared once

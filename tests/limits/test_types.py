@@ -58,7 +58,7 @@ class TestTypes:
         bits = np.random.default_rng(0).random((3, 2, channels)) < 0.5
         words = _packed.pack(bits)
         assert words.shape == (3, 2, -(-channels // 32))
-        unpacked = np.unpackbits(words.view(np.uint8), axis=-1)
+        unpacked = np.unpackbits(words.astype("<u4").view(np.uint8), axis=-1, bitorder="little")
         assert (unpacked[..., :channels] == bits).all()
         assert not unpacked[..., channels:].any()
 

@@ -144,7 +144,7 @@ class Neuron(Value):
 
     @property
     def described(self) -> str:
-        return f"a {self.kind.replace('_', ' ')} neuron"
+        return f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind.replace('_', ' ')} neuron"
 
     def arrays(self) -> dict[str, tuple[Array, Integers]]:
         """The parameters that are arrays, with their roles, by name."""

@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -241,23 +242,19 @@ class ImageNet(SampleData):
             images.append(batch[0][:missing])
             labels.append(batch[1][:missing])
             missing -= len(labels[-1])
-        x = self._in_time(torch.cat(images).long()).numpy()
+        x = self.in_time(torch.cat(images), torch.int64).numpy()
         x.flags.writeable = False
         return x, torch.cat(labels).numpy()
 
     def stream(self, part: str, batch_size: int, seed: int | None = None, in_time: InTime | None = None) -> ShardStream:
         """The samples of "train", "validation" or "test", once they are set up; shuffled if there is a seed."""
         shards, place = self.parts_of[part], self._place()
-        return ShardStream(shards, self._decode, in_time or self._in_time, batch_size, self.classes, place, seed)
+        in_time = in_time or partial(self.in_time, dtype=torch.float32)
+        return ShardStream(shards, self._decode, in_time, batch_size, self.classes, place, seed)
 
     def _stream_loader(self, stream: ShardStream, epoch: Callable[[], int] = lambda: 0) -> DataLoader[Any]:
         loaders = min(self.data.loaders, len(stream.shards) // stream.world)  # each has a shard to read
         return _EpochLoader(stream, loaders, epoch)
-
-    def _in_time(self, values: Tensor) -> Tensor:
-        x = values if values.dtype == torch.int64 else values.float()
-        x = x.unsqueeze(-1).expand(*x.shape, self.data.timesteps)
-        return x.flatten(1, -2) if self.data.flatten else x
 
     def _decode(self, content: bytes, draws: np.random.Generator | None) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP", "PPM")) as image:
