@@ -170,7 +170,7 @@ def test_the_table_has_a_line_of_80_columns_for_every_network() -> None:
     assert list(rows) == list(zoo.names())
     assert len(table) == len(rows) + 5, "a line each, title, head and blank lines"
     for known in map(zoo.record, zoo.names()):
-        numbers = rf"{re.escape(known.measured.value)} +{known.bytes:,}"
+        numbers = rf"{re.escape(known.measured.short)} +{known.bytes:,}"
         assert re.fullmatch(rf" {known.name} +{re.escape(known.task)} +{numbers} *", rows[known.name])
 
 
@@ -230,6 +230,15 @@ def test_a_verb_on_the_zoo_takes_the_samples_that_come_with_it(tmp_path: Path, c
     status, out, err = call(capsys, monkeypatch, "run", "zoo:digits", "--backend", "fast", "--samples", "7")
     assert (status, out) == (0, f"accuracy {right:.2%} on 7 samples of digits\n")
     assert err == "7 samples that come with zoo:digits; --folder, or --data, names the whole data set\n"
+
+
+def test_a_result_is_told_in_short() -> None:
+    assert zoo.record("digits").measured.short == zoo.record("digits").measured.value
+    error = zoo.record("road").measured
+    assert error.measure == "mean squared error"
+    square, root = re.findall(r"\d+\.\d+", error.value)
+    assert float(root) == pytest.approx(float(square) ** 0.5, rel=1e-3)
+    assert error.short == f"± {float(root):.2f}"
 
 
 @pytest.mark.parametrize("name", ["digits", "road"])

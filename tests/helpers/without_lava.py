@@ -8,7 +8,6 @@ README's twenty lines up to Lava, on `fast`, and then the command: train, export
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
@@ -41,7 +40,8 @@ def command(*words: str) -> str:
 def main() -> None:
     """Run both, and tell the versions of what was used."""
     assert importlib.util.find_spec("lava") is None, "this interpreter has Lava, or lava-dl"
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
         names: dict[str, object] = {}
         exec(compile(twenty_lines(), "README.md", "exec"), names)
         potentials = names["potentials"]
@@ -51,6 +51,7 @@ def main() -> None:
         command("export", "run/best.ckpt", "digits.net")
         assert " 0 " in command("verify", "digits.net", "--checkpoint", "run/best.ckpt", "--backend", "fast")
         last = command("run", "digits.net", "--backend", "fast", "--samples", "360").splitlines()[-1]
+        os.chdir(ROOT)  # no folder is removed while somebody is in it
     accuracy = float(re.fullmatch(r"accuracy (.*)% on 360 samples of digits", last)[1])  # type: ignore[index]
     assert accuracy > 70, last
     import numpy
