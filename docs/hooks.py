@@ -5,7 +5,10 @@ Pages link to files where they lie, so that the links also work in the repositor
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from lava_qsnn import parameters
 from lava_qsnn.cli.verbs import app
+from lava_qsnn.train import config as configuration
 from netx_export import zoo
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +59,22 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri == ZOO_PAGE:
         return "\n".join([markdown, *(f"#{zoo.card(name)}" for name in zoo.names())])
     return markdown
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Tell defaults and ranges of checked fields in words, where the source has a call of `bounded` or its like."""
+    return re.sub(r"<code>(?:(?!</?code>).)*</code>", _told, content, flags=re.DOTALL)
+
+
+def _told(code: re.Match[str]) -> str:
+    call = html.unescape(re.sub(r"<[^>]+>", "", code[0]))
+    if not re.fullmatch(r"(bounded|chosen|listed)\(.+\)", call, re.DOTALL):
+        return code[0]
+    entry = eval(call, {**vars(configuration), **vars(parameters)})  # a line of this project's own source
+    default = "required" if entry.default is MISSING else f"<code>{html.escape(repr(entry.default))}</code>"
+    limits = [str(entry.metadata["range"])] if "range" in entry.metadata else []
+    limits += [f"one of {', '.join(map(str, entry.metadata['choices']))}"] if "choices" in entry.metadata else []
+    return ", ".join([default, *limits])
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

@@ -45,6 +45,16 @@ def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_defaults_and_ranges_are_told_in_words(site: Path) -> None:
+    page = (site / "reference" / "configuration.html").read_text("utf-8")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    assert "bounded(" not in text
+    assert "chosen(" not in text
+    assert "4, from 1 to 1024" in text, "time steps"
+    assert "required, above 0" in text, "a threshold"
+
+
+@pytest.mark.slow
 def test_the_command_documents_every_verb(site: Path) -> None:
     from lava_qsnn.cli.verbs import app
 

@@ -90,6 +90,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
     of_others = {
         "digits_cnn": "digits",
         "cifar10_deep": "cifar10",
+        "cifar10_one_step": "cifar10",
         "cifar10_small": "cifar10",
         "spoken_crossings": "spoken_digits",
         "spoken_quantized_lif": "spoken_digits",
@@ -98,7 +99,8 @@ def test_shipped_configurations_are_valid(name: str) -> None:
 
 
 def test_the_shipped_configurations_are_these() -> None:
-    images = ("cifar10", "cifar10_deep", "cifar10_dvs", "cifar10_small", "digits", "digits_cnn", "dvs_gesture")
+    cifar = ("cifar10", "cifar10_deep", "cifar10_dvs", "cifar10_one_step", "cifar10_small")
+    images = (*cifar, "digits", "digits_cnn", "dvs_gesture")
     others = ("fashion_mnist", "imagenet", "mnist", "nmnist", "shd", "spoken_crossings", "spoken_digits")
     assert shipped() == (*images, *others, "spoken_quantized_lif")
 
