@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lava_qsnn.extras import extra
+from lava_qsnn.quantize import BINARY_WINDOW
 from lava_qsnn.synapse import Quantized
 from lava_qsnn.train.config import Optimizer
 
@@ -27,13 +28,25 @@ def make_optimizer(net: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
     chosen = {id(weight) for weight in inner}
     others = [entry for entry in net.parameters() if entry.requires_grad and id(entry) not in chosen]
     adamw = torch.optim.AdamW(others, options.learning_rate, weight_decay=options.weight_decay)
-    return Muon(inner, adamw, options.muon_learning_rate, options.weight_decay) if inner else adamw
+    if not inner:
+        return adamw
+    return Muon(inner, adamw, options.muon_learning_rate, options.weight_decay, windowed(net))
 
 
 def inner_weights(net: nn.Module) -> list[Tensor]:
     """The weights between the first and the last synapse of a network, which learn."""
-    synapses = [module for module in net.modules() if isinstance(module, Quantized) and module.learns]
-    return [synapse.weight for synapse in synapses[1:-1]]
+    return [synapse.weight for synapse in _learning(net)[1:-1]]
+
+
+def windowed(net: nn.Module) -> list[Tensor]:
+    """The weights of a network that have a gradient within -1 to 1 alone: those of 1 bit, not regulated, not real."""
+    if any(getattr(module, "real_weights", False) for module in net.modules()):
+        return []
+    return [each.weight for each in _learning(net) if each.weight_bits == 1 and not each.weight_regulation]
+
+
+def _learning(net: nn.Module) -> list[Quantized]:
+    return [module for module in net.modules() if isinstance(module, Quantized) and module.learns]
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
@@ -62,17 +75,26 @@ class Muon(torch.optim.Optimizer):
         W <- (1 - rate decay) W - rate 0.2 sqrt(max(out, inputs)) orthogonal(g + 0.95 m)
 
     (Muon: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"; its scale: arXiv 2502.16982.)
+    Its updates are as large for a weight without gradient as for others. So weights of 1 bit are clipped to where they
+    have one (BinaryConnect: Courbariaux et al., 2015, arXiv 1511.00363, section 2.4); they would leave for good.
 
     Args:
         weights: float (out, inputs, ..), each.
         adamw: of all other parameters; this optimizer makes its steps, too.
         learning_rate, weight_decay: of `weights`.
+        clipped: those of `weights` that are kept within -1 to 1; others are ignored.
     """
 
     def __init__(
-        self, weights: Sequence[Tensor], adamw: torch.optim.AdamW, learning_rate: float, weight_decay: float
+        self,
+        weights: Sequence[Tensor],
+        adamw: torch.optim.AdamW,
+        learning_rate: float,
+        weight_decay: float,
+        clipped: Sequence[Tensor] = (),
     ) -> None:
         super().__init__(weights, {"lr": learning_rate, "weight_decay": weight_decay})
+        self._clipped = {id(weight) for weight in clipped}
         self._adamw = adamw
         self.param_groups += adamw.param_groups
 
@@ -99,3 +121,5 @@ class Muon(torch.optim.Optimizer):
         update = orthogonal(gradient.add(momentum, alpha=MOMENTUM).flatten(1))
         size = UPDATE_SIZE * math.sqrt(max(update.shape))
         weight.mul_(1 - rate * decay).add_(update.view_as(weight), alpha=-rate * size)
+        if id(weight) in self._clipped:
+            weight.clamp_(-BINARY_WINDOW, BINARY_WINDOW)

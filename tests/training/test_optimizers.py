@@ -97,6 +97,34 @@ def test_steps_are_the_formula_s_and_those_of_adamw() -> None:
     assert all(not torch.equal(value, before) for value, before in zip(inner, inner_weights(network())))
 
 
+@pytest.mark.parametrize("kind", ["1 bit", "4 bits", "real"])
+def test_weights_of_one_bit_stay_where_they_have_a_gradient(kind: str) -> None:
+    """So fast that all others leave -1 to 1; and those that reach the end come back when the gradient turns."""
+    net = nn.Sequential(
+        memory_free.Dense(NEURON, 6, 12),
+        memory_free.Dense(NEURON, 12, 12, weight_bits=4 if kind == "4 bits" else 1),
+        memory_free.Output(12, 3),
+    )
+    net[1].real_weights = kind == "real"
+    optimizer = make_optimizer(net, Optimizer(name="muon", muon_learning_rate=0.5))
+    weight = net[1].synapse.weight
+    gradient = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    turning_points = []
+    for sign in (1, -1):
+        for _ in range(1000):
+            weight.grad = sign * gradient
+            optimizer.step()
+        turning_points.append(weight.detach().clone())
+    before, after = turning_points
+    if kind == "1 bit":
+        assert before.abs().max() == 1
+        ends = before.abs() == 1
+        assert ends.float().mean() > 0.9
+        assert (after[ends] == -before[ends]).float().mean() > 0.9, "those at an end come back"
+    else:
+        assert before.abs().max() > 2
+
+
 def test_a_loaded_state_goes_on_as_the_one_that_was_saved() -> None:
     net = network()
     optimizer = make_optimizer(net, OPTIONS)
