@@ -39,7 +39,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 console = Console()
 
 #: Backends, and the samples of a short run, a long one, and of a computation on one and on two workers.
-BACKENDS = {"netx": (20, 400, 2000), "lava": (20, 400, 2000), "fast": (500, 20000, 200000)}
+BACKENDS = {"netx": (20, 400, 1000), "lava": (20, 400, 2000), "fast": (500, 20000, 200000)}
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SAMPLES = (10**4, 10**5, 10**6, 10**7, 10**8, 10**9)
