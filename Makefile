@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 WORKERS := 2
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-long quick mutants docs rooms lint format lock setup clean
+.PHONY: demo test test-long quick mutants without-lava docs rooms lint format lock setup clean
 
 demo: $(STAMP)
 	$(BIN)/lava-qsnn demo
@@ -31,6 +31,10 @@ mutants: $(STAMP)
 # The documentation as a site, in site/index.html: broken links, missing references and failing notebooks end it.
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet
+
+# Training, export and exact answers on an interpreter without Lava and lava-dl, such as Python 3.11 with a torch of its own.
+without-lava:
+	$(PYTHON) -m tests.helpers.without_lava
 
 # The picture of the rooms, from the table in CONTRIBUTING.md.
 rooms: $(STAMP)

@@ -3,7 +3,7 @@
     python -m benchmarks.scaling all         # ten minutes; or one by one:
     python -m benchmarks.scaling measure     # the costs of a task, a transfer, a run and a sample; scaling.json
     python -m benchmarks.scaling model       # 1 to 1,000 workers, 10^4 to 10^9 samples, from scaling.json; the picture
-    python -m benchmarks.scaling workers     # the goal of two workers, run by run; workers.json
+    python -m benchmarks.scaling workers     # the goal of two workers, run by run, three minutes; workers.json
 
 The machine should have nothing else to do.
 """
@@ -151,7 +151,7 @@ def _all(timings: Any) -> dict[str, list[float]]:
 
 
 @app.command()
-def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
+def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> dict[str, Any]:
     """Measure the costs of the model."""
     network = make_network()
     passage = cluster_costs(repeats)
@@ -166,20 +166,36 @@ def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0
         found[backend] = costs
         console.print(backend, costs)
     console.print(f"wrote {write_json('scaling', {'cluster': passage, 'backends': found}, results)}")
+    return found
 
 
 @app.command()
-def workers(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
+def workers(
+    results: Results = RESULTS,
+    repeats: Repeats = 3,
+    scale: Scale = 1.0,
+    backend: Annotated[list[str], typer.Option(help="Again for each: netx, lava, fast.")] = ["netx", "lava"],  # noqa: B006
+) -> None:
     """Measure one worker beside two: the goal is 0.9 of (cores of the machine, 2 at most) / (cores of one run)."""
+    network, costs = make_network(), dict[str, dict[str, float]]()
+    for name in backend:
+        few, many, _ = (max(4, int(size * scale)) for size in BACKENDS[name])
+        costs[name] = run_costs(network, name, few, max(many, 2 * few), repeats)
+    beside(costs, results, repeats, scale)
+
+
+def beside(costs: dict[str, dict[str, float]], results: Path, repeats: int, scale: float) -> None:
+    """Measure one worker beside two of each backend whose costs are known; print, write workers.json."""
     network, found = make_network(), dict[str, Any]()
-    table = Table("backend", "cores of a run", "speed-up of 2", "goal", title="two workers beside one")
-    for backend, (few, many, samples) in BACKENDS.items():
-        few, many, samples = (max(4, int(size * scale)) for size in (few, many, samples))
-        cores = max(1.0, run_costs(network, backend, few, max(many, 2 * few), repeats)["cores"])
-        measured = measured_throughput(network, backend, samples, repeats)
+    heads = ("cores of a run", "1 worker, samples / s", "2 workers", "times as fast", "goal")
+    table = Table("backend", *heads, title="two workers beside one")
+    for name, known in costs.items():
+        cores = max(1.0, known["cores"])
+        measured = measured_throughput(network, name, max(4, int(BACKENDS[name][2] * scale)), repeats)
         goal = 0.9 * min(2, os.cpu_count() or 1) / cores
-        found[backend] = {**measured, "cores_of_a_run": cores, "goal": goal}
-        table.add_row(backend, f"{cores:.2f}", str(measured["speedup"]["median"])[:5], f"{goal:.2f}")
+        found[name] = {**measured, "cores_of_a_run": cores, "goal": goal}
+        rates = [f"{rate:,.1f}" for rate in measured["samples_per_second"].values()]
+        table.add_row(name, f"{cores:.2f}", *rates, f"{measured['speedup']['median']:.2f}", f"{goal:.2f}")
     console.print(table)
     console.print(f"wrote {write_json('workers', found, results)}")
 
@@ -212,8 +228,7 @@ def model(results: Results = RESULTS) -> None:
 @app.command("all")
 def everything(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
     """Measure the costs, and two workers beside one; then model and draw."""
-    measure(results, repeats, scale)
-    workers(results, repeats, scale)
+    beside(measure(results, repeats, scale), results, repeats, scale)
     model(results)
 
 

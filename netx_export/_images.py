@@ -40,9 +40,9 @@ class Frames:
     words: str
 
 
-def class_names(network: IntegerNetwork, count: int) -> list[str]:
-    """The names of so many classes from a network's metadata; their numbers if these tell others or none."""
-    told = network.metadata.get("classes")
+def class_names(network: IntegerNetwork, count: int, of: str = "classes") -> list[str]:
+    """The names of so many "classes", or "numbers", from a network's metadata; 0, 1, .. if these lack them."""
+    told = network.metadata.get(of)
     if isinstance(told, list) and len(told) == count and all(isinstance(name, str) for name in told):
         return told
     return [str(number) for number in range(count)]

@@ -16,6 +16,7 @@ from lava_qsnn.integer import IntegerNetwork, Layer, Shape, check_input, compute
 from lava_qsnn.outputs import PICTURES, writable
 from netx_export._images import Frames, class_names, frames
 from netx_export._open import NetworkOrPath, opened, title_of
+from netx_export._predictions import predictions, tells_numbers
 from netx_export._simulate import simulate_layers
 
 if TYPE_CHECKING:
@@ -35,15 +36,18 @@ ANSWER, TRUTH, OTHERS = "tab:red", "tab:blue", "0.7"
 
 
 @dataclass(frozen=True)
-class _Classes:
-    """The names of classes, the one that the network answers, and the true one, if that is known."""
+class _Told:
+    """The names of classes, the one that the network answers, and the true one, if that is known; or numbers."""
 
     names: list[str]
     answer: int
     label: int | None
+    numbers: tuple[float, ...] = ()
 
     def words(self) -> str:
         """The answer, and the truth, with their colours if they differ."""
+        if self.numbers:
+            return "answer " + ", ".join(f"{name} {number:.4g}" for name, number in zip(self.names, self.numbers))
         answer = f"answer {self.names[self.answer]}"
         if self.label is None:
             return answer
@@ -55,7 +59,7 @@ class _Classes:
         return self.answer == self.label
 
     def color(self, index: int) -> str:
-        return ANSWER if index == self.answer else TRUTH if index == self.label else OTHERS
+        return ANSWER if index == self.answer or self.numbers else TRUTH if index == self.label else OTHERS
 
 
 def plot_sample(
@@ -98,26 +102,29 @@ def plot_sample(
     loaded = opened(network, x[None], **options)
     batch = check_input(loaded, x[None]).astype(np.int64)
     outputs = {"input": batch, **simulate_layers(loaded, batch, backend)}
-    classes = _classes(loaded, outputs[loaded.output.name][0], label)
+    told = _told(loaded, outputs[loaded.output.name][0], label)
     figure = Figure(figsize=(10, 1.9 * (len(loaded) + 1)), layout="constrained")
     axes = figure.subplots(len(loaded) + 1, 2, squeeze=False)
     _draw_input(axes[0], batch[0], frames(loaded, batch[0]))
     for pair, layer in zip(axes[1:], loaded.layers):
         potentials = compute(layer, outputs)[1]
         _draw_layer(pair, layer, outputs[layer.name][0], potentials[0])
-    _draw_answer(axes[-1], loaded.output, outputs[loaded.output.name][0], classes)
+    _draw_answer(axes[-1], loaded.output, outputs[loaded.output.name][0], told)
     _finish(axes, x.shape[-1])
-    figure.suptitle(f"{title or title_of(network, 'a network')} on '{backend}': {classes.words()}")
+    figure.suptitle(f"{title or title_of(network, 'a network')} on '{backend}': {told.words()}")
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
 
 
-def _classes(network: IntegerNetwork, output: Integers, label: int | None) -> _Classes:
+def _told(network: IntegerNetwork, output: Integers, label: int | None) -> _Told:
     total = output.reshape(-1, output.shape[-1]).sum(1)
+    if tells_numbers(network):
+        (numbers,) = predictions(network, output[None])
+        return _Told(class_names(network, len(numbers), "numbers"), 0, None, tuple(numbers.tolist()))
     if label is not None and not 0 <= label < len(total):
         raise InputError(f"there is no class {label} of {len(total)}", remedy="give its number, from 0 on")
-    return _Classes(class_names(network, len(total)), int(total.argmax()), label)
+    return _Told(class_names(network, len(total)), int(total.argmax()), label)
 
 
 def _finish(axes: NDArray[Any], steps: int) -> None:
@@ -127,7 +134,8 @@ def _finish(axes: NDArray[Any], steps: int) -> None:
             axis.set_xticks(range(0, steps, max(1, math.ceil(steps / 12))))
             axis.set_xlim(-0.5, steps - 0.5)
     for axis in axes[-1]:
-        axis.set_xlabel("class" if axis.get_gid() == "other" else "time step")
+        if axis.get_gid() != "other":
+            axis.set_xlabel("time step")
 
 
 def _draw_input(axes: NDArray[Any], sample: Integers, images: Frames | None) -> None:
@@ -189,23 +197,24 @@ def _draw_counts(axis: Axes, counts: Integers, title: str) -> None:
     axis.set(title=title, ylim=(min(0.0, 1.08 * int(counts.min())), max(1.0, 1.08 * int(counts.max()))))
 
 
-def _draw_answer(axes: NDArray[Any], layer: Layer, output: Integers, classes: _Classes) -> None:
+def _draw_answer(axes: NDArray[Any], layer: Layer, output: Integers, told: _Told) -> None:
     """The sums over time that decide; of a readout, how they come about, too."""
     left, right = axes
     flat = output.reshape(-1, output.shape[-1])
     if not layer.neuron.feeds:
-        order = sorted(range(len(flat)), key=lambda index: index in (classes.answer, classes.label))
+        order = sorted(range(len(flat)), key=lambda index: index in (told.answer, told.label))
         for index, trace in zip(order, flat.cumsum(1)[order]):
-            width = 0.8 if classes.color(index) == OTHERS else 2.0
-            left.plot(trace, marker="o", markersize=3, color=classes.color(index), linewidth=width)
+            width = 0.8 if told.color(index) == OTHERS else 2.0
+            left.plot(trace, marker="o", markersize=3, color=told.color(index), linewidth=width)
         left.set_title(f"{layer.name}: potentials summed over time")
     right.clear()
-    right.bar(range(len(flat)), flat.sum(1), color=[classes.color(index) for index in range(len(flat))])
-    what = "spikes" if layer.neuron.spikes else "the sum"
-    right.set_title(f"{layer.name}: {what} decide{'' if layer.neuron.spikes else 's'}")
+    right.bar(range(len(flat)), flat.sum(1), color=[told.color(index) for index in range(len(flat))])
+    what, ending = ("spikes", "") if layer.neuron.spikes else ("the sum", "s")
+    right.set_title(f"{layer.name}: {what} {'tell' if told.numbers else 'decide'}{ending}")
+    right.set_xlabel("number" if told.numbers else "class")
     right.set_gid("other")
     if len(flat) <= MOST_NAMES:
-        long = max(map(len, classes.names)) > 3
-        right.set_xticks(range(len(flat)), classes.names, **({"rotation": 30, "ha": "right"} if long else {}))
+        long = max(map(len, told.names)) > 3
+        right.set_xticks(range(len(flat)), told.names, **({"rotation": 30, "ha": "right"} if long else {}))
     else:
         right.xaxis.get_major_locator().set_params(integer=True)

@@ -110,9 +110,11 @@ def _network(path: Path, reading: Reading) -> IntegerNetwork:
         contents = read_contents(path)
     except FileFormatError:
         others = read_others(path)
-        if GROUP in others.attributes or GROUP in others.refused or not _is_stock(others):
+        if _is_stock(others) and GROUP not in others.attributes and GROUP not in others.refused:
+            return _stock_network(others, reading)
+        if GROUP in others.attributes or GROUP in others.refused or not _is_of_others(path):
             raise
-        return _stock_network(others, reading)
+        raise _no_network() from None
     if GROUP not in contents.attributes and _is_stock(contents):
         return _stock_network(contents, reading)
     if reading.told:
@@ -133,11 +135,21 @@ def _is_stock(contents: Contents) -> bool:
     return STOCK in contents.attributes
 
 
+def _is_of_others(path: Path) -> bool:
+    """True for HDF5 files as most programs write them, of an older version than those of this project."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] < b"\2"
+
+
+def _no_network() -> FileFormatError:
+    remedy = "give a NetX file, or export the network with netx_export.export"
+    return FileFormatError(f"it has neither a group '{GROUP}' nor '{STOCK}'", remedy=remedy)
+
+
 def _decode(contents: Contents) -> IntegerNetwork:
     """The network of this project's group; everything else in the file must say the same, word for word."""
     if GROUP not in contents.attributes:
-        remedy = "give a NetX file, or export the network with netx_export.export"
-        raise FileFormatError(f"it has neither a group '{GROUP}' nor '{STOCK}'", remedy=remedy)
+        raise _no_network()
     group = _Group(contents, GROUP, Counter(path.rpartition("/")[0] for path in contents.attributes))
     version = group.integer("version")
     if version not in READABLE:

@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 import netx_export
-from benchmarks import chip, files, import_time, inference, kernels, nir_networks, threads, training_step
+from benchmarks import chip, files, import_time, inference, kernels, memory, nir_networks, threads, training_step
 from benchmarks._timing import Timing, interleave, ratio
 from tests.helpers import nir_graphs as graphs
 
@@ -26,7 +26,9 @@ def _threads() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [files, import_time, inference, kernels, threads, training_step], ids=lambda module: module.__name__
+    "module",
+    [files, import_time, inference, kernels, memory, threads, training_step],
+    ids=lambda module: module.__name__,
 )
 def test_quick_modes_write_their_figures(module: object, tmp_path: Path) -> None:
     app = typer.Typer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,13 @@ def test_learning_curves_have_whole_epochs(epochs: int, tmp_path: Path, monkeypa
     accuracy = figure.axes[1]
     assert [line.get_ydata()[-1] for line in accuracy.lines[:2]] == [rise[epochs]] * 2
     assert f"{rise[epochs]:.2%} in epoch {epochs}" in [line.get_label() for line in accuracy.lines]
+
+
+def test_a_picture_of_numbers_tells_them_by_name_and_no_class() -> None:
+    network, x = netx_export.zoo.load("road"), netx_export.zoo.samples("road")[0][0]
+    ((number,),) = netx_export.predictions(network, netx_export.simulate(network, x[None]))
+    for names, shown in ((["steering"], "steering"), (["a", "b"], "0"), (3, "0")):
+        changed = replace(network, metadata={**network.metadata, "numbers": names})
+        figure = netx_export.plot_sample(changed, x, title="a road")
+        assert figure.get_suptitle() == f"a road on 'reference': answer {shown} {number:.4g}"
+        assert [axis.get_xlabel() for axis in figure.axes[-2:]] == ["time step", "number"]

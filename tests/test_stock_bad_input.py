@@ -165,6 +165,13 @@ def test_what_netx_does_silently_is_noted_and_done_alike(groups: list[Group], no
     assert all(np.array_equal(found[layer][0], expected) for layer, expected in zip(found, truth, strict=True))
 
 
+def test_hdf5_that_holds_no_network_is_not_called_damaged(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["measured"] = np.arange(3.0)
+    with pytest.raises(FileFormatError, match="it has neither a group 'lava_qsnn' nor 'layer'"):
+        netx_export.load(tmp_path / "other.h5")
+
+
 def test_metadata_of_a_clean_file_have_no_notes(tmp_path: Path) -> None:
     write_stock(tmp_path / "a.net", [cuba()])
     assert netx_export.load(tmp_path / "a.net").metadata["netx"]["notes"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -165,6 +166,23 @@ def test_the_wheel_alone_runs_files(version: str, numpy: str, built: Path, tmp_p
     used = done.stdout.split()
     assert used[0].startswith(f"{version}.")
     assert (int(used[2].partition(".")[0]) < 2) == (numpy == "numpy<2")
+
+
+@pytest.mark.slow
+def test_the_remedy_works_where_only_the_wheel_was_installed(built: Path, tmp_path: Path) -> None:
+    """Of a package that no index has: pip takes the one that is installed, and adds what its extra needs."""
+    (wheel,) = built.glob("*.whl")
+    python = installed(wheel, "3.11", tmp_path / "environment", "pip")
+    convert = [python.with_name("lava-qsnn"), "convert", "zoo:digits", "digits.nir"]
+    refused = subprocess.run(convert, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    (remedy,) = re.findall(r"Remedy: (pip install .*)", refused.stderr)
+    done = subprocess.run([python, "-m", *shlex.split(remedy)], capture_output=True, text=True, check=False)
+    if done.returncode and re.search("ConnectionError|Temporary failure|timed out", done.stderr):
+        pytest.skip(f"no package registry can be reached: {done.stderr.strip()[-200:]}")
+    assert done.returncode == 0, done.stderr
+    subprocess.run(convert, cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "digits.nir").stat().st_size > 1000
 
 
 def test_the_metadata_says_what_it_needs(built: Path) -> None:

@@ -3,9 +3,10 @@
     python training/zoo_entry.py runs/mnist --task "handwritten digits" --folder ~/mnist --licence "CC BY-SA 3.0"
 
 The folder is the one that `lava-qsnn train` has written, of a shipped configuration, which the record names with what
-was changed in it. The accuracy is what `lava-qsnn run` says in its last line, on all test samples; then each backend
-that takes the network is compared with the reference, layer for layer and step for step, and no value may differ. With
-a licence, some test samples come with it. `netx_export/_zoo/cards/NAME.md`, words of the model card, must be there.
+was changed in it. The accuracy, or the error of numbers, is what `lava-qsnn run` says in its last line, on all test
+samples; then each backend that takes the network is compared with the reference, layer for layer and step for step, and
+no value may differ. With a licence, some test samples come with it. `netx_export/_zoo/cards/NAME.md`, words of the
+model card, must be there.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ import netx_export
 from lava_qsnn.cli.inputs import fitting_data, test_samples
 from lava_qsnn.errors import ConfigurationError, QsnnError
 from lava_qsnn.integer import INPUT, IntegerNetwork
-from lava_qsnn.train.config import Config, load_config, shipped, to_dict
+from lava_qsnn.train.config import Config, Data, load_config, shipped, to_dict
 from lava_qsnn.train.data import make
 from lava_qsnn.train.module import restore
-from lava_qsnn.train.provenance import metadata
+from lava_qsnn.train.provenance import recorded_data
 from netx_export._zoo._records import FOLDER, Count, Measurement, Record, Samples, names, record, write_index
 
 #: Test samples that come with a network, and the samples that the slow backends are compared on, at most.
@@ -42,7 +43,7 @@ ENCLOSED, COMPARED = 20, 200
 ELSEWHERE = ("data.folder", "data.download", "data.cache", "trainer.accelerator", "trainer.devices", "model.target")
 
 #: The last line of `lava-qsnn run`.
-LAST_LINE = re.compile(r"(?P<measure>\D+) (?P<value>\S+) on (?P<samples>\d+) samples of (?P<data>.+)")
+LAST_LINE = re.compile(r"(?P<measure>\D+) (?P<value>\S+( \(root \S+\))?) on (?P<samples>\d+) samples of (?P<data>.+)")
 
 
 def add(
@@ -88,10 +89,10 @@ def training_command(configuration: str, used: Config) -> str:
 def export(checkpoint: Path, file: Path) -> IntegerNetwork:
     """Export a checkpoint with what the file should tell of its data."""
     classifier = restore(checkpoint)
-    data = make(classifier.config.data)
-    given = data.properties
+    given = make(classifier.config.data).properties
+    about = classifier.metadata(given.timesteps)
     return netx_export.export(
-        classifier.network, file, given.input_shape, given.timesteps, given.input_bits, metadata=metadata(data)
+        classifier.network, file, given.input_shape, given.timesteps, given.input_bits, metadata=about
     )
 
 
@@ -135,7 +136,8 @@ def measured(name: str, network: IntegerNetwork, file: Path, folder: Path | None
 def accuracy(name: str, network: IntegerNetwork, file: Path, folder: Path | None) -> Measurement:
     """Ask the public command about a network on all test samples, in its last line."""
     total = len(test_data(network, folder)[1])
-    place, shown = (["--folder", str(folder)], "--folder FOLDER") if folder else (["--data", "digits"], "--data digits")
+    place = ["--folder", str(folder)] if folder else ["--data", _recorded(network).name]
+    shown = "--folder FOLDER" if folder else " ".join(place)
     rest = ["--samples", str(total), "--backend", "fast"]
     command = [str(Path(sys.executable).with_name("lava-qsnn")), "run", str(file), *place, *rest]
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1]
@@ -156,14 +158,17 @@ def count(network: IntegerNetwork, backend: str, folder: Path | None, samples: i
 
 def test_data(network: IntegerNetwork, folder: Path | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """All test samples as the network takes them, and their labels."""
-    from lava_qsnn.train.provenance import recorded_data
-
-    recorded = recorded_data(network.metadata)
-    assert recorded is not None
     changes = {} if folder is None else {"data.folder": str(folder)}
-    x, labels = test_samples(network, fitting_data(network, recorded, changes), sys.maxsize)
+    x, labels = test_samples(network, fitting_data(network, _recorded(network), changes), sys.maxsize)
     assert labels is not None
     return x, labels
+
+
+def _recorded(network: IntegerNetwork) -> Data:
+    """The data that a network was trained on, as its file tells them."""
+    recorded = recorded_data(network.metadata)
+    assert recorded is not None
+    return recorded
 
 
 def packed_samples(network: IntegerNetwork, folder: Path | None, licence: str | None, file: Path) -> Samples | None:

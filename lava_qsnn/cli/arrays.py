@@ -11,6 +11,9 @@ from lava_qsnn.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+#: The suffixes of files of arrays.
+ARRAYS = (".npy", ".npz", ".h5", ".hdf5")
+
 #: How the names of arrays in an .npz file are shown that has several.
 MOST_NAMES = 8
 
@@ -45,8 +48,13 @@ def stored_array(path: Path) -> Any:
                 return array[_name_of_samples(path, array.files)]
     except InputError:
         raise
+    except FileNotFoundError:
+        raise InputError(f"there is no file '{file}'") from None
+    except IsADirectoryError:
+        raise InputError(f"'{file}' is a folder", remedy="name a data set in a folder by --data") from None
     except (ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise InputError(f"'{path}' is no array of numbers ({error})", remedy="write it with numpy.save") from None
+        why = f" ({error})" if Path(file).suffix in ARRAYS else f", and no file {', '.join(ARRAYS)}"
+        raise InputError(f"'{path}' is no array of numbers{why}", remedy="write it with numpy.save") from None
     return array
 
 

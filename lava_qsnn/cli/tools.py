@@ -60,6 +60,10 @@ def inspect(file: NetworkFile, stock: StockOptions, as_json: AsJson = False) -> 
 def show_network(inspection: Inspection) -> None:
     """Print all tables of a network."""
     show(layer_table(inspection), word_table(inspection), cost_table(inspection), backend_table(inspection))
+    absent = [each for each in inspection.backends if each.absence is not None]
+    for reason in dict.fromkeys(str(each.absence) for each in absent):
+        names = ", ".join(each.name for each in absent if each.absence == reason)
+        say(f"not here: {names}. {reason}")
     if inspection.weights_on_file:
         show(file_table(inspection))
     if inspection.opening:

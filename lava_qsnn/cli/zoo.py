@@ -51,6 +51,5 @@ def zoo_table(records: list[Record]) -> Table:
     for column in ("accuracy", "bytes"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in records:
-        measure = "" if each.measured.measure == "accuracy" else f"{each.measured.measure} "
-        table.add_row(each.name, escape(each.task), measure + each.measured.value, f"{each.bytes:,}")
+        table.add_row(each.name, escape(each.task), each.measured.short, f"{each.bytes:,}")
     return table

@@ -33,7 +33,8 @@ def check_form(network: IntegerNetwork, shape: Shape, dtype: np.dtype[Any]) -> N
     inner = network.input.shape
     if len(shape) != len(inner) + 2 or shape[1:-1] != inner or 0 in shape:
         wanted = ", ".join(map(str, inner))
-        raise InputError(f"the input must have shape (N, {wanted}, T), not {shape}", remedy="time is the last axis")
+        remedy = "time is the last axis" if 0 not in shape else "give a sample at least, of a time step at least"
+        raise InputError(f"the input must have shape (N, {wanted}, T), not {shape}", remedy=remedy)
     if shape[-1] > network.timesteps:
         raise InputError(
             f"{shape[-1]} time steps exceed the {network.timesteps} the network was exported for",

@@ -38,6 +38,7 @@ DATA_SETS = (
     "cifar10_dvs",
     "spoken_digits",
     "shd",
+    "road",
     "arrays",
     "images",
     "events",

@@ -47,7 +47,7 @@ def _use(known: Record) -> str:
             "```python",
             f"network = netx_export.zoo.load({known.name!r})",
             f"x, labels = netx_export.zoo.samples({known.name!r})",
-            'answers = netx_export.simulate(network, x, backend="fast").sum(-1).argmax(1)',
+            'answers = netx_export.predictions(network, netx_export.simulate(network, x, backend="fast"))',
             "```",
         ]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -27,6 +28,12 @@ class Measurement:
     samples: int
     data: str
     command: str
+
+    @property
+    def short(self) -> str:
+        """The accuracy, or the root of the mean squared error, as in "± 0.35"."""
+        root = re.search(r"\(root (.*)\)", self.value)
+        return self.value if root is None else f"± {float(root[1]):.2g}"
 
     def __str__(self) -> str:
         return f"{self.measure} {self.value} on {self.samples:,} samples of {self.data}"

@@ -60,7 +60,9 @@ def main(file: str, folder: str) -> None:
     array, page = f"{folder}/x.npy", f"{folder}/page.html"
     np.save(array, x)
     assert "inspect" in command("--help")
-    assert "conv1" in command("inspect", file)
+    shown = command("inspect", file)
+    assert "conv1" in shown
+    assert "not here: lava" in shown
     assert "nothing found" in command("check", file, "--input", array)
     last = command("run", "zoo:digits", "--backend", "fast").splitlines()[-1]
     assert last.startswith("accuracy 95.00% on 20 samples")

@@ -162,7 +162,7 @@ def test_idx_files_are_read_as_they_are_or_gzipped(name: str, compressed: bool, 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_torchvision_s_own_layout_is_read(name: str, tmp_path: Path) -> None:
-    write(tmp_path / DATA[name].source.__name__ / "raw")  # type: ignore[attr-defined]
+    write(tmp_path / DATA[name].source / "raw")  # type: ignore[attr-defined]
     module = make(Data(name=name, folder=str(tmp_path), flatten=False, input_bits=4))
     module.setup()
     x, y = next(iter(module.train_dataloader()))

@@ -21,6 +21,7 @@ with extra("train"):
     from lava_qsnn.train.data._folders import EventFolder, ImageFolder, kind_of_folder
     from lava_qsnn.train.data._images import CIFAR10, MNIST, Digits, FashionMNIST
     from lava_qsnn.train.data._imported import ImportedData
+    from lava_qsnn.train.data._road import Road
     from lava_qsnn.train.data._streamed import ImageNet
 
 __all__ = [
@@ -47,6 +48,7 @@ DATA: dict[str, type[SampleData]] = {
     "cifar10_dvs": CIFAR10DVS,
     "spoken_digits": SpokenDigits,
     "shd": SHD,
+    "road": Road,
     "arrays": NpzArrays,
     "images": ImageFolder,
     "events": EventFolder,

@@ -275,8 +275,9 @@ class SampleData(LightningDataModule):
 
     def _split(self, arrays: Arrays, fraction: float) -> tuple[Arrays, Arrays]:
         """Set a fraction apart, the same of every class; where numbers are learned, any."""
-        labels = None if self.data.targets == "numbers" else arrays.every_label().numpy()
-        kept, apart = split_rows(len(arrays), labels, fraction, self.data.split_seed)
+        labels = arrays.every_label()
+        classes = None if labels.is_floating_point() else labels.numpy()
+        kept, apart = split_rows(len(arrays), classes, fraction, self.data.split_seed)
         return arrays.part(kept), arrays.part(apart)
 
     def _folder(self) -> Path:

@@ -10,15 +10,14 @@ import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision import datasets
 
-from lava_qsnn.errors import ConfigurationError, FileFormatError
+from lava_qsnn.errors import ConfigurationError, FileFormatError, printable
 from lava_qsnn.extras import extra
 from lava_qsnn.train.data import _augment
 from lava_qsnn.train.data._base import Arrays, SampleData
@@ -57,7 +56,7 @@ class MNIST(SampleData):
 
     shape = (1, 28, 28)
     contents = "four idx files"
-    source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
+    source: ClassVar[str] = "MNIST"  # torchvision's name
     files: ClassVar[tuple[tuple[str, str], ...]] = (
         ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
         ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -73,7 +72,7 @@ class MNIST(SampleData):
         if missing:
             raise ConfigurationError(
                 f"there is no file '{missing[0]}' (or .gz) in the folder '{self._folder()}'",
-                remedy=f"put the four idx files of {self.source.__name__} there, or download them with data.download "
+                remedy=f"put the four idx files of {self.source} there, or download them with data.download "
                 "(--download)",
             )
         training, test = (self._arrays(*pair) for pair in self.files)
@@ -81,7 +80,7 @@ class MNIST(SampleData):
 
     def _find(self, name: str) -> Path | None:
         folder = self._folder()
-        roots = (folder, folder / self.source.__name__ / "raw")
+        roots = (folder, folder / self.source / "raw")
         candidates = (root / f"{name}{ending}" for root in roots for ending in ("", ".gz"))
         return next((path for path in candidates if path.is_file()), None)
 
@@ -89,8 +88,9 @@ class MNIST(SampleData):
         paths = [self._find(name) for name in (images_name, labels_name)]
         assert paths[0] is not None
         assert paths[1] is not None
-        images = _read_idx(paths[0], datasets.mnist.read_image_file)
-        labels = _read_idx(paths[1], datasets.mnist.read_label_file)
+        reading = torchvision_data().mnist
+        images = _read_idx(paths[0], reading.read_image_file)
+        labels = _read_idx(paths[1], reading.read_label_file)
         if images.shape[1:] != self.shape[1:] or not len(images):
             raise FileFormatError(f"'{paths[0]}' holds images of shape {tuple(images.shape)}, not (N, 28, 28)")
         if len(labels) != len(images) or int(labels.max()) >= self.classes:
@@ -101,8 +101,11 @@ class MNIST(SampleData):
 class FashionMNIST(MNIST):
     """Fashion-MNIST: ten kinds of clothes in MNIST's own format."""
 
-    source = datasets.FashionMNIST
-    names = tuple(datasets.FashionMNIST.classes)
+    source = "FashionMNIST"
+    names = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
 
 
 class CIFAR10(SampleData):
@@ -115,6 +118,7 @@ class CIFAR10(SampleData):
     contents = "binary or Python version"
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     binary: ClassVar[str] = "cifar-10-batches-bin"
+    python: ClassVar[str] = "cifar-10-batches-py"
     files: ClassVar[tuple[tuple[str, ...], ...]] = (
         tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
         ("test_batch.bin",),
@@ -123,13 +127,12 @@ class CIFAR10(SampleData):
     def prepare_data(self) -> None:
         """Download the Python version if there is none, and the configuration says so."""
         if self.data.download and not self._found():
-            _download(datasets.CIFAR10, self._folder())
+            _download("CIFAR10", self._folder())
 
     def read(self) -> tuple[Arrays, Arrays]:
         if not self._found():
             raise ConfigurationError(
-                f"there is neither '{self.binary}' nor '{datasets.CIFAR10.base_folder}' in the folder "
-                f"'{self._folder()}'",
+                f"there is neither '{self.binary}' nor '{self.python}' in the folder '{self._folder()}'",
                 remedy="put CIFAR-10's binary or Python version there, or download it with data.download (--download)",
             )
         root = self._binary()
@@ -146,7 +149,7 @@ class CIFAR10(SampleData):
         return _augment.cut_out(x, random, self.data.cutout, grey) if self.data.cutout else x
 
     def _found(self) -> bool:
-        return self._binary() is not None or (self._folder() / datasets.CIFAR10.base_folder).is_dir()
+        return self._binary() is not None or (self._folder() / self.python).is_dir()
 
     def _binary(self) -> Path | None:
         """The folder of the binary version."""
@@ -155,13 +158,12 @@ class CIFAR10(SampleData):
 
     def _python(self, training: bool) -> Arrays:
         """The Python version by torchvision, which unpickles nothing but files whose MD5 sums are the original's."""
-        folder = self._folder()
+        folder, given = self._folder(), torchvision_data()
         try:
-            source = datasets.CIFAR10(str(folder), train=training)
+            source = given.CIFAR10(str(folder), train=training)
         except (KeyError, OSError, RuntimeError, ValueError) as error:
             raise FileFormatError(
-                f"'{folder / datasets.CIFAR10.base_folder}' is damaged, or lacks files ({error})",
-                remedy="fetch it again",
+                f"'{folder / self.python}' is damaged, or lacks files ({error})", remedy="fetch it again"
             ) from None
         pixels = np.ascontiguousarray(source.data.transpose(0, 3, 1, 2))
         return self._arrays(pixels, np.asarray(source.targets, np.int64), folder)
@@ -186,13 +188,32 @@ class CIFAR10(SampleData):
         return Arrays(torch.from_numpy(pixels >> (8 - self.data.input_bits)), torch.from_numpy(labels))
 
 
-def _download(source: type[datasets.VisionDataset], folder: Path) -> None:
+def torchvision_data() -> Any:
+    """The module of torchvision's data sets, imported where one is read: others need none.
+
+    Raises:
+        MissingPackageError: it is not installed.
+        ConfigurationError: it was built for another torch.
+    """
+    try:
+        with extra("train"):
+            from torchvision import datasets
+    except (OSError, RuntimeError) as error:  # its operators, or the libraries that they are linked to
+        raise ConfigurationError(
+            f"torchvision cannot be imported ({printable(str(error))})",
+            remedy="install the torchvision that belongs to this torch, from where torch was installed",
+        ) from error
+    return datasets
+
+
+def _download(name: str, folder: Path) -> None:
+    source = getattr(torchvision_data(), name)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # torchvision prints what it does
             source(str(folder), download=True)
     except (OSError, RuntimeError) as error:
         raise ConfigurationError(
-            f"cannot download {source.__name__} to '{folder}': {error}",
+            f"cannot download {name} to '{folder}': {error}",
             remedy="put its files there by other means",
         ) from None
 
