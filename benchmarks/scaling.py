@@ -39,7 +39,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 console = Console()
 
 #: Backends, and the samples of a short run, a long one, and of a computation on one and on two workers.
-BACKENDS = {"netx": (20, 400, 2000), "lava": (20, 400, 2000), "fast": (500, 20000, 200000)}
+BACKENDS = {"netx": (20, 400, 1000), "lava": (20, 400, 2000), "fast": (500, 20000, 200000)}
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SAMPLES = (10**4, 10**5, 10**6, 10**7, 10**8, 10**9)
@@ -151,7 +151,7 @@ def _all(timings: Any) -> dict[str, list[float]]:
 
 
 @app.command()
-def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
+def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> dict[str, Any]:
     """Measure the costs of the model."""
     network = make_network()
     passage = cluster_costs(repeats)
@@ -166,6 +166,7 @@ def measure(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0
         found[backend] = costs
         console.print(backend, costs)
     console.print(f"wrote {write_json('scaling', {'cluster': passage, 'backends': found}, results)}")
+    return found
 
 
 @app.command()
@@ -176,13 +177,21 @@ def workers(
     backend: Annotated[list[str], typer.Option(help="Again for each: netx, lava, fast.")] = ["netx", "lava"],  # noqa: B006
 ) -> None:
     """Measure one worker beside two: the goal is 0.9 of (cores of the machine, 2 at most) / (cores of one run)."""
+    network, costs = make_network(), dict[str, dict[str, float]]()
+    for name in backend:
+        few, many, _ = (max(4, int(size * scale)) for size in BACKENDS[name])
+        costs[name] = run_costs(network, name, few, max(many, 2 * few), repeats)
+    beside(costs, results, repeats, scale)
+
+
+def beside(costs: dict[str, dict[str, float]], results: Path, repeats: int, scale: float) -> None:
+    """Measure one worker beside two of each backend whose costs are known; print, write workers.json."""
     network, found = make_network(), dict[str, Any]()
     heads = ("cores of a run", "1 worker, samples / s", "2 workers", "times as fast", "goal")
     table = Table("backend", *heads, title="two workers beside one")
-    for name in backend:
-        few, many, samples = (max(4, int(size * scale)) for size in BACKENDS[name])
-        cores = max(1.0, run_costs(network, name, few, max(many, 2 * few), repeats)["cores"])
-        measured = measured_throughput(network, name, samples, repeats)
+    for name, known in costs.items():
+        cores = max(1.0, known["cores"])
+        measured = measured_throughput(network, name, max(4, int(BACKENDS[name][2] * scale)), repeats)
         goal = 0.9 * min(2, os.cpu_count() or 1) / cores
         found[name] = {**measured, "cores_of_a_run": cores, "goal": goal}
         rates = [f"{rate:,.1f}" for rate in measured["samples_per_second"].values()]
@@ -219,8 +228,7 @@ def model(results: Results = RESULTS) -> None:
 @app.command("all")
 def everything(results: Results = RESULTS, repeats: Repeats = 5, scale: Scale = 1.0) -> None:
     """Measure the costs, and two workers beside one; then model and draw."""
-    measure(results, repeats, scale)
-    workers(results, repeats, scale, list(BACKENDS))
+    beside(measure(results, repeats, scale), results, repeats, scale)
     model(results)
 
 

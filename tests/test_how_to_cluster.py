@@ -62,7 +62,7 @@ def test_the_commands_of_one_machine(folder: Path) -> None:
     assert "--resume" in again
     for commands in (first, again):
         told = shell(commands, folder).stdout
-        assert "wrote (300, 10, 4) integers" in told
+        assert "wrote (100, 10, 4) integers" in told
         assert "netx" in told
         answers = np.load(folder / "answers.npy")
         (folder / "answers.npy").unlink()
@@ -100,7 +100,7 @@ def test_the_commands_of_a_cluster_with_tls(folder: Path, certificates: str, por
     commands = next(block for block in blocks() if "--cluster" in block and "lava-qsnn run" in block)
     shell("until (exec 3<>/dev/tcp/127.0.0.1/" + str(port) + ") 2>&-; do sleep 0.1; done", folder)
     told = shell(f"{certificates}\n{commands.replace('8786', str(port))}", folder).stdout
-    assert "wrote (300, 10, 4) integers" in told
+    assert "wrote (100, 10, 4) integers" in told
     assert "netx" in told
 
 

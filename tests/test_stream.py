@@ -9,9 +9,9 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,9 +132,10 @@ class TestHealthyStream:
 
     @GRAINS
     def test_it_stops_when_all_channels_are_full(self, grain: str) -> None:
+        asked = Counted(endless(grain))
         with netx_export.Stream(network(), grain=grain, slots=2) as stream:
-            stream.feed(endless(grain))
-            time.sleep(0.3)
+            stream.feed(asked)
+            until(partial(asked.has_given, 4 * 2))
 
     def test_it_stops_while_a_live_source_thinks(self) -> None:
         thought = threading.Event()
@@ -157,26 +158,34 @@ class TestHealthyStream:
             pass
 
 
+class Counted:
+    """A source that counts what was asked of it."""
+
+    def __init__(self, source: Iterator[np.ndarray]) -> None:
+        self.source, self.count = source, 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for value in self.source:
+            self.count += 1
+            yield value
+
+    def has_given(self, count: int) -> bool:
+        return self.count >= count
+
+
 @pytest.mark.usefixtures("promptness")
 class TestSlowConsumer:
     @GRAINS
     def test_it_holds_the_source_back(self, grain: str) -> None:
-        asked = 0
-
-        def source() -> Iterator[np.ndarray]:
-            nonlocal asked
-            for value in endless(grain):
-                asked += 1
-                yield value
-
+        asked = Counted(endless(grain))
         with netx_export.Stream(network(), grain=grain, slots=4) as stream:
-            stream.feed(source())
+            stream.feed(asked)
             answers = iter(stream)
             for taken in range(1, 6):
                 next(answers)
-                time.sleep(0.1)
                 # Four channels of three layers hold 4 each, the layers one each, the feeder one.
-                assert asked - taken <= 4 * 4 + 3 + 1
+                until(partial(asked.has_given, taken + 4 * 4))
+                assert asked.count - taken <= 4 * 4 + 3 + 1
 
     def test_input_that_finds_no_room_is_told_and_does_no_harm(self) -> None:
         x = samples(60)
