@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import netx_export
-from lava_qsnn.errors import ConfigurationError, FileFormatError
+from lava_qsnn.errors import ConfigurationError, FileFormatError, InputError
 from lava_qsnn.train import provenance
 from lava_qsnn.train.checkpoint import read_description
 from lava_qsnn.train.config import Data, from_dict, load_config
@@ -94,6 +94,12 @@ def test_a_look_at_arrays_finds_what_they_are(x: Any, y: Any, told: dict[str, An
     (tmp_path / "my.yaml").write_text(first_configuration("arrays", str(tmp_path / "my.npz")), "utf-8")
     data = load_config(tmp_path / "my.yaml").data
     assert {key: getattr(data, key) for key in told} == told
+
+
+def test_init_refuses_arrays_of_different_lengths(tmp_path: Path) -> None:
+    np.savez(tmp_path / "my.npz", x=np.zeros((30, 9)), y=np.arange(3))
+    with pytest.raises(InputError, match="holds 30 samples, and 3 targets"):
+        first_configuration("arrays", str(tmp_path / "my.npz"))
 
 
 def test_init_replaces_nothing_unasked(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -76,6 +76,9 @@ DESCRIPTION = "data"
 #: The remedy for a file that is something else.
 GIVE_ONE = "give what `lava-qsnn train` wrote, such as runs/digits/best.ckpt"
 
+#: What an archive is that holds something else.
+FOREIGN = "its entries are not those of one torch file"
+
 #: What training goes on from, besides the weights.
 TRAINING_STATE = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
 
@@ -239,6 +242,8 @@ def _entries(path: Path) -> dict[str, bytes]:
         raise FileFormatError("it is not in torch's zip format")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         infos = archive.infolist()
+        if not infos or not all("/" in info.filename for info in infos):  # as in an archive of numpy arrays
+            raise FileFormatError(FOREIGN)
         roots, names = zip(*(info.filename.split("/", 1) for info in infos))
         _check_names(roots, names)
         if sum(info.file_size for info in infos) > len(content) or any(info.compress_type for info in infos):
@@ -251,7 +256,7 @@ def _check_names(roots: tuple[str, ...], names: tuple[str, ...]) -> None:
         if re.fullmatch(r"data\.pkl|version|byteorder|data/[0-9]+", name) is None and name not in NOTES:
             raise FileFormatError(f"it has an entry '{name}', as executable TorchScript archives do")
     if len(set(roots)) != 1 or len(set(names)) != len(names) or "data.pkl" not in names:
-        raise FileFormatError("its entries are not those of one torch file")
+        raise FileFormatError(FOREIGN)
 
 
 def _check_pickle(entries: Mapping[str, bytes]) -> None:

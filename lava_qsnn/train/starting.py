@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from lava_qsnn.checked import unknown_choice
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, InputError
 from lava_qsnn.train.config import Data
 from lava_qsnn.train.data._arrays import PARTS, read_npz
 from lava_qsnn.train.data._folders import EventFolder, ImageFolder, sensor_of
@@ -61,6 +61,7 @@ def first_configuration(name: str, source: str | None) -> str:
 
     Raises:
         ConfigurationError, FileFormatError: the data cannot be read.
+        InputError: there are not as many targets as samples.
     """
     start = Start(name, source or place(name))
     LOOKS[name](start, source)
@@ -90,7 +91,10 @@ def _look_at_arrays(start: Start, source: str | None) -> None:
     _say_values(start, x, axes)
     if "T" in axes:
         start.timesteps = x.shape[axes.index("T")]
-    _say_targets(start, arrays.get(f"y{ending}"))
+    y = arrays.get(f"y{ending}")
+    if y is not None and len(y) != len(x):
+        raise InputError(f"'{source}' holds {len(x)} samples, and {len(y)} targets")
+    _say_targets(start, y)
 
 
 def _axes(x: NDArray[Any]) -> str:

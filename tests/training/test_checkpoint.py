@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -120,6 +121,12 @@ def test_a_bare_pickle_is_refused(reading: Callable[[Path], Any], tmp_path: Path
     with pytest.raises(FileFormatError, match="not in torch's zip format"):
         reading(path)
     assert not canary.exists()
+
+
+def test_an_archive_of_arrays_is_refused(reading: Callable[[Path], Any], tmp_path: Path) -> None:
+    np.savez(tmp_path / "my.npz", x=np.zeros(3))
+    with pytest.raises(FileFormatError, match="no checkpoint of this project: its entries are not"):
+        reading(tmp_path / "my.npz")
 
 
 def test_the_oldest_format_is_refused(reading: Callable[[Path], Any], tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from torchvision import datasets
 
@@ -18,6 +20,7 @@ from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.train import data
 from lava_qsnn.train.config import Data
 from lava_qsnn.train.data import DATA, ImageSet, make
+from lava_qsnn.train.data._base import split_rows
 
 TRAIN, TEST = 300, 50
 FILES = {
@@ -253,8 +256,24 @@ def test_too_few_samples_to_split_are_refused(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((3, 28, 28), np.uint8)))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(3).astype(np.uint8)))
-    with pytest.raises(ConfigurationError, match="cannot set 10.0% of 3 samples apart"):
+    with pytest.raises(ConfigurationError, match="cannot set 10.0% of 3 samples apart: class 0 has one sample"):
         make(Data(name="mnist", folder=str(tmp_path))).setup()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.sampled_from((0.1, 0.2, 0.5, 0.9)), st.booleans())
+def test_samples_are_split_or_refused_with_a_reason(classes: list[int], fraction: float, are_classes: bool) -> None:
+    """Every split has each sample once, and its share of each class but for one; what has none is told why."""
+    labels = np.array(classes)
+    try:
+        parts = split_rows(len(labels), labels if are_classes else None, fraction, 0)
+    except ConfigurationError as error:
+        assert "one sample" in str(error) or "the parts would have" in str(error)
+        return
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
+    assert all(len(part) for part in parts)
+    if are_classes:
+        share = np.bincount(labels, minlength=4) * len(parts[1]) / len(labels)
+        assert (np.abs(np.bincount(labels[parts[1]], minlength=4) - share) < 1).all()
 
 
 def test_download_is_asked_for_and_happens_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

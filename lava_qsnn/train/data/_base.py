@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -313,14 +314,27 @@ def split_rows(
     with extra("train"):
         from sklearn.model_selection import train_test_split  # takes a second to import
 
-    try:
-        kept, apart = train_test_split(np.arange(count), test_size=fraction, stratify=labels, random_state=seed)
-    except ValueError as error:
+    if lack := _too_few(count, labels, fraction):
         raise ConfigurationError(
-            f"cannot set {fraction:.1%} of {count} samples apart: {error}",
-            remedy="change data.validation or data.test, or use more samples",
-        ) from None
+            f"cannot set {fraction:.1%} of {count} samples apart: {lack}",
+            remedy="use more samples, change data.validation or data.test, or give these parts as files or arrays",
+        )
+    kept, apart = train_test_split(np.arange(count), test_size=fraction, stratify=labels, random_state=seed)
     return kept, apart
+
+
+def _too_few(count: int, labels: NDArray[Any] | None, fraction: float) -> str | None:
+    """Say why so many samples cannot be divided into two parts that each know all classes; None if they can."""
+    apart = math.ceil(fraction * count)
+    parts = f"{count - apart} and {apart} samples"
+    if labels is None:
+        return None if 0 < apart < count else f"the parts would have {parts}"
+    classes, sizes = np.unique(labels, return_counts=True)
+    if sizes.min() < 2:
+        return f"class {classes[sizes.argmin()]} has one sample, and each part needs one"
+    if min(apart, count - apart) < len(classes):
+        return f"the parts would have {parts}, of {len(classes)} classes"
+    return None
 
 
 class _Shuffled(DistributedSampler[Any]):
