@@ -34,6 +34,7 @@ from lava_qsnn.train.config import Config, Data, load_config, shipped, to_dict
 from lava_qsnn.train.data import make
 from lava_qsnn.train.module import restore
 from lava_qsnn.train.provenance import recorded_data
+from netx_export._verify import GROUND_TRUTH
 from netx_export._zoo._records import FOLDER, Count, Measurement, Record, Samples, names, record, write_index
 
 #: Test samples that come with a network, and the samples that the slow backends are compared on, at most.
@@ -55,6 +56,7 @@ def add(
     licence: Annotated[str | None, typer.Option(help="Of the data: without one, no samples are packed.")] = None,
     compared: Annotated[int, typer.Option(help="Samples for the Lava backends.")] = COMPARED,
     zoo: Annotated[Path, typer.Option(help="The zoo to add to.")] = FOLDER,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compare all samples on `fast`.")] = 1,
 ) -> None:
     """Export, measure and record a network."""
     name = name or run.name
@@ -65,7 +67,7 @@ def add(
     with tempfile.TemporaryDirectory() as side:
         file = Path(side) / f"{name}.net"
         network = export(run / "best.ckpt", file)
-        made = measured(name, network, file, folder, compared)
+        made = measured(name, network, file, folder, compared, workers)
         packed = packed_samples(network, folder, licence, Path(side) / f"{name}.npz")
         known = replace(made, task=task, training=command, seed=load_config(run / "config.yaml").seed, samples=packed)
         _install(known, Path(side), zoo)
@@ -81,9 +83,11 @@ def training_command(configuration: str, used: Config) -> str:
     usual, own = _flat(to_dict(load_config(configuration))), _flat(to_dict(used))
     changed = {key: own[key] for key in sorted(own) if key not in ELSEWHERE and usual.get(key) != own[key]}
     seed = f" --seed {changed.pop('seed')}" if "seed" in changed else ""
+    begun = changed.pop("model.initial", None)
     settings = "".join(f" --set {key}={value}" for key, value in changed.items())
     place = "" if used.data.folder is None else " --folder FOLDER"
-    return f"lava-qsnn train {configuration}{place}{seed}{settings}"
+    initial = "" if begun is None else f" --initial runs/{Path(begun).parent.name}/{Path(begun).name}"
+    return f"lava-qsnn train {configuration}{place}{initial}{seed}{settings}"
 
 
 def export(checkpoint: Path, file: Path) -> IntegerNetwork:
@@ -96,17 +100,18 @@ def export(checkpoint: Path, file: Path) -> IntegerNetwork:
     )
 
 
-def measured(name: str, network: IntegerNetwork, file: Path, folder: Path | None, compared: int) -> Record:
+def measured(
+    name: str, network: IntegerNetwork, file: Path, folder: Path | None, compared: int, workers: int = 1
+) -> Record:
     """Count and measure what can be of a network; every backend that takes it must be exact."""
     told = netx_export.inspect(file)
     spiking = [layer for layer in told.layers if layer.thresholds is not None]
     measurement = accuracy(name, network, file, folder)
     refused = {each.name: each.refusal for each in told.backends if each.refusal is not None}
-    counts = {
-        each.name: count(network, each.name, folder, measurement.samples if each.name == "fast" else compared)
-        for each in told.backends
-        if each.name not in refused and each.name != "reference"
-    }
+    x, counts = test_data(network, folder)[0], {}
+    for backend in (each.name for each in told.backends if each.name not in refused and each.name != GROUND_TRUTH):
+        part, many = (x, workers) if backend == "fast" else (x[:compared], None)
+        counts[backend] = count(network, backend, part, many)
     if wrong := [backend for backend, each in counts.items() if each.mismatches]:
         raise QsnnError(f"{', '.join(wrong)} differ from the reference", remedy="report it: this must never happen")
     return Record(
@@ -149,10 +154,9 @@ def accuracy(name: str, network: IntegerNetwork, file: Path, folder: Path | None
     return Measurement(**parts, command=f"lava-qsnn run zoo:{name} {shown} {' '.join(rest)}")
 
 
-def count(network: IntegerNetwork, backend: str, folder: Path | None, samples: int) -> Count:
-    """Compare a backend with the reference, layer for layer and step for step."""
-    x = test_data(network, folder)[0][:samples]
-    rows = netx_export.verify(network, x, [backend]).rows
+def count(network: IntegerNetwork, backend: str, x: np.ndarray[Any, Any], workers: int | None) -> Count:
+    """Compare a backend with the reference, layer for layer and step for step; chunk by chunk if by workers."""
+    rows = netx_export.verify(network, x, [backend], workers=workers).rows
     return Count(len(x), sum(row.values for row in rows), sum(row.mismatches for row in rows))
 
 

@@ -55,7 +55,7 @@ def test_an_entry_tells_what_was_measured(zoo: Path, tmp_path: Path) -> None:
     assert np.array_equal(packed, x[:20])
     assert np.array_equal(packed_labels, labels[:20])
     assert "It is tiny" in card("tiny", zoo)
-    zoo_entry.add(tmp_path / "run", "digits, again", "tiny", "digits", None, None, 1, zoo)
+    zoo_entry.add(tmp_path / "run", "digits, again", "tiny", "digits", None, None, 1, zoo, workers=2)
     assert names(zoo) == ("tiny",)
     assert (record("tiny", zoo).task, record("tiny", zoo).samples) == ("digits, again", None)
     assert not list((zoo / "samples").iterdir())
@@ -69,6 +69,8 @@ def test_an_entry_needs_a_card_and_a_shipped_configuration(zoo: Path, tmp_path: 
     assert zoo_entry.training_command("digits", load_config("digits")) == "lava-qsnn train digits"
     moved = override(load_config("mnist"), {"data.folder": "somewhere", "trainer.accelerator": "cpu"})
     assert zoo_entry.training_command("mnist", moved) == "lava-qsnn train mnist --folder FOLDER"
+    begun = override(load_config("digits"), {"model.initial": "/somewhere/first/best.ckpt"})
+    assert zoo_entry.training_command("digits", begun) == "lava-qsnn train digits --initial runs/first/best.ckpt"
 
 
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
