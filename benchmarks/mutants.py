@@ -43,7 +43,7 @@ from benchmarks._mutation import Mutant, mutants
 
 #: All that is judged. `_tiled` is left out: where the processor has no matrix unit for bytes, no test reaches it.
 CORE = ("taps", "threshold", "dtypes", "values", "network", "components", "reference", "limits", "kinds")
-NEURONS, SYNAPSES = ("neuron", "memory_free", "quantized_lif"), ("synapse", "kinds", "pooling")
+NEURONS, SYNAPSES = ("neuron", "memory_free", "quantized_lif"), ("synapse", "kinds", "pooling", "product")
 FILES = ("fold", "schema", "encode", "write", "read", "describe", "export")
 HDF5 = ("bytes", "contents", "file", "heap", "links", "lookup3", "other_values", "others", "tables", "values")
 ENGINES = ("_packed", "_kernels", "_wires", "_stored", "_forms", "_fast", "layerwise", "message_format")

@@ -150,7 +150,7 @@ def _run_netx(network: IntegerNetwork, x: NDArray[np.integer[Any]], options: Opt
 
 #: The table of backends. A new engine is one more row.
 BACKENDS: dict[str, Backend] = {
-    "reference": Backend("numpy int64, as plain as the equations: the ground truth", _accept, _run_reference),
+    "reference": Backend("integers in numpy, as plain as the equations: the ground truth", _accept, _run_reference),
     "fast": Backend("all time steps at once, whole batches, on the CPU: for data sets", _accept, _run_fast),
     "lava": Backend(
         "one Lava process per synapse and per neuron: the Loihi layout", _check_lava, _run_lava, require_lava

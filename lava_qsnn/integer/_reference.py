@@ -1,4 +1,4 @@
-"""The reference engine: int64 numpy, as plain as the equations; the ground truth of all other engines."""
+"""The reference engine: integers in numpy, as plain as the equations; the ground truth of all other engines."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lava_qsnn.errors import DeploymentError
 from lava_qsnn.integer._values import LARGEST_GEOMETRY, LONGEST_DELAY, MOST_NUMBERS, Array, Number, Numbers, Shape
 from lava_qsnn.integer.layouts import per_channel
+from lava_qsnn.integer.synapses._product import product
 from lava_qsnn.integer.synapses._synapse import Integers, Synapse
 
 Weights = NDArray[np.signedinteger[Any]]
@@ -38,7 +39,7 @@ class Dense(Synapse):
 
     def current(self, traces: Integers) -> Integers:
         flat = traces.reshape(len(traces), -1, traces.shape[-1])
-        return np.matmul(self.weight.astype(np.int64), flat)
+        return product(self.weight.astype(np.int64), flat)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class DelayedDense(Synapse):
         total = np.zeros((len(traces), len(self.weight), steps), np.int64)
         for delay in np.unique(self.delays[self.delays < steps]):
             weight = np.where(self.delays == delay, self.weight, 0).astype(np.int64)
-            total[..., delay:] += np.matmul(weight, flat[..., : steps - delay])
+            total[..., delay:] += product(weight, flat[..., : steps - delay])
         return total
 
 
@@ -110,12 +111,13 @@ class Conv(Synapse):
         padded = np.pad(traces, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
         padded = padded.reshape(len(traces), groups, per_group, *padded.shape[2:])
         weight = weight.reshape(groups, out // groups, per_group, *kernel)
-        total = np.zeros((len(traces), groups, out // groups, height, width, traces.shape[-1]), np.int64)
+        total = np.zeros((len(traces), groups, out // groups, height * width * traces.shape[-1]), np.int64)
         for y, x in np.ndindex(*kernel):
             top, left = y * self.dilation[0], x * self.dilation[1]
             rows = slice(top, top + stride_y * (height - 1) + 1, stride_y)
             columns = slice(left, left + stride_x * (width - 1) + 1, stride_x)
-            total += np.einsum("goi,ngihwt->ngohwt", weight[..., y, x], padded[..., rows, columns, :])
+            seen = padded[..., rows, columns, :].reshape(len(traces), groups, per_group, -1)
+            total += product(weight[..., y, x], seen)
         return total.reshape(len(traces), out, height, width, traces.shape[-1])
 
 
