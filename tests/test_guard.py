@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSelector, CspSendPort
 from lava.magma.compiler.exceptions import NoProcessModelFound
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
@@ -529,6 +530,53 @@ class TestAsynchronousProtocol:
             run(source, 10, ASYNCHRONOUS)
         assert "AsyncSourceModel of process 'source' (Source)" in str(caught.value)
         assert FAILURES[failure][0] in str(caught.value)
+
+
+class LeavesBeforeTheCall:
+    """An observer that a selector takes away in the worst moment: after the port has seen it, before the port calls it.
+
+    The selector that is told of the message reads it, and takes its observers away, while the port still asks.
+    """
+
+    def __init__(self, port: Any, observer: Any) -> None:
+        self.port, self.observer = port, observer
+
+    def __bool__(self) -> bool:
+        self.observer()
+        while vars(self.port)["observer"] is self:
+            time.sleep(0.0001)
+        return True
+
+    def __call__(self) -> None:
+        self.observer()
+
+
+class TestObservers:
+    @pytest.mark.parametrize(
+        ("protocol", "total"),
+        [(LOIHI, 465), (Mixed(), 465), (ASYNCHRONOUS, 165)],  # which counts steps anew in each run
+        ids=["Loihi", "both", "asynchronous"],
+    )
+    def test_a_selector_that_takes_them_away_ends_no_port(
+        self, protocol: RunConfig, total: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In unmodified Lava, the first message of such a run would be the last one that its actor ever sees."""
+
+        def set_observer(channel_actions: Any, observer: Any) -> None:
+            for channel, _ in channel_actions:
+                channel.observer = None if observer is None else LeavesBeforeTheCall(channel, observer)
+
+        monkeypatch.setattr(CspSelector, "_set_observer", staticmethod(set_observer))
+        source, sink = network()
+        with GuardedRuntime(source, protocol) as runtime:
+            for _ in range(3):
+                runtime.run(10)
+            assert sink.total.get().tolist() == [total, total]
+
+    def test_only_the_actors_are_changed(self) -> None:
+        source, _ = network()
+        run(source, 3, LOIHI)
+        assert not any(hasattr(kind, "observer") for kind in (CspRecvPort, CspSendPort))
 
 
 class TestExternalPipes:

@@ -10,10 +10,12 @@ import pickle
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
 from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.builders.runtimeservice_builder import RuntimeServiceBuilder
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
 
 Builder: TypeAlias = PyProcessBuilder | RuntimeServiceBuilder
 
@@ -24,6 +26,7 @@ def actor_main(builder: Builder, reports: int, parent: int) -> None:
     """Build and run an actor; report to the pipe when it is built and, if so, how it failed."""
     try:
         _prepare_child(reports, parent)
+        keep_ports_alive()
         actor = builder.build()
         os.write(reports, _BUILT)
         actor.start()
@@ -47,6 +50,32 @@ def _die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:  # It died before we could ask.
         os._exit(1)
+
+
+class _Observer:
+    """A port's observer, of which there is always one that can be called, if only one that does nothing.
+
+    When a message comes, a port's thread asks for its observer twice: whether there is one, and to call it. A selector
+    that has seen the message by itself takes the observer away meanwhile. In Lava, None is called then, which ends the
+    thread, and no later message ever arrives: rarely, and sooner on a busy machine.
+    """
+
+    def __get__(self, port: object, owner: type | None = None) -> Callable[[], object]:
+        observer: Callable[[], object] | None = vars(port).get("observer")
+        return _nobody if observer is None else observer
+
+    def __set__(self, port: object, observer: Callable[[], object] | None) -> None:
+        vars(port)["observer"] = observer
+
+
+def _nobody() -> None:
+    """Observe nothing."""
+
+
+def keep_ports_alive() -> None:
+    """Let no selector of this process end the thread of a port; see _Observer."""
+    for kind in (CspSendPort, CspRecvPort):
+        kind.observer = _Observer()
 
 
 def _report_failure(error: BaseException, reports: int) -> NoReturn:

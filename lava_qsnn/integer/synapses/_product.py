@@ -28,4 +28,3 @@ def greatest_partial_sum(weight: Integers, traces: Integers) -> int:
     """The largest sum of |weight| over a row, times the largest |trace|: a bound of all partial sums, exact."""
     largest = max(int(traces.max()), -int(traces.min()))
     return int(np.abs(weight).sum(-1).max()) * largest
-
