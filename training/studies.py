@@ -73,15 +73,20 @@ def _thresholds() -> dict[str, Changes]:
 
 
 def _tuned() -> dict[str, Changes]:
-    """Both neurons with the triangle, and the same six places to choose one from by the validation accuracy."""
-    kinds = {"full-precision potential": FULL, "memory-free": FREE}
+    """Both neurons with the triangle, and the same twelve places each to choose one from by the validation accuracy."""
+    pasts: dict[str, Changes] = {
+        "full-precision potential, decay 0.5": FULL,
+        "full-precision potential, decay 0.75": {**FULL, "decay": 0.75},
+        "memory-free, shift taps": FREE,
+        "memory-free, geometric taps": {**FREE, "taps": "geometric", "decay": 0.9},
+    }
     return {
         f"{name}, threshold {threshold}, width {width}": {
             "model.neuron": {**neuron, "surrogate": "triangle", "threshold": threshold, "tau_grad": width}
         }
         for threshold in (0.4, 0.8, 1.6)
         for width in (0.7, 1.4)
-        for name, neuron in kinds.items()
+        for name, neuron in pasts.items()
     }
 
 
