@@ -324,14 +324,14 @@ def split_rows(
 
 
 def _too_few(count: int, labels: NDArray[Any] | None, fraction: float) -> str | None:
-    """Say why so many samples cannot be divided into two parts that each know all classes; None if they can."""
+    """Say why so many samples cannot be divided in two, each part with room for all classes; None if they can."""
     apart = math.ceil(fraction * count)
     parts = f"{count - apart} and {apart} samples"
     if labels is None:
         return None if 0 < apart < count else f"the parts would have {parts}"
     classes, sizes = np.unique(labels, return_counts=True)
     if sizes.min() < 2:
-        return f"class {classes[sizes.argmin()]} has one sample, and each part needs one"
+        return f"class {classes[sizes.argmin()]} has one sample, and to divide it takes two"
     if min(apart, count - apart) < len(classes):
         return f"the parts would have {parts}, of {len(classes)} classes"
     return None
