@@ -83,11 +83,17 @@ def training_command(configuration: str, used: Config) -> str:
     usual, own = _flat(to_dict(load_config(configuration))), _flat(to_dict(used))
     changed = {key: own[key] for key in sorted(own) if key not in ELSEWHERE and usual.get(key) != own[key]}
     seed = f" --seed {changed.pop('seed')}" if "seed" in changed else ""
-    begun = changed.pop("model.initial", None)
+    begun, taught = changed.pop("model.initial", None), changed.pop("optimizer.teacher", None)
     settings = "".join(f" --set {key}={value}" for key, value in changed.items())
     place = "" if used.data.folder is None else " --folder FOLDER"
-    initial = "" if begun is None else f" --initial runs/{Path(begun).parent.name}/{Path(begun).name}"
-    return f"lava-qsnn train {configuration}{place}{initial}{seed}{settings}"
+    initial = "" if begun is None else f" --initial {_in_runs(begun)}"
+    teacher = "" if taught is None else f" --teacher {_in_runs(taught)}"
+    return f"lava-qsnn train {configuration}{place}{initial}{teacher}{seed}{settings}"
+
+
+def _in_runs(checkpoint: str) -> str:
+    """The usual place of another training's checkpoint."""
+    return f"runs/{Path(checkpoint).parent.name}/{Path(checkpoint).name}"
 
 
 def export(checkpoint: Path, file: Path) -> IntegerNetwork:

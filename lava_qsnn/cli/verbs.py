@@ -163,6 +163,12 @@ def train(
             "--initial", help="Begin with this checkpoint's weights.", autocompletion=completion.files(".ckpt")
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            "--teacher", help="Learn from what this checkpoint says, too.", autocompletion=completion.files(".ckpt")
+        ),
+    ] = None,
     float_weights: Annotated[
         bool, typer.Option("--float-weights", help="Train the float-weight baseline, for comparison; not deployable.")
     ] = False,
@@ -180,6 +186,7 @@ def train(
         "trainer.max_epochs": epochs,
         "seed": seed,
         "model.initial": initial and str(initial),
+        "optimizer.teacher": teacher and str(teacher),
         "model.float_weights": float_weights,
     }
     of = DataOptions(settings=settings, folder=folder, download=download)

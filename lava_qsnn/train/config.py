@@ -144,7 +144,8 @@ class Model(Checked):
         name: a key of lava_qsnn.train.models.MODELS.
         target: whose limits the network has to keep, see lava_qsnn.train.target: of "lava"; of "netx", which are those
             and more; or of "any", which are those of whatever can be deployed.
-        layers: of the model "layers", one text each; see lava_qsnn.train.layers. The output layer follows by itself.
+        layers: of the models "layers" and "rectified" (real weights and no spikes, to be a teacher), one text each; see
+            lava_qsnn.train.layers. The output layer follows by itself.
         channels: output channels of each stage of a convolutional model, which halves the size of its maps.
         blocks: residual blocks of each stage; of resnet.
         stem: how many times smaller its first convolution, and a pooling behind it, make images; of resnet.
@@ -189,6 +190,10 @@ class Optimizer(Checked):
         weight_decay: decoupled, per unit of learning rate.
         warmup: fraction of the steps before the highest learning rate is reached.
         label_smoothing: share of the target that is spread over all classes, in training only.
+        teacher: a checkpoint of a network trained on the same data; a share of the loss follows what it says of each
+            sample, see lava_qsnn.train.teacher.
+        distillation: that share; the labels have the rest.
+        temperature: by which the logits of both are divided for it.
         spike_regulation: lambda, weight in the loss of the term that draws firing rates to one half; 0 for none.
         spike_regulation_kind: 1 - H(p) or (p - 1/2)^2 of each hidden layer's rate p; see lava_qsnn.regulation.
     """
@@ -201,6 +206,9 @@ class Optimizer(Checked):
     weight_decay: float = bounded(0.0, 0.0, 10.0)
     warmup: float = bounded(0.1, 0.0, 0.9)
     label_smoothing: float = bounded(0.1, 0.0, 0.9)
+    teacher: str | None = None
+    distillation: float = bounded(0.9, 0.0, 1.0)
+    temperature: float = bounded(4.0, 0.1, 100.0)
     spike_regulation: float = bounded(0.0, 0.0, 10.0)
     spike_regulation_kind: Literal["entropy", "squared"] = "entropy"
 

@@ -17,6 +17,7 @@ from lava_qsnn.extras import extra
 from lava_qsnn.train.config import Model
 from lava_qsnn.train.data import Properties
 from lava_qsnn.train.layers import parse_layer
+from lava_qsnn.train.rectified import Rectified
 
 with extra("train"):
     from torch import nn
@@ -37,7 +38,7 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
     """
     if model.name not in MODELS:
         raise unknown_choice("model.name", model.name, MODELS)
-    if model.layers and model.name != "layers":
+    if model.layers and model.name not in LISTED:
         raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
@@ -190,8 +191,7 @@ def _resnet(parts: _Parts, properties: Properties) -> list[nn.Module]:
 def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
     """The layers of model.layers, a Flatten before the first dense one, then Output."""
     model, shape = parts.model, properties.input_shape
-    if model.channels or not model.layers:
-        raise ConfigurationError("model.layers says what 'layers' consists of", remedy="list them, without channels")
+    _check_listed(model)
     result: list[nn.Module] = []
     for text in map(parse_layer, model.layers):
         after = text.output_shape(shape)
@@ -203,6 +203,19 @@ def _layers(parts: _Parts, properties: Properties) -> list[nn.Module]:
             result += [*_flatten(shape), parts.hidden(math.prod(shape), text.number)]
         shape = after
     return [*result, *_flatten(shape), parts.output(math.prod(shape), properties.outputs)]
+
+
+def _rectified(parts: _Parts, properties: Properties) -> list[nn.Module]:
+    """The layers of model.layers with real weights and rectified linear units in place of spikes: a teacher."""
+    _check_listed(parts.model)
+    return [Rectified(parts.model.layers, properties.input_shape, properties.input_bits, properties.outputs)]
+
+
+def _check_listed(model: Model) -> None:
+    if model.channels or not model.layers:
+        raise ConfigurationError(
+            f"model.layers says what '{model.name}' consists of", remedy="list them, without channels"
+        )
 
 
 def _flatten(shape: tuple[int, ...]) -> list[nn.Module]:
@@ -229,4 +242,8 @@ MODELS: dict[str, Callable[[_Parts, Properties], list[nn.Module]]] = {
     "vgg": _vgg,
     "resnet": _resnet,
     "layers": _layers,
+    "rectified": _rectified,
 }
+
+#: The models that model.layers is for.
+LISTED = ("layers", "rectified")

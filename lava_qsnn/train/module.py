@@ -22,6 +22,7 @@ from lava_qsnn.train.models import build, spiking_blocks
 from lava_qsnn.train.optimizers import make_optimizer
 from lava_qsnn.train.provenance import about_data
 from lava_qsnn.train.task import Numbers, task_of
+from lava_qsnn.train.teacher import Teacher, distillation_loss
 
 with extra("train"):
     import torch
@@ -56,6 +57,7 @@ class Classifier(LightningModule):
         self.network = build(self.config.model, self.properties)
         self.task = task_of(self.description)
         self.firing = FiringRange()
+        self.teacher: Teacher | None = None  # of a training that has one: no part of checkpoints
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *_: Any, **__: Any) -> Classifier:
@@ -121,6 +123,10 @@ class Classifier(LightningModule):
             logits = self._measure("train", batch)
         self.firing.note(rates)
         loss = self._loss(logits, batch, options.label_smoothing)
+        if self.teacher is not None:
+            x, share = batch[0], options.distillation
+            taught = distillation_loss(logits / x.shape[-1], self.teacher(x), options.temperature)
+            loss = (1 - share) * loss + share * taught
         if options.spike_regulation == 0:
             return loss
         return loss + spike_regulation(rates, options.spike_regulation, options.spike_regulation_kind)

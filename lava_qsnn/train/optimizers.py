@@ -42,11 +42,14 @@ def windowed(net: nn.Module) -> list[Tensor]:
     """The weights of a network that have a gradient within -1 to 1 alone: those of 1 bit, not regulated, not real."""
     if any(getattr(module, "real_weights", False) for module in net.modules()):
         return []
-    return [each.weight for each in _learning(net) if each.weight_bits == 1 and not each.weight_regulation]
+    synapses = [each for each in _learning(net) if isinstance(each, Quantized)]
+    return [each.weight for each in synapses if each.weight_bits == 1 and not each.weight_regulation]
 
 
-def _learning(net: nn.Module) -> list[Quantized]:
-    return [module for module in net.modules() if isinstance(module, Quantized) and module.learns]
+def _learning(net: nn.Module) -> list[Quantized | nn.Conv2d | nn.Linear]:
+    """The synapses that learn, in their order: this project's, and those of real weights that torch has."""
+    kinds = (Quantized, nn.Conv2d, nn.Linear)
+    return [module for module in net.modules() if isinstance(module, kinds) and getattr(module, "learns", True)]
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

@@ -92,6 +92,8 @@ def deployed(net: nn.Module, given: Properties) -> IntegerNetwork:
 
 def _is_checked(model: Model, net: nn.Module) -> bool:
     neurons = [module.neuron for module in net.modules() if isinstance(module, Synaptic) and module.neuron is not None]
+    if not neurons and model.target == "any":  # a network of no blocks: a teacher
+        return False
     return not model.float_weights and (all(map(is_deployable, neurons)) or model.target != "any")
 
 

@@ -24,9 +24,10 @@ from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
 from lava_qsnn.train.memory import memory_kept
-from lava_qsnn.train.module import Classifier
+from lava_qsnn.train.module import Classifier, restore
 from lava_qsnn.train.norms import NormSettling
 from lava_qsnn.train.target import TargetWatch, check_before_training
+from lava_qsnn.train.teacher import Teacher, check_teacher
 
 with extra("train"):
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -125,8 +126,8 @@ def train(
     Raises:
         ConfigurationError: the configuration cannot be trained, or does not fit `resume`, or the folder is in use.
         DivergenceError: the training diverged; the text names layers, a remedy, and the best checkpoint before.
-        FileNotFoundError, FileFormatError: `resume` or `model.initial` is no checkpoint, or files of the data set are
-            damaged.
+        FileNotFoundError, FileFormatError: `resume`, `model.initial` or `optimizer.teacher` is no checkpoint, or files
+            of the data set are damaged.
     """
     require("train", "matplotlib")  # for the curves, at the end
     if float_weights:
@@ -170,6 +171,8 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     classifier = Classifier(config, samples.description)
     if config.model.initial is not None and resume is None:
         begin_with(Path(config.model.initial).expanduser(), classifier)
+    if config.optimizer.teacher is not None:
+        _take_lessons(classifier, Path(config.optimizer.teacher).expanduser())
     check_before_training(config.model, classifier.network, samples.properties)
     start = time.perf_counter()
     try:
@@ -202,6 +205,13 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
         curves=folder / "curves.png",
         logs=_logs(folder),
     )
+
+
+def _take_lessons(classifier: Classifier, path: Path) -> None:
+    """Give a classifier the teacher of a checkpoint."""
+    teacher = restore(path)
+    check_teacher(path, teacher, classifier)
+    classifier.teacher = Teacher(teacher)
 
 
 def _diverged(trainer: Trainer, config: Config, folder: Path, error: DivergenceError) -> None:

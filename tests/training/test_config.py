@@ -93,6 +93,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
         "cifar10_one_step": "cifar10",
         "cifar10_quantized_lif": "cifar10",
         "cifar10_small": "cifar10",
+        "cifar10_teacher": "cifar10",
         "spoken_crossings": "spoken_digits",
         "spoken_quantized_lif": "spoken_digits",
     }
@@ -101,7 +102,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
 
 def test_the_shipped_configurations_are_these() -> None:
     cifar = ("cifar10", "cifar10_deep", "cifar10_dvs", "cifar10_one_step", "cifar10_quantized_lif", "cifar10_small")
-    images = (*cifar, "digits", "digits_cnn", "dvs_gesture")
+    images = (*cifar, "cifar10_teacher", "digits", "digits_cnn", "dvs_gesture")
     others = ("fashion_mnist", "imagenet", "mnist", "nmnist", "road", "shd", "spoken_crossings", "spoken_digits")
     assert shipped() == (*images, *others, "spoken_quantized_lif")
 
