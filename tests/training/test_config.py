@@ -341,6 +341,7 @@ def _laughs(lines: int) -> str:
         ("model: {hidden: [true]}", "model.hidden must be a list of integers"),
         ("trainer: {options: {1: 2}}", "trainer.options must be a dictionary"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_hostile_yaml_is_one_clear_error(text: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.yaml"
