@@ -10,6 +10,8 @@ axes or with channels last, without gaps and without repetition, so that whoever
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lava_qsnn.errors import InputError
 from lava_qsnn.extras import extra
 
@@ -41,7 +43,7 @@ def to_frames(x: Tensor) -> tuple[Tensor, int]:
 
 def from_frames(frames: Tensor, timesteps: int) -> Tensor:
     """Frames (N T, C, [H, W]) -> (N, C, [H, W,] T), a view."""
-    return frames.unflatten(0, (-1, timesteps)).movedim(1, -1)
+    return in_time(frames, timesteps).movedim(1, -1)
 
 
 def repeated(frames: Tensor, timesteps: int) -> Tensor:
@@ -65,6 +67,24 @@ def is_channels_last(frames: Tensor) -> bool:
 def per_channel(values: Tensor, frames: Tensor) -> Tensor:
     """Values (C,) or (1,) in a shape that broadcasts over frames (N T, C, [H, W])."""
     return values.reshape(-1, *[1] * (frames.dim() - 2))
+
+
+def in_time(frames: Tensor, timesteps: int) -> Tensor:
+    """Frames (N T, C, [H, W]) -> (N, T, C, [H, W]), a view."""
+    return frames.unflatten(0, (-1, timesteps))
+
+
+def split_steps(frames: Tensor, timesteps: int) -> list[Tensor]:
+    """Frames (N T, C, [H, W]) -> T times (N, C, [H, W]), copies that lie in memory alike."""
+    layout = torch.channels_last if is_channels_last(frames) else torch.contiguous_format
+    return [step.contiguous(memory_format=layout) for step in in_time(frames, timesteps).unbind(1)]
+
+
+def join_steps(steps: Sequence[Tensor]) -> Tensor:
+    """T times (N, C, [H, W]) -> frames (N T, C, [H, W]) that lie in memory alike."""
+    if not is_channels_last(steps[0]):
+        return torch.stack(list(steps), 1).flatten(0, 1)
+    return torch.stack([step.movedim(1, -1) for step in steps], 1).flatten(0, 1).movedim(-1, 1)
 
 
 def delayed(x: Tensor) -> Tensor:

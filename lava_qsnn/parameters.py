@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from lava_qsnn.checked import Checked, bounded, chosen
+from lava_qsnn.errors import ConfigurationError
 from lava_qsnn.integer import LEAKS, MAXIMUM_HISTORY, MAXIMUM_TAP_BITS, POTENTIAL_BITS
 
 Surrogate = Literal["triangle", "fast_sigmoid", "arctan", "exponential"]
@@ -87,9 +88,26 @@ class Readout(Taps):
 
 @dataclass(frozen=True)
 class MemoryFree(Spiking, Taps, Firing):
-    """The parameters of the memory-free neuron: see Firing, Taps and Spiking."""
+    """The parameters of the memory-free neuron: see Firing, Taps and Spiking.
+
+    Args:
+        step_norms: T, for a batch norm of its own, and so thresholds of its own, at each of T time steps; 0 for one of
+            all. They are deployed as T integers for each channel, which unmodified NetX has not.
+        threshold_spread: how far above `threshold` that of the first of these steps is before training, and below it
+            that of the last, in equal steps. Without it, a still image would give the same spikes at each of them.
+    """
 
     family: ClassVar[str] = "memory_free"
+
+    step_norms: int = bounded(0, 0, 1024)
+    threshold_spread: float = bounded(0.0, 0.0, LARGEST_THRESHOLD)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step_norms and self.norm not in ("auto", "batch", True):
+            raise ConfigurationError("step_norms are batch norms", remedy='leave norm as "auto"')
+        if self.threshold_spread and not self.step_norms:
+            raise ConfigurationError("threshold_spread is for step_norms", remedy="set step_norms to the time steps")
 
 
 @dataclass(frozen=True)

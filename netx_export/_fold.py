@@ -29,6 +29,7 @@ from lava_qsnn.integer import (
     SigmaDelta,
     SumPool,
     Synapse,
+    TimedMemoryFree,
     refuse_violations,
 )
 from lava_qsnn.integer import Input as IntegerInput
@@ -289,5 +290,7 @@ def _canonical(network: IntegerNetwork) -> IntegerNetwork:
     for layer in network.layers:
         if isinstance(layer.neuron, MemoryFree):
             layer = replace(layer, neuron=replace(layer.neuron, threshold=network.thresholds(layer.name)))
+        elif isinstance(layer.neuron, TimedMemoryFree):
+            layer = replace(layer, neuron=replace(layer.neuron, thresholds=network.thresholds(layer.name)))
         layers.append(layer)
     return replace(network, layers=tuple(layers))

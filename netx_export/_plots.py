@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError
 from lava_qsnn.extras import extra
-from lava_qsnn.integer import IntegerNetwork, Layer, Shape, check_input, compute
+from lava_qsnn.integer import IntegerNetwork, Layer, Shape, TimedMemoryFree, check_input, compute
 from lava_qsnn.outputs import PICTURES, writable
 from netx_export._images import Frames, class_names, frames
 from netx_export._open import NetworkOrPath, opened, title_of
@@ -156,16 +156,19 @@ def _draw_layer(axes: NDArray[Any], layer: Layer, output: Integers, potentials: 
     flat, flat_potentials = (values.reshape(-1, values.shape[-1]) for values in (output, potentials))
     if layer.neuron.spikes:
         _draw_raster(axes[0], layer.name, flat)
-        _draw_potentials(axes[1], layer.name, flat_potentials - _thresholds(layer, output.shape[:-1])[:, None])
+        _draw_potentials(axes[1], layer.name, flat_potentials - _thresholds(layer, output.shape))
     elif layer.neuron.feeds:
         _draw_messages(axes, layer.name, flat)
 
 
 def _thresholds(layer: Layer, shape: Shape) -> Integers:
-    """The threshold of each neuron, flat; 0 where neurons have none."""
-    if layer.neuron.threshold is None:
-        return np.zeros(math.prod(shape), np.int64)
-    return np.broadcast_to(layer.neuron.along("threshold", len(shape)), shape).reshape(-1)
+    """The threshold of each neuron and time step, (neurons, T), from the layer's (*shape, T); 0 where there is none."""
+    neuron, (*place, timesteps) = layer.neuron, shape
+    if neuron.threshold is None:
+        return np.zeros((math.prod(place), timesteps), np.int64)
+    name = "thresholds" if isinstance(neuron, TimedMemoryFree) else "threshold"
+    steps = [np.broadcast_to(neuron.along(name, len(place), t), place).reshape(-1) for t in range(timesteps)]
+    return np.stack(steps, -1)
 
 
 def _draw_raster(axis: Axes, name: str, spikes: Integers) -> None:

@@ -17,6 +17,7 @@ from lava_qsnn.integer import (
     Readout,
     RFIzhikevich,
     SigmaDelta,
+    TimedMemoryFree,
     roles,
 )
 
@@ -36,6 +37,7 @@ NAMES = {
     "rf": "RF",
     "rf_iz": "RF_IZ",
     "sigma_delta": "sigma-delta",
+    "timed_memory_free": "timed memory-free",
 }
 
 
@@ -55,6 +57,15 @@ def _(neuron: MemoryFree) -> tuple[str, ...]:
     return (
         f"sees {_history(neuron.taps)}",
         f"fires when the weighted sum reaches its threshold, {spread(neuron.threshold)}",
+        "keeps no potential",
+    )
+
+
+@neuron_words.register
+def _(neuron: TimedMemoryFree) -> tuple[str, ...]:
+    return (
+        f"sees {_history(neuron.taps)}",
+        f"fires when the weighted sum reaches its threshold of the time step, {spread(neuron.thresholds)}",
         "keeps no potential",
     )
 

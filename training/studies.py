@@ -73,12 +73,14 @@ def _thresholds() -> dict[str, Changes]:
 
 
 def _tuned() -> dict[str, Changes]:
-    """Both neurons with the triangle, and the same twelve places each to choose one from by the validation accuracy."""
+    """Each neuron with the triangle, and the same twelve places to choose one from by the validation accuracy."""
     pasts: dict[str, Changes] = {
         "full-precision potential, decay 0.5": FULL,
         "full-precision potential, decay 0.75": {**FULL, "decay": 0.75},
         "memory-free, shift taps": FREE,
         "memory-free, geometric taps": {**FREE, "taps": "geometric", "decay": 0.9},
+        "memory-free, norms of each step, spread 0.4": {**FREE, "step_norms": 4, "threshold_spread": 0.4},
+        "memory-free, norms of each step, spread 0.8": {**FREE, "step_norms": 4, "threshold_spread": 0.8},
     }
     return {
         f"{name}, threshold {threshold}, width {width}": {
@@ -107,7 +109,7 @@ STUDIES = {
         "CIFAR-10, cnn 8-16-32-128, T = 4: two neurons and their thresholds", "cifar10", SMALL_CIFAR10, _thresholds()
     ),
     "gap_cifar10": Study(
-        "CIFAR-10, cnn 8-16-32-128, T = 4, Muon: two neurons, tuned alike", "cifar10", TUNED_CIFAR10, _tuned()
+        "CIFAR-10, cnn 8-16-32-128, T = 4, Muon: three neurons, tuned alike", "cifar10", TUNED_CIFAR10, _tuned()
     ),
     "regulation_digits": Study(
         "Digits, 64-128-128-10, T = 4: weight-spike dual regulation",

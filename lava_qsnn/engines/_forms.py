@@ -24,6 +24,7 @@ from lava_qsnn.integer import (
     Readout,
     Shape,
     SigmaDelta,
+    TimedMemoryFree,
     integer_dtype,
 )
 from lava_qsnn.integer.layouts import channels_first, channels_last, empty_channels_last, per_channel
@@ -157,6 +158,19 @@ def _(neuron: MemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtyp
                 np.greater_equal(terms[0][1], reached(terms[0][0]), out=spikes[t])  # without the product
             else:
                 np.greater_equal(current.total(t), reached(1), out=spikes[t])
+        return spikes
+
+    return fire
+
+
+@form.register
+def _(neuron: TimedMemoryFree, shape: Shape, ranges: Sequence[Bounds], dtype: np.dtype[Any]) -> Form:
+    thresholds = [spread(each, shape, dtype) for each in neuron.within(ranges)]
+
+    def fire(ports: Sequence[Currents], steps: int) -> Steps:
+        spikes = empty_channels_last((steps, *ports[0].shape), bool, 2)
+        for t in range(steps):
+            np.greater_equal(ports[0].total(t), thresholds[t], out=spikes[t])
         return spikes
 
     return fire

@@ -72,6 +72,7 @@ from lava_qsnn.integer.neurons import (
     SigmaDelta,
     State,
     Step,
+    TimedMemoryFree,
 )
 from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, OneToOne, SumPool, Synapse, merge, weight_range
 
@@ -130,6 +131,7 @@ __all__ = [
     "Step",
     "SumPool",
     "Synapse",
+    "TimedMemoryFree",
     "Value",
     "Violation",
     "check_form",

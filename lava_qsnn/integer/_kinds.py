@@ -17,6 +17,7 @@ from lava_qsnn.integer.neurons import (
     Readout,
     RFIzhikevich,
     SigmaDelta,
+    TimedMemoryFree,
 )
 from lava_qsnn.integer.synapses import Conv, DelayedDense, Dense, OneToOne, Synapse
 
@@ -57,7 +58,7 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-for _neuron in (MemoryFree, QuantizedLIF, Readout, CUBA, CUBAReadout, SigmaDelta, RF, RFIzhikevich):
+for _neuron in (MemoryFree, TimedMemoryFree, QuantizedLIF, Readout, CUBA, CUBAReadout, SigmaDelta, RF, RFIzhikevich):
     register(_neuron)
 for _synapse in (Dense, Conv, OneToOne, DelayedDense):
     register(_synapse)

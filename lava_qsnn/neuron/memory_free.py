@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lava_qsnn import integer, parameters
-from lava_qsnn.errors import DeploymentError
-from lava_qsnn.frames import from_frames, per_channel, to_frames
+from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, QsnnError
+from lava_qsnn.frames import from_frames, in_time, join_steps, per_channel, split_steps, to_frames
 from lava_qsnn.integer import FLOAT32_LIMIT, geometric_taps, integer_threshold, reduce_taps, shift_taps, tap_scale
 from lava_qsnn.neuron._fused import Chain, fused_spike
 from lava_qsnn.neuron._history import filter_history
 from lava_qsnn.neuron._norm import evaluation_affine, normalize
 from lava_qsnn.neuron._spiking import SpikingNeuron, settings_of
+from lava_qsnn.neuron._step_norm import StepNorm
 from lava_qsnn.neuron.contract import Deployed
 from lava_qsnn.quantize import integer_taps
 from lava_qsnn.surrogate import spike
@@ -69,11 +70,12 @@ class Taps(nn.Module):
 class Neuron(SpikingNeuron[parameters.MemoryFree]):
     """The memory-free neuron: spikes where the normalized, history-filtered current reaches the threshold.
 
-        z_i[t] = sum_{k<K} L_k / S  I_i[t-k],   s_i[t] = 1 iff norm(z)_i[t] >= threshold
+        z_i[t] = sum_{k<K} L_k / S  I_i[t-k],   s_i[t] = 1 iff norm_t(z)_i[t] >= threshold
 
     with I the synapse's current and S the taps' power-of-two scale. There is no reset, so all T steps are computed at
     once. (This project's reconstruction of the memory-free quantization of MFP-QSNN, arXiv 2503.00040.) Its norm is
-    applied to the potential, and folds into integer thresholds.
+    applied to the potential, the same at all steps t or, with `step_norms`, each step's own, and folds into integer
+    thresholds.
 
     Args:
         values, options: the parameters of parameters.MemoryFree, in their order, by their names, or as one dataclass.
@@ -91,6 +93,12 @@ class Neuron(SpikingNeuron[parameters.MemoryFree]):
         super().__init__(*values, channels=channels, **options)
         self.drop = dropout
         self.taps = Taps(self.settings)
+        if self.settings.step_norms:
+            if channels is None:
+                raise ConfigurationError(
+                    "step_norms need the number of channels", remedy="pass `channels`, or use a block"
+                )
+            self.norm = StepNorm(self.settings.step_norms, channels, self.settings.threshold_spread)
 
     def forward(self, input: Tensor) -> Tensor:
         """Currents (N, C, [H, W,] T), float, to spikes of the same shape."""
@@ -110,13 +118,24 @@ class Neuron(SpikingNeuron[parameters.MemoryFree]):
         return self._fire(current, step, timesteps, self.taps(), overwrite=True)
 
     def _fire(self, current: Tensor, step: Tensor, timesteps: int, taps: Tensor, overwrite: bool = False) -> Tensor:
+        """Filter, norm, dropout, threshold; each step apart if it has a norm of its own."""
+        if not isinstance(self.norm, StepNorm):
+            return self._spikes(self.norm, current, step, timesteps, taps, overwrite)
+        self._check_steps(timesteps, InputError)
+        steps = split_steps(filter_history(current, timesteps, taps), timesteps)
+        one = torch.ones(1, device=current.device)
+        return join_steps([self._spikes(norm, each, step, 1, one, True) for norm, each in zip(self.norm.steps, steps)])
+
+    def _spikes(
+        self, norm: Any, current: Tensor, step: Tensor, timesteps: int, taps: Tensor, overwrite: bool
+    ) -> Tensor:
         """Filter, norm, dropout, threshold; fused where it can be, and else one after the other."""
-        chain = Chain(taps, self.norm, *self.firing)
+        chain = Chain(taps, norm, *self.firing)
         if self.drop is None and chain.fits(current):
             return fused_spike(current, timesteps, step, chain, overwrite)
         potential = filter_history(current, timesteps, taps) * per_channel(step, current)
-        if self.norm is not None:
-            potential = normalize(self.norm, potential)
+        if norm is not None:
+            potential = normalize(norm, potential)
         if self.drop is not None:
             potential = to_frames(self.drop(from_frames(potential, timesteps)))[0]
         return spike(potential, *self.firing)
@@ -125,18 +144,33 @@ class Neuron(SpikingNeuron[parameters.MemoryFree]):
         """Its integer form behind a synapse of these steps (channels,), for samples of T steps."""
         taps, divisor = reduce_taps(self.taps.integers(), timesteps)
         ratio = Fraction(divisor, self.taps.scale)
-        affine = evaluation_affine(self.norm, len(step))
-        sign, theta = integer_threshold(affine, step, ratio, self.threshold)
-        return Deployed(integer.MemoryFree(taps, theta), sign, sign * step * float(ratio))
+        norms = [self.norm]
+        if isinstance(self.norm, StepNorm):
+            self._check_steps(timesteps, DeploymentError)
+            norms = list(self.norm.steps)[:timesteps]
+        affines = [evaluation_affine(norm, len(step)) for norm in norms]
+        signs, thetas = zip(*(integer_threshold(affine, step, ratio, self.threshold) for affine in affines))
+        timed = isinstance(self.norm, StepNorm)
+        neuron = integer.TimedMemoryFree(taps, np.stack(thetas)) if timed else integer.MemoryFree(taps, thetas[0])
+        return Deployed(neuron, signs[0], signs[0] * step * float(ratio))
 
     def evaluate(self, deployed: integer.Neuron, current: Tensor, timesteps: int) -> Tensor:
         """Spikes as deployed, bool, from integer currents: float32 frames (N T, C, [H, W])."""
-        assert isinstance(deployed, integer.MemoryFree)
+        assert isinstance(deployed, (integer.MemoryFree, integer.TimedMemoryFree))
+        thresholds = deployed.threshold if isinstance(deployed, integer.MemoryFree) else deployed.thresholds
         potential = filter_history(current, timesteps, torch.tensor(deployed.taps, dtype=torch.float32))
         # Potentials end at 2^24, and float32 holds no 2^24 + 1: what they never reach is infinite instead.
         limit = FLOAT32_LIMIT
-        theta = np.where(deployed.threshold > limit, np.inf, deployed.threshold.clip(-limit, limit))
-        return potential >= per_channel(torch.as_tensor(theta).to(potential), potential)
+        theta = torch.as_tensor(np.where(thresholds > limit, np.inf, thresholds.clip(-limit, limit))).to(potential)
+        steps = in_time(potential, timesteps)
+        return (steps >= theta.reshape(*theta.shape, *[1] * (potential.dim() - 2))).flatten(0, 1)
+
+    def _check_steps(self, timesteps: int, error: type[QsnnError]) -> None:
+        if timesteps > self.settings.step_norms:
+            raise error(
+                f"its neurons have norms of {self.settings.step_norms} time steps, and there are {timesteps}",
+                remedy="set step_norms to the number of time steps",
+            )
 
 
 class Readout(nn.Module):

@@ -21,6 +21,7 @@ from lava_qsnn._tree import check_tree
 from lava_qsnn.checked import read
 from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.extras import extra
+from lava_qsnn.neuron._step_norm import StepNorm
 from lava_qsnn.train._folder import replaced
 from lava_qsnn.train.config import Config, from_dict, own_code_apart
 from lava_qsnn.train.data import make
@@ -147,12 +148,23 @@ def begin_with(path: str | os.PathLike[str], module: nn.Module) -> None:
         ConfigurationError: its network has other layers; the text names the first difference.
     """
     _, weights = read_checkpoint(path)
+    weights = _for_each_step(weights, module)
     if misfit := _misfit(weights, module.state_dict()):
         raise ConfigurationError(
             f"model.initial: '{path}' {misfit}",
             remedy="give a checkpoint of a network with the same layers, of the same widths",
         )
     module.load_state_dict(weights)
+
+
+def _for_each_step(weights: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Weights for a module with norms of each step, where those of a checkpoint are of one norm."""
+    for place, norm in module.named_modules():
+        if isinstance(norm, StepNorm) and f"{place}.running_mean" in weights:
+            adopted = norm.adopted(weights, place)
+            others = {name: value for name, value in weights.items() if name.rpartition(".")[0] != place}
+            weights = {**others, **adopted}
+    return weights
 
 
 def _misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:

@@ -40,6 +40,12 @@ def build(model: Model, properties: Properties) -> nn.Sequential:
         raise unknown_choice("model.name", model.name, MODELS)
     if model.layers and model.name not in LISTED:
         raise ConfigurationError(f"model.layers has no meaning for '{model.name}'", remedy="set model.name to layers")
+    steps = getattr(model.neuron, "step_norms", 0)
+    if steps not in (0, properties.timesteps):
+        raise ConfigurationError(
+            f"model.neuron.step_norms is {steps}, and the data have {properties.timesteps} time steps",
+            remedy="make them equal, or step_norms 0",
+        )
     net = nn.Sequential(*MODELS[model.name](_Parts(model), properties))
     return float_baseline(net) if model.float_weights else net
 

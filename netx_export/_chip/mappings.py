@@ -26,6 +26,7 @@ from lava_qsnn.integer import (
     OneToOne,
     QuantizedLIF,
     Readout,
+    TimedMemoryFree,
 )
 from netx_export._chip.pools import without_poolings
 from netx_export._chip.populations import Population, Projection
@@ -101,7 +102,7 @@ def map_network(network: IntegerNetwork, chip: Chip, mapping: str, apart: Collec
 
 def has_history(layer: Layer) -> bool:
     """True for layers whose targets see traces instead of outputs: memory-free neurons and their readouts."""
-    return isinstance(layer.neuron, (MemoryFree, Readout)) or layer.neuron.taps != (1,)
+    return isinstance(layer.neuron, (MemoryFree, TimedMemoryFree, Readout)) or layer.neuron.taps != (1,)
 
 
 def pipeline_delays(network: IntegerNetwork) -> dict[tuple[str, int], int]:
@@ -152,7 +153,7 @@ def _population(network: IntegerNetwork, layer: Layer, mapping: str, waits: dict
         for number, connection in synapses(layer)
     )
     register = _register_bits(network, layer.name, waits) if mapping == "word" else 0
-    stock_cuba = mapping != "word" and has_history(layer)
+    stock_cuba = mapping != "word" and has_history(layer) and not isinstance(layer.neuron, TimedMemoryFree)
     kind = "lif" if stock_cuba else _KNOWN.get(layer.neuron.kind, layer.neuron.kind)
     state = 48 if stock_cuba else layer.neuron.state_bits + register
     return Population(

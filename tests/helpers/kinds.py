@@ -37,6 +37,11 @@ def every_kind() -> integer.IntegerNetwork:
                 "stored", hard, ("first", integer.OneToOne([3, -2, 4, 1])), ("first", integer.Conv(random(4, 4, 1, 1)))
             ),
             layer("dead", integer.MemoryFree((1,), [0] * 2), ("first", integer.Dense(random(2, int(np.prod(shape)))))),
+            layer(
+                "timed",
+                integer.TimedMemoryFree((2, 1), random(5, 2)),
+                ("first", integer.Dense(random(2, int(np.prod(shape))))),
+            ),
             layer("dense", soft, ("stored", integer.Dense(random(5, int(np.prod(shape)))))),
             layer(
                 "both",

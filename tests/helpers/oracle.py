@@ -61,6 +61,11 @@ def _neuron(layer: integer.Layer, volumes: dict[str, Any], place: Place, steps: 
     return NEURONS[type(layer.neuron)](layer.neuron, currents, place)
 
 
+def _timed_memory_free(neuron: Any, currents: list[list[int]], place: Place) -> list[int]:
+    (current,) = currents
+    return [int(value >= neuron.thresholds[t][place[0]]) for t, value in enumerate(current)]
+
+
 def _memory_free(neuron: Any, currents: list[list[int]], place: Place) -> list[int]:
     return [1 if current >= int(neuron.threshold[place[0]]) else 0 for current in currents[0]]
 
@@ -247,6 +252,7 @@ def _conv(synapse: Any, shape: Place, trace: Volume, target: Place, t: int) -> i
 #: All steps of one neuron at a place, from its currents: [port][step] -> [step].
 NEURONS: dict[type, Callable[[Any, list[list[int]], Place], list[int]]] = {
     integer.MemoryFree: _memory_free,
+    integer.TimedMemoryFree: _timed_memory_free,
     integer.Readout: _readout,
     integer.QuantizedLIF: _quantized_lif,
     integer.CUBA: _cuba,

@@ -1,7 +1,7 @@
 """Neurons of deployed networks: one dataclass a kind, its equation in the docstring; `Neuron` is their contract."""
 
 from lava_qsnn.integer.neurons._cuba import CUBA, CUBAReadout
-from lava_qsnn.integer.neurons._memory_free import MemoryFree, Readout
+from lava_qsnn.integer.neurons._memory_free import MemoryFree, Readout, TimedMemoryFree
 from lava_qsnn.integer.neurons._neuron import (
     Bounds,
     Neuron,
@@ -38,4 +38,5 @@ __all__ = [
     "SigmaDelta",
     "State",
     "Step",
+    "TimedMemoryFree",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.integer._taps import MAXIMUM_HISTORY
 from lava_qsnn.integer._values import REFERENCE_LIMIT, Numbers
-from lava_qsnn.integer.neurons._neuron import Bounds, Integers, Neuron, PerChannel, State, Step
+from lava_qsnn.integer.neurons._neuron import Bounds, Integers, Neuron, PerChannel, PerStepAndChannel, State, Step
 
 #: The weights L_0 .. L_{K-1} of the last K time steps.
 Taps = Annotated[tuple[int, ...], Numbers(1, REFERENCE_LIMIT, 1, MAXIMUM_HISTORY)]
@@ -49,6 +49,38 @@ class MemoryFree(Neuron):
     def within(self, currents: Sequence[Bounds]) -> Integers:
         ((low, high),) = currents
         return np.clip(self.threshold, low, high + 1).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class TimedMemoryFree(Neuron):
+    """The memory-free neuron with thresholds of its own at each time step: no membrane potential is stored.
+
+    s_i[t] = 1 iff U_i[t] >= Theta_i[t]     U as of MemoryFree, Theta_i of i's channel
+    """
+
+    kind: ClassVar[str] = "timed_memory_free"
+    taps: Taps  # L
+    thresholds: PerStepAndChannel  # Theta
+
+    @property
+    def threshold(self) -> Integers:  # type: ignore[override]
+        """The lowest threshold of each channel, (channels,): one of 0 or less fires at some step without any input."""
+        return np.asarray(self.thresholds.min(0))
+
+    def step(self, state: State, currents: Sequence[Integers], t: int) -> Step:
+        (potential,) = currents
+        fired = potential >= self.along("thresholds", potential.ndim - 1, t)
+        return Step(fired.astype(np.int64), potential, state)
+
+    def never_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
+        return np.asarray(self.thresholds.min(0) > self.potential_range(currents)[1], bool)
+
+    def always_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
+        return np.asarray(self.thresholds.max(0) <= self.potential_range(currents)[0], bool)
+
+    def within(self, currents: Sequence[Bounds]) -> Integers:
+        ((low, high),) = currents
+        return np.clip(self.thresholds, low, high + 1).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
