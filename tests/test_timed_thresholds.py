@@ -19,6 +19,7 @@ from lava_qsnn.train.checkpoint import read_checkpoint
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.norms import settle_norms
 from lava_qsnn.train.train import train
+from netx_export._plots import _thresholds
 
 T = 6
 TIMED = {"threshold": 0.5, "history": 3, "taps": "geometric", "decay": 0.75, "step_norms": T, "threshold_spread": 0.6}
@@ -225,3 +226,28 @@ def fresh_of_one_layer() -> nn.Sequential:
     x = torch.randint(0, 16, (200, 2, 6, 6, 1)).float().expand(-1, -1, -1, -1, T).contiguous()
     settle_norms(net, [x])
     return net.eval()
+
+
+class TestTools:
+    def test_what_is_told_of_thresholds_is_of_all_steps(self, network: integer.IntegerNetwork, tmp_path: Path) -> None:
+        netx_export.write(network, tmp_path / "timed.net")
+        (first, *_) = netx_export.inspect(tmp_path / "timed.net").layers
+        found = thresholds(network, "conv1")
+        assert first.thresholds == (found.min(), found.max())
+        assert found.max() > network.layer("conv1").neuron.threshold.max()
+
+    @pytest.mark.parametrize("mapping", ["word", "stock", "delayed"])
+    def test_no_mapping_takes_it_for_a_neuron_that_a_chip_has(
+        self, mapping: str, network: integer.IntegerNetwork
+    ) -> None:
+        laid = netx_export.layout(network, mapping=mapping)
+        unknown = {each.layer for each in laid.findings if each.severity == "unknown" and each.rule == "program"}
+        assert {"conv1", "dense2"} <= unknown
+
+    def test_a_picture_shows_each_step_s_distance(self, network: integer.IntegerNetwork) -> None:
+        found = _thresholds(network.layer("conv1"), (6, 6, 6, T)).reshape(6, 36, T)
+        assert (found == thresholds(network, "conv1").T[:, None]).all()
+
+    def test_nir_has_none(self, network: integer.IntegerNetwork) -> None:
+        with pytest.raises(DeploymentError, match="timed memory free neuron has no form in NIR"):
+            netx_export.to_nir(network)

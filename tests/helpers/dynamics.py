@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lava_qsnn import integer
 
 #: Neurons whose outputs other layers take.
-FEEDING = ("cuba", "sigma_delta", "delta", "sigma", "rf", "rf_iz", "memory_free", "quantized_lif")
+FEEDING = ("cuba", "sigma_delta", "delta", "sigma", "rf", "rf_iz", "memory_free", "timed_memory_free", "quantized_lif")
 
 
 def cuba(
@@ -22,8 +22,12 @@ def cuba(
     return kind(decays[0], decays[1], random.integers(low, 90, shape), random.integers(-20, 40, shape))
 
 
-def neuron(random: np.random.Generator, kind: str, shape: tuple[int, ...]) -> integer.Neuron:
-    """A neuron of a kind for a population, its numbers per channel or, of some, per neuron."""
+def taps(random: np.random.Generator) -> tuple[int, ...]:
+    return tuple(random.integers(1, 4, random.integers(1, 4)).tolist())
+
+
+def neuron(random: np.random.Generator, kind: str, shape: tuple[int, ...], steps: int = 1) -> integer.Neuron:
+    """A neuron of a kind for a population and so many steps, its numbers per channel or, of some, per neuron."""
     channels = shape[:1]
     places = shape if random.integers(2) else channels
     zero = np.zeros(channels, np.int64)
@@ -38,9 +42,9 @@ def neuron(random: np.random.Generator, kind: str, shape: tuple[int, ...]) -> in
         sine, cosine = (((1 - decay) * f(angle) * 4096).astype(np.int64) for f in (np.sin, np.cos))
         return integer.NEURONS[kind](sine, cosine, random.integers(0, 40, places))  # type: ignore[call-arg]
     if kind == "memory_free":
-        return integer.MemoryFree(
-            tuple(random.integers(1, 4, random.integers(1, 4))), random.integers(-9, 40, channels)
-        )
+        return integer.MemoryFree(taps(random), random.integers(-9, 40, channels))
+    if kind == "timed_memory_free":
+        return integer.TimedMemoryFree(taps(random), random.integers(-9, 40, (steps, *channels)))
     return integer.QuantizedLIF(5, 2, "soft", zero + 1, zero, zero, random.integers(1, 60, channels))
 
 
@@ -64,6 +68,7 @@ def networks(draw: st.DrawFn, most: int = 4) -> integer.IntegerNetwork:
     """Up to so many layers behind a map or a vector; each has a way from the input, many have one back."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shapes: dict[str, tuple[int, ...]] = {"input": draw(st.sampled_from([(3,), (2, 3, 2)]))}
+    steps = draw(st.integers(1, 9))
     kinds = draw(st.lists(st.sampled_from(FEEDING), min_size=1, max_size=most))
     if draw(st.booleans()):
         kinds[-1] = draw(st.sampled_from(["cuba_readout", *FEEDING]))
@@ -72,7 +77,7 @@ def networks(draw: st.DrawFn, most: int = 4) -> integer.IntegerNetwork:
     feeding = ["input", *(f"{index}" for index, kind in enumerate(kinds) if kind != "cuba_readout")]
     layers = []
     for index, kind in enumerate(kinds):
-        made = neuron(random, kind, shapes[f"{index}"])
+        made = neuron(random, kind, shapes[f"{index}"], steps)
         sources = [str(random.choice(["input", *map(str, range(index))]))]
         sources += map(str, random.choice(feeding, random.integers(3)))
         links = []
@@ -85,7 +90,7 @@ def networks(draw: st.DrawFn, most: int = 4) -> integer.IntegerNetwork:
         layers.append(integer.Layer(f"{index}", tuple(links), made))
     maximum, minimum = draw(st.sampled_from([(1, 0), (9, -9), (2**24, -(2**24))]))
     fed = integer.Input(shapes["input"], maximum, minimum)
-    return integer.IntegerNetwork(fed, draw(st.integers(1, 9)), tuple(layers))
+    return integer.IntegerNetwork(fed, steps, tuple(layers))
 
 
 def circles() -> integer.IntegerNetwork:

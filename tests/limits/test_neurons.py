@@ -116,6 +116,7 @@ class TestNeurons:
         for neuron, expected in (
             (integer.MemoryFree((1,), far), [-39, -39, 34, 34]),
             (integer.MemoryFree((1,), [-38, 0, 33, 34]), [-38, 0, 33, 34]),
+            (integer.TimedMemoryFree((1,), [far, [0] * 4]), [[-39, -39, 34, 34], [0] * 4]),
             (stored(**zeros, threshold=far), [-47, -47, 40, 41]),
             (stored(**zeros, threshold=far, reset="soft"), [-(2**63), -47, 40, 41]),
         ):
@@ -144,4 +145,8 @@ class TestNeurons:
         zeros = dict.fromkeys(("potential_shift", "current_shift", "bias"), [0] * 4)
         silent = stored(**zeros, threshold=[40, 41, -99, 99]).never_fires(currents)
         assert silent.tolist() == [False, True, False, True]
+        timed = integer.TimedMemoryFree((1,), [[33, 34, -39, -38], [34, 34, -40, -39]])
+        assert timed.never_fires(currents).tolist() == [False, True, False, False]
+        assert timed.always_fires(currents).tolist() == [False, False, True, False]
+        assert timed.threshold.tolist() == [33, 34, -40, -39]
         assert integer.Readout((1,)).never_fires(currents).tolist() == [False] * 4
