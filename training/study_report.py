@@ -91,16 +91,18 @@ def draw(summaries: Sequence[Summary], path: Path, title: str) -> None:
     """A row for each variant: its seeds as points, and their mean with the spread."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 0.9 + 0.38 * len(summaries)), layout="constrained")
+    longest = max(len(summary.variant) for summary in summaries)
+    figure = Figure(figsize=(4.5 + 0.085 * longest, 0.9 + 0.3 * len(summaries)), layout="constrained")
     axis = figure.subplots()
     for place, summary in enumerate(summaries):
         axis.plot(summary.accuracies, [place] * len(summary.accuracies), "o", color="tab:gray", alpha=0.5, markersize=4)
         axis.errorbar(summary.mean, place, xerr=summary.spread, fmt="o", color="tab:blue", capsize=3)
     axis.set_yticks(range(len(summaries)), [summary.variant for summary in summaries])
+    axis.margins(y=0.5 / len(summaries))
     axis.invert_yaxis()
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    axis.set_xlabel("test accuracy: each seed, their mean and standard deviation")
+    axis.set_xlabel("test accuracy: each seed, mean, standard deviation")
     axis.grid(axis="x", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=130)
