@@ -58,7 +58,9 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-for _neuron in (MemoryFree, TimedMemoryFree, QuantizedLIF, Readout, CUBA, CUBAReadout, SigmaDelta, RF, RFIzhikevich):
+for _neuron in (MemoryFree, TimedMemoryFree, QuantizedLIF, Readout):
     register(_neuron)
+for _resting in (CUBA, CUBAReadout, SigmaDelta, RF, RFIzhikevich):
+    register(_resting)
 for _synapse in (Dense, Conv, OneToOne, DelayedDense):
     register(_synapse)
