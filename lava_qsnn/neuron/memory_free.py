@@ -124,7 +124,7 @@ class Neuron(SpikingNeuron[parameters.MemoryFree]):
         self._check_steps(timesteps, InputError)
         steps = split_steps(filter_history(current, timesteps, taps), timesteps)
         one = torch.ones(1, device=current.device)
-        return join_steps([self._spikes(norm, each, step, 1, one, True) for norm, each in zip(self.norm.steps, steps)])
+        return join_steps([self._spikes(norm, each, step, 1, one, False) for norm, each in zip(self.norm.steps, steps)])
 
     def _spikes(
         self, norm: Any, current: Tensor, step: Tensor, timesteps: int, taps: Tensor, overwrite: bool

@@ -12,9 +12,9 @@ from lava_qsnn.block import memory_free
 from lava_qsnn.train.checkpoint import read_checkpoint
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.curves import read_logs
-from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.norms import settle_norms
 from lava_qsnn.train.train import train
+from tests.helpers.interrupted import interrupted
 
 NORMED = {"threshold": 0.5, "history": 2, "norm": "batch"}
 
@@ -82,20 +82,10 @@ def test_a_training_settles_them_before_each_validation(tmp_path: Path) -> None:
     assert second[1] < first[1], "while the weights change fast"
 
 
-def test_a_resumed_training_is_as_if_never_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class InterruptionError(Exception):
-        pass
-
-    def interrupt(self: Classifier) -> None:
-        if self.current_epoch == 2:
-            raise InterruptionError
-
+def test_a_resumed_training_is_as_if_never_interrupted(tmp_path: Path) -> None:
     config = override(FAST, {"trainer.norm_batches": 5, "data.batch_size": 64})
     whole = train(config, tmp_path / "whole", progress=False)
-    monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
-    with pytest.raises(InterruptionError):
-        train(config, tmp_path / "part", progress=False)
-    monkeypatch.undo()
-    resumed = train(config, tmp_path / "part", resume=tmp_path / "part" / "last.ckpt", progress=False)
+    last = interrupted(config, tmp_path / "part", 2)
+    resumed = train(config, tmp_path / "part", resume=last, progress=False)
     one, two = (read_checkpoint(result.last)[1] for result in (whole, resumed))
     assert all(torch.equal(one[name], two[name]) for name in one)

@@ -15,9 +15,9 @@ from torch import nn
 
 from lava_qsnn.block import memory_free
 from lava_qsnn.train.config import Optimizer, load_config, override
-from lava_qsnn.train.module import Classifier
 from lava_qsnn.train.optimizers import MOMENTUM, Muon, inner_weights, make_optimizer, orthogonal
 from lava_qsnn.train.train import train
+from tests.helpers.interrupted import interrupted
 
 NEURON = {"threshold": 0.3, "history": 2}
 OPTIONS = Optimizer(name="muon", learning_rate=0.01, muon_learning_rate=0.05, weight_decay=0.1)
@@ -160,24 +160,14 @@ def test_a_closure_is_evaluated_with_gradients() -> None:
         assert optimizer.step(closure) == 1.5
 
 
-def test_it_trains_and_resumes_as_if_it_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_trains_and_resumes_as_if_it_never_stopped(tmp_path: Path) -> None:
     changes = {"optimizer.name": "muon", "model.hidden": [32, 16], "trainer.max_epochs": 2}
     config = override(load_config("digits"), changes)
     whole = train(config, tmp_path / "whole", progress=False)
     assert whole.test_accuracy > 0.6
 
-    class InterruptionError(Exception):
-        pass
-
-    def interrupt(self: Classifier) -> None:
-        if self.current_epoch == 1:
-            raise InterruptionError
-
-    monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
-    with pytest.raises(InterruptionError):
-        train(config, tmp_path / "run", progress=False)
-    monkeypatch.undo()
-    resumed = train(config, tmp_path / "run", resume=tmp_path / "run" / "last.ckpt", progress=False)
+    last = interrupted(config, tmp_path / "run", 1)
+    resumed = train(config, tmp_path / "run", resume=last, progress=False)
     assert resumed.epochs == 1
     assert resumed.test_accuracy == whole.test_accuracy
     one, other = (torch.load(result.last, weights_only=True)["state_dict"] for result in (whole, resumed))

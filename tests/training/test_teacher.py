@@ -19,12 +19,13 @@ from lava_qsnn.train import data
 from lava_qsnn.train.checkpoint import read_checkpoint
 from lava_qsnn.train.config import Config, load_config, override
 from lava_qsnn.train.models import spiking_blocks
-from lava_qsnn.train.module import Classifier, restore
+from lava_qsnn.train.module import restore
 from lava_qsnn.train.optimizers import inner_weights, windowed
 from lava_qsnn.train.rectified import Rectified
 from lava_qsnn.train.teacher import distillation_loss
 from lava_qsnn.train.train import train
 from netx_export import export
+from tests.helpers.interrupted import interrupted
 
 TEACHER = override(
     load_config("digits"),
@@ -107,23 +108,11 @@ class TestTraining:
         heard = train(pupil(**{**beside, "optimizer.distillation": 0.5}), tmp_path / "heard", progress=False)
         assert not same_weights(alone.last, heard.last)
 
-    def test_a_resumed_training_goes_on_as_an_uninterrupted_one(
-        self, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        class InterruptionError(Exception):
-            pass
-
-        def interrupt(self: Classifier) -> None:
-            if self.current_epoch == 2:
-                raise InterruptionError
-
+    def test_a_resumed_training_goes_on_as_an_uninterrupted_one(self, teacher: Path, tmp_path: Path) -> None:
         config = pupil(**{"optimizer.teacher": str(teacher)})
         whole = train(config, tmp_path / "whole", progress=False)
-        monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
-        with pytest.raises(InterruptionError):
-            train(config, tmp_path / "parts", progress=False)
-        monkeypatch.undo()
-        resumed = train(config, tmp_path / "parts", resume=tmp_path / "parts" / "last.ckpt", progress=False)
+        last = interrupted(config, tmp_path / "parts", 2)
+        resumed = train(config, tmp_path / "parts", resume=last, progress=False)
         assert resumed.epochs == 2
         assert same_weights(whole.last, resumed.last)
 

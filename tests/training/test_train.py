@@ -28,6 +28,7 @@ from lava_qsnn.train.data import Properties
 from lava_qsnn.train.models import MODELS, build, float_baseline, spiking_blocks
 from lava_qsnn.train.module import Classifier, restore, warm_cosine
 from lava_qsnn.train.train import Result, train
+from tests.helpers.interrupted import interrupted
 
 QUICK = override(load_config("digits"), {"trainer.max_epochs": 4, "model.hidden": [64, 32]})
 CONVOLUTIONAL = from_dict(
@@ -122,21 +123,9 @@ def test_the_same_seed_gives_the_same_weights(result: Result, tmp_path: Path) ->
     assert not same(result.last, other.last)
 
 
-def test_an_interrupted_training_resumes_as_if_it_never_stopped(
-    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class InterruptionError(Exception):
-        pass
-
-    def interrupt(self: Classifier) -> None:
-        if self.current_epoch == 2:
-            raise InterruptionError
-
-    monkeypatch.setattr(Classifier, "on_train_epoch_start", interrupt)
-    with pytest.raises(InterruptionError):
-        train(QUICK, tmp_path / "run", progress=False)
-    monkeypatch.undo()
-    resumed = train(QUICK, tmp_path / "run", resume=tmp_path / "run" / "last.ckpt", progress=False)
+def test_an_interrupted_training_resumes_as_if_it_never_stopped(result: Result, tmp_path: Path) -> None:
+    last = interrupted(QUICK, tmp_path / "run", 2)
+    resumed = train(QUICK, tmp_path / "run", resume=last, progress=False)
     assert same(result.last, resumed.last)
     assert same(result.best, resumed.best)
     assert resumed.epochs == 2
