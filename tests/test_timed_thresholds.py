@@ -248,6 +248,16 @@ class TestTools:
         found = _thresholds(network.layer("conv1"), (6, 6, 6, T)).reshape(6, 36, T)
         assert (found == thresholds(network, "conv1").T[:, None]).all()
 
+    @pytest.mark.parametrize("mapping", ["stock", "delayed"])
+    def test_sanafe_has_none(self, mapping: str, tmp_path: Path) -> None:
+        link = integer.Connection("input", integer.Dense(np.eye(3, dtype=int)))
+        first = integer.Layer("timed", (link,), integer.TimedMemoryFree((1,), [[1] * 3, [2] * 3]))
+        link = integer.Connection("timed", integer.Dense(np.eye(3, dtype=int)))
+        last = integer.Layer("output", (link,), integer.Readout((1,)))
+        laid = netx_export.layout(integer.IntegerNetwork(integer.Input((3,), 1), 2, (first, last)), "loihi1", mapping)
+        with pytest.raises(DeploymentError, match="'timed': .*cannot compute it: a timed memory free neuron is none"):
+            netx_export.write_sanafe(laid, tmp_path / "no", np.ones((1, 3, 2), int), "computed")
+
     def test_nir_has_none(self, network: integer.IntegerNetwork) -> None:
         with pytest.raises(DeploymentError, match="timed memory free neuron has no form in NIR"):
             netx_export.to_nir(network)
