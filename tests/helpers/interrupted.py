@@ -12,7 +12,7 @@ from lava_qsnn.train.train import train
 
 
 class InterruptionError(Exception):
-    """What ends it."""
+    """The failure that ends a training."""
 
 
 def interrupted(config: Config, folder: Path, epochs: int) -> Path:
