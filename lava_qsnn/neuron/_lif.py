@@ -28,9 +28,14 @@ class LeakyNeuron(SpikingNeuron[Kind]):
 
 
 def reset(potential: Tensor, threshold: Tensor | float, hard: bool) -> Tensor:
-    """The potential after reset, where it reached the threshold: 0 if `hard`, or the threshold less."""
-    fired = potential >= threshold
-    return potential.masked_fill(fired, 0) if hard else potential - threshold * fired
+    """The potential after reset, where it reached the threshold: 0 if `hard`, or the threshold less; no gradient.
+
+    Masks have the potential's dtype: with booleans, torch 2.3.1 takes forty times as long on a CPU.
+    """
+    mask = torch.empty_like(potential)
+    if hard:
+        return torch.lt(potential, threshold, out=mask).mul_(potential)
+    return torch.sub(potential, torch.ge(potential, threshold, out=mask).mul_(threshold), out=mask)
 
 
 def per_step(values: Tensor, in_time: Tensor) -> Tensor:
@@ -43,7 +48,7 @@ def through_time(slope: Tensor, kept: Tensor) -> Tensor:
 
     Args:
         slope: (N, T, ..), the gradient by each step's potential through its spikes; it is overwritten.
-        kept: (N, T, ..), the derivative of the next step's potential by this one's.
+        kept: (N, T - 1, ..), the derivative of the next step's potential by this one's.
     """
     for t in range(slope.shape[1] - 2, -1, -1):
         slope[:, t].addcmul_(slope[:, t + 1], kept[:, t])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -81,7 +82,8 @@ class Rule:
         """(2^k - 1) V / 2^(k + p), rounded half up, before saturation; int32."""
         total = shift + self.leak
         half = torch.bitwise_left_shift(torch.ones_like(total), total - 1)
-        return torch.bitwise_right_shift(after * (2**self.leak - 1) + half, total)
+        multiple = after if self.leak == 1 else after * (2**self.leak - 1)
+        return torch.bitwise_right_shift(multiple + half, total)
 
     @property
     def stored_range(self) -> tuple[int, int]:
@@ -98,9 +100,7 @@ def scaled(current: Tensor, numbers: Numbers) -> Tensor:
 def integer_potentials(currents: Tensor, numbers: Numbers, rule: Rule) -> Tensor:
     """U of all steps, before reset, from 2^c J + B: int32 (N, T, C, [H, W]); the currents are overwritten."""
     shift, threshold = per_step(numbers.potential_shift, currents), per_step(numbers.threshold, currents)
-    stored = torch.zeros_like(currents[:, 0])
-    for t in range(currents.shape[1]):
-        potential = currents[:, t]  # a view: what is added stays
+    for before, potential in pairwise(currents.unbind(1)):  # views: what is added stays
+        stored = rule.leaked(reset(before, threshold, rule.hard), shift).clamp_(*rule.stored_range)
         potential += torch.bitwise_left_shift(stored, shift)
-        stored = rule.leaked(reset(potential, threshold, rule.hard), shift).clamp_(*rule.stored_range)
     return currents

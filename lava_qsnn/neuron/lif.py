@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -44,22 +45,19 @@ class _Integrate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, drive: Tensor, neuron: Neuron) -> Tensor:
         own, potentials = neuron.settings, drive.clone()
-        kept = torch.zeros_like(drive[:, 0])
-        for t in range(drive.shape[1]):
-            potential = potentials[:, t]  # a view: what is added stays
-            potential += kept
-            kept = own.decay * reset(potential, own.threshold, own.reset == "hard")
+        for before, potential in pairwise(potentials.unbind(1)):  # views: what is added stays
+            potential.add_(reset(before, own.threshold, own.reset == "hard"), alpha=own.decay)
         ctx.neuron = neuron
         ctx.save_for_backward(potentials)
-        return (potentials >= own.threshold).to(drive.dtype)
+        return torch.ge(potentials, own.threshold, out=torch.empty_like(potentials))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        (potentials,), neuron = ctx.saved_tensors, ctx.neuron
-        slope = through(potentials, gradients[0], *neuron.firing)
-        kept = torch.full_like(slope, neuron.settings.decay)
-        if neuron.settings.reset == "hard":
-            kept.masked_fill_(potentials >= neuron.threshold, 0)
+        (potentials,), own = ctx.saved_tensors, ctx.neuron.settings
+        slope, before = through(potentials, gradients[0], *ctx.neuron.firing), potentials[:, :-1]
+        kept = torch.full_like(before, own.decay)
+        if own.reset == "hard":
+            kept.mul_(torch.lt(before, own.threshold, out=torch.empty_like(before)))
         return through_time(slope, kept), None
 
 

@@ -121,7 +121,8 @@ class _Integrate(torch.autograd.Function):
         ctx.neuron, ctx.numbers = neuron, numbers
         potentials = integer_potentials(currents, numbers, neuron.rule)
         ctx.save_for_backward(potentials)
-        return (potentials >= per_step(numbers.threshold, potentials)[None]).to(drive.dtype)
+        threshold = per_step(numbers.threshold, potentials)[None]
+        return torch.ge(potentials, threshold, out=torch.empty_like(potentials)).to(drive.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -130,15 +131,16 @@ class _Integrate(torch.autograd.Function):
 
 
 def _slopes(potentials: Tensor, upstream: Tensor, neuron: Neuron, numbers: Numbers) -> tuple[Tensor, Tensor]:
-    """The gradient through each step's spikes, and that of the next step's potential, both by u; (N, T, ..)."""
-    rule = neuron.rule
+    """The gradient through each step's spikes, (N, T, ..), and that of the next step's potential, (N, T - 1, ..)."""
+    rule, before = neuron.rule, potentials[:, :-1]
     threshold, unit, shift = (
         per_step(values, potentials) for values in (numbers.threshold, numbers.unit, numbers.potential_shift)
     )
-    stored = rule.leaked(reset(potentials, threshold, rule.hard), shift)
-    passes = (stored >= rule.stored_range[0]).logical_and_(stored <= rule.stored_range[1])
+    stored = rule.leaked(reset(before, threshold, rule.hard), shift)
+    passes = torch.ge(stored, rule.stored_range[0], out=torch.empty_like(stored))
+    passes.mul_(torch.le(stored, rule.stored_range[1], out=stored))
     if rule.hard:
-        passes.logical_and_(potentials < threshold)
+        passes.mul_(torch.lt(before, threshold, out=stored))
     slope = through(potentials * unit, upstream, *neuron.firing)
     return slope, passes.to(slope.dtype).mul_(neuron.settings.decay)
 
