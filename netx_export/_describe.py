@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_qsnn.integer import (
     INPUT,
     Connection,
     IntegerNetwork,
     Layer,
-    Neuron,
     Shape,
     Synapse,
-    TimedMemoryFree,
 )
 from netx_export._file_weights import file_weights
 from netx_export._hdf5 import Contents, read_contents
@@ -126,15 +123,10 @@ def stored_weights(network: IntegerNetwork, contents: Contents) -> dict[str, int
     }
 
 
-def levels(neuron: Neuron) -> NDArray[np.int64] | None:
-    """All thresholds of neurons, of whatever axes; None if they have none."""
-    return neuron.thresholds if isinstance(neuron, TimedMemoryFree) else neuron.threshold
-
-
 def _summary(network: IntegerNetwork, layer: Layer) -> LayerSummary:
     synapses = [connection.synapse for connection in layer.connections]
     low, high = network.potential_ranges[layer.name]
-    threshold, currents = levels(layer.neuron), network.port_ranges[layer.name]
+    threshold, currents = layer.neuron.levels, network.port_ranges[layer.name]
     return LayerSummary(
         name=layer.name,
         kind=" + ".join(_kind(connection) for connection in layer.connections),

@@ -288,9 +288,8 @@ def _canonical(network: IntegerNetwork) -> IntegerNetwork:
     """The same network with thresholds moved to the border of what potentials can reach, where they lie beyond it."""
     layers = []
     for layer in network.layers:
-        if isinstance(layer.neuron, MemoryFree):
-            layer = replace(layer, neuron=replace(layer.neuron, threshold=network.thresholds(layer.name)))
-        elif isinstance(layer.neuron, TimedMemoryFree):
-            layer = replace(layer, neuron=replace(layer.neuron, thresholds=network.thresholds(layer.name)))
+        if isinstance(layer.neuron, (MemoryFree, TimedMemoryFree)):
+            levels: dict[str, Any] = {layer.neuron.compared: network.thresholds(layer.name)}
+            layer = replace(layer, neuron=replace(layer.neuron, **levels))
         layers.append(layer)
     return replace(network, layers=tuple(layers))

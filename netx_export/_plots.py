@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_qsnn.errors import InputError
 from lava_qsnn.extras import extra
-from lava_qsnn.integer import IntegerNetwork, Layer, Shape, TimedMemoryFree, check_input, compute
+from lava_qsnn.integer import IntegerNetwork, Layer, Shape, check_input, compute
 from lava_qsnn.outputs import PICTURES, writable
 from netx_export._images import Frames, class_names, frames
 from netx_export._open import NetworkOrPath, opened, title_of
@@ -164,10 +164,10 @@ def _draw_layer(axes: NDArray[Any], layer: Layer, output: Integers, potentials: 
 def _thresholds(layer: Layer, shape: Shape) -> Integers:
     """The threshold of each neuron and time step, (neurons, T), from the layer's (*shape, T); 0 where there is none."""
     neuron, (*place, timesteps) = layer.neuron, shape
-    if neuron.threshold is None:
+    if neuron.levels is None:
         return np.zeros((math.prod(place), timesteps), np.int64)
-    name = "thresholds" if isinstance(neuron, TimedMemoryFree) else "threshold"
-    steps = [np.broadcast_to(neuron.along(name, len(place), t), place).reshape(-1) for t in range(timesteps)]
+    steps = [neuron.along(neuron.compared, len(place), t) for t in range(timesteps)]
+    steps = [np.broadcast_to(levels, place).reshape(-1) for levels in steps]
     return np.stack(steps, -1)
 
 

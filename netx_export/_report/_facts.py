@@ -13,7 +13,7 @@ from lava_qsnn.integer import Connection, IntegerNetwork, Layer
 from netx_export._activity import Activity, measure
 from netx_export._check._check import CheckReport
 from netx_export._chip.layout import Layout
-from netx_export._describe import LayerSummary, levels
+from netx_export._describe import LayerSummary
 from netx_export._inspect import Inspection
 from netx_export._predictions import predictions, tells_numbers
 from netx_export._report._text import extents
@@ -132,7 +132,7 @@ def _layer(
     network: IntegerNetwork, layer: Layer, summary: LayerSummary, activity: Activity, values: NDArray[np.int64]
 ) -> LayerFacts:
     weights = np.concatenate([connection.synapse.weight.ravel() for connection in layer.connections])
-    threshold = levels(layer.neuron)
+    threshold = layer.neuron.levels
     rates = (values != 0).mean(axis=(0, values.ndim - 1)).ravel()
     return LayerFacts(
         summary,

@@ -59,6 +59,7 @@ class TimedMemoryFree(Neuron):
     """
 
     kind: ClassVar[str] = "timed_memory_free"
+    compared: ClassVar[str] = "thresholds"
     taps: Taps  # L
     thresholds: PerStepAndChannel  # Theta
 

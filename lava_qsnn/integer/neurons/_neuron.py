@@ -58,19 +58,21 @@ class Neuron(Value):
         currents: names of the currents it takes; a connection's `port` counts them. Most neurons take one.
         spikes: True if its outputs are spikes, 0 and 1; False if they are signed integers.
         feeds: False if no layer may follow, because its outputs are read and not sent.
+        compared: the name of the parameter that its potential is compared with, if it is another than `threshold`.
         wraps: True if its equations say what becomes of every current, however large: numbers wrap or are clipped by
             definition, and no limit of a range is one for it.
 
     Attributes:
         taps: the weights L_0 .. L_{K-1} of the last K time steps in the traces that its synapses take; (1,)
             for a kind that has no such field.
-        threshold: what its potential is compared with; None for a kind that has no such field.
+        threshold: what its potential is compared with, by channel or neuron; None for a kind that has no such field.
     """
 
     kind: ClassVar[str]
     currents: ClassVar[tuple[str, ...]] = ("current",)
     spikes: ClassVar[bool] = True
     feeds: ClassVar[bool] = True
+    compared: ClassVar[str] = "threshold"
     wraps: ClassVar[bool] = False
     taps: tuple[int, ...]
     threshold: Integers | None
@@ -132,6 +134,12 @@ class Neuron(Value):
     def always_fires(self, currents: Sequence[Bounds]) -> NDArray[np.bool_]:
         """Of each channel, whether it fires at every step for all currents in some ranges; none by default."""
         return np.zeros(len(currents[0][0]), bool)
+
+    @property
+    def levels(self) -> Integers | None:
+        """All that its potentials are compared with, in the shape of that parameter; None if they are not."""
+        levels: Integers | None = getattr(self, self.compared)
+        return levels
 
     @property
     def state_bits(self) -> int:
