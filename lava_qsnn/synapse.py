@@ -26,6 +26,9 @@ with extra("train"):
     from torch import Tensor, nn
 
     from lava_qsnn import _slayer
+    from lava_qsnn._sums import gradient_dtype
+
+    _aten: Any = torch.ops.aten  # type: ignore[attr-defined]
 
 Pair = tuple[int, ...]  # (height, width)
 Triple = tuple[int, int, int]  # (height, width, time)
@@ -85,12 +88,35 @@ def convolve(
 
     The kernel's channels lie last in memory, and so do the result's. Padding in which a whole window may lie is written
     out as zeros: there the convolutions of oneDNN for that layout, those of torch 2.3.1, read what is not theirs.
+    Within `float32_sums`, gradients have autocast's dtype.
     """
     kernel = weight.reshape(weight.shape[:4]).contiguous(memory_format=torch.channels_last)
     _check_size(frames, tuple(kernel.shape[2:]), padding, dilation)
     if any(may_miss(*axis) for axis in zip(frames.shape[2:], kernel.shape[2:], padding, dilation)):
         frames, padding = F.pad(frames, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
-    return F.conv2d(frames, kernel, None, stride, padding, dilation, groups)
+    geometry, dtype = (stride, padding, dilation, groups), gradient_dtype()
+    if dtype is None:
+        return F.conv2d(frames, kernel, None, *geometry)
+    result: Tensor = _NarrowGradients.apply(frames, kernel, geometry, dtype)
+    return result
+
+
+class _NarrowGradients(torch.autograd.Function):
+    """torch's conv2d with gradients of 16 bits, which take half of the time where a processor multiplies these."""
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor, kernel: Tensor, geometry: tuple[Any, ...], dtype: torch.dtype) -> Tensor:
+        ctx.save_for_backward(frames, kernel)
+        ctx.geometry, ctx.dtype = geometry, dtype
+        return F.conv2d(frames, kernel, None, *geometry)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (stride, padding, dilation, groups), like = ctx.geometry, gradients[0].dtype
+        gradient, *saved = (each.to(ctx.dtype) for each in (gradients[0], *ctx.saved_tensors))
+        arguments = gradient, *saved, None, stride, padding, dilation, False, (0, 0), groups
+        of_frames, of_kernel, _ = _aten.convolution_backward(*arguments, (*ctx.needs_input_grad[:2], False))
+        return *(each if each is None else each.to(like) for each in (of_frames, of_kernel)), None, None
 
 
 def may_miss(extent: int, kernel: int, padding: int, dilation: int) -> bool:

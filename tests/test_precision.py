@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 import netx_export
-from lava_qsnn.block import memory_free, quantized_lif
+from lava_qsnn.block import lif, memory_free, quantized_lif
 from lava_qsnn.block._bytes import largest_byte
 
 NORMED = {"threshold": 0.5, "history": 3, "norm": "batch"}
@@ -94,6 +94,25 @@ def test_stored_potentials_are_the_same_integers_under_autocast(reset: str) -> N
     x = spikes(6, 400, 9)
     assert torch.equal(bf16(layer, x), layer(x))
     assert 0.05 < layer(x).mean() < 0.95
+
+
+@pytest.mark.parametrize("block", [quantized_lif, lif])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_behind_a_stored_potential_are_rounded_to_16_bits(block: Any, groups: int) -> None:
+    """The spikes are those of float32, bit for bit; gradients by weights and inputs are near, and of 8 digits."""
+    torch.manual_seed(0)
+    layer = block.Conv(
+        {"threshold": 0.5, "norm": "batch"}, 8, 6, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=groups
+    )
+    x = spikes(6, 8, 9, 8, 4).requires_grad_()
+    upstream = torch.randn(layer(x).shape)
+    found, exact = (run(layer, x) for run in (bf16, lambda net, x: net(x)))
+    assert torch.equal(found, exact)
+    assert found.dtype == torch.float32
+    for by in (x, layer.synapse.weight):
+        narrow, wide = (torch.autograd.grad(y, by, upstream, retain_graph=True)[0] for y in (found, exact))
+        assert narrow.dtype == torch.float32
+        assert 0 < (narrow - wide).norm() / wide.norm() < 0.01
 
 
 def retained(net: nn.Module, x: Tensor) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lava_qsnn import integer
 from lava_qsnn import synapse as synapses
-from lava_qsnn._sums import exact_sums
+from lava_qsnn._sums import exact_sums, float32_sums
 from lava_qsnn.block._bytes import largest_byte, mark_bytes, saved_as_bytes
 from lava_qsnn.block._input import layer_named, take
 from lava_qsnn.errors import ConfigurationError, DeploymentError, InputError, RangeError
@@ -133,7 +133,7 @@ class Synaptic(nn.Module):
         parts = [(self.synapse, weight, x if taps is None else _traces(x, taps))]
         if skip is not None:
             parts.append((self.skip, self._weights(self.skip)[0] * self.skip_strength, skip))
-        with torch.autocast(x.device.type, enabled=False) if self.neuron.needs_float32 else nullcontext():
+        with float32_sums(x.device) if self.neuron.needs_float32 else nullcontext():
             total = _total(parts, self.neuron.needs_float32)
             return self.neuron.integrate(total, step, x.shape[-1], filtered=taps is not None)
 
