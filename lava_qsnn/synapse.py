@@ -102,7 +102,10 @@ def convolve(
 
 
 class _NarrowGradients(torch.autograd.Function):
-    """torch's conv2d with gradients of 16 bits, which take half of the time where a processor multiplies these."""
+    """torch's conv2d of frames (N, C, H, W) by a kernel (out, C / groups, kH, kW), its gradients computed in 16 bits.
+
+    Result and gradients have the frames' own dtype.
+    """
 
     @staticmethod
     def forward(ctx: Any, frames: Tensor, kernel: Tensor, geometry: tuple[Any, ...], dtype: torch.dtype) -> Tensor:

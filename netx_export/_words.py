@@ -52,20 +52,14 @@ def neuron_words(neuron: Neuron) -> tuple[str, ...]:
     return tuple(f"{name.replace('_', ' ')} {spread(getattr(neuron, name))}" for name in roles(type(neuron)))
 
 
-@neuron_words.register
-def _(neuron: MemoryFree) -> tuple[str, ...]:
+@neuron_words.register(MemoryFree)
+@neuron_words.register(TimedMemoryFree)
+def _(neuron: MemoryFree | TimedMemoryFree) -> tuple[str, ...]:
+    reached = "its threshold of the time step" if isinstance(neuron, TimedMemoryFree) else "its threshold"
+    assert neuron.levels is not None
     return (
         f"sees {_history(neuron.taps)}",
-        f"fires when the weighted sum reaches its threshold, {spread(neuron.threshold)}",
-        "keeps no potential",
-    )
-
-
-@neuron_words.register
-def _(neuron: TimedMemoryFree) -> tuple[str, ...]:
-    return (
-        f"sees {_history(neuron.taps)}",
-        f"fires when the weighted sum reaches its threshold of the time step, {spread(neuron.thresholds)}",
+        f"fires when the weighted sum reaches {reached}, {spread(neuron.levels)}",
         "keeps no potential",
     )
 

@@ -30,7 +30,7 @@ class LeakyNeuron(SpikingNeuron[Kind]):
 def reset(potential: Tensor, threshold: Tensor | float, hard: bool) -> Tensor:
     """The potential after reset, where it reached the threshold: 0 if `hard`, or the threshold less; no gradient.
 
-    Masks have the potential's dtype: with booleans, torch 2.3.1 takes forty times as long on a CPU.
+    Masks have the potential's dtype: with booleans, torch 2.3.1 takes many times as long on a CPU.
     """
     mask = torch.empty_like(potential)
     if hard:
