@@ -143,12 +143,14 @@ def rebuild(path: str | os.PathLike[str], build: Callable[[Config, Description],
 def begin_with(path: str | os.PathLike[str], module: nn.Module) -> None:
     """Give a module the weights of a checkpoint, trained with another configuration.
 
+    A module with spiking layers behind the last one of the checkpoint keeps its own weights there, and in its output.
+
     Raises:
         FileNotFoundError, FileFormatError: as read_checkpoint.
         ConfigurationError: its network has other layers; the text names the first difference.
     """
     _, weights = read_checkpoint(path)
-    weights = _for_each_step(weights, module)
+    weights = _deepened(_for_each_step(weights, module), module.state_dict())
     if misfit := _misfit(weights, module.state_dict()):
         raise ConfigurationError(
             f"model.initial: '{path}' {misfit}",
@@ -165,6 +167,23 @@ def _for_each_step(weights: dict[str, Tensor], module: nn.Module) -> dict[str, T
             others = {name: value for name, value in weights.items() if name.rpartition(".")[0] != place}
             weights = {**others, **adopted}
     return weights
+
+
+def _deepened(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights for a network that has spiking layers behind the last one of a checkpoint: from there on, its own."""
+    last, own_last = (
+        max((_place(name) for name in names if ".neuron." in name), default=0) for names in (weights, own)
+    )
+    if last >= own_last:
+        return weights
+    first = {name: value for name, value in weights.items() if _place(name) <= last}
+    return {**{name: value for name, value in own.items() if _place(name) > last}, **first}
+
+
+def _place(name: str) -> int:
+    """Which block of its network a tensor is of, from a name like network.3.synapse.weight; 0 if no such name is it."""
+    place = name.partition(".")[2].partition(".")[0]
+    return int(place) if place.isdecimal() else 0
 
 
 def _misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:

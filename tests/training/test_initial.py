@@ -59,11 +59,23 @@ def test_the_command_line_takes_it(trained: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_deeper_network_begins_with_the_layers_of_a_shallower_one(trained: Path, tmp_path: Path) -> None:
+    changes = {"model.hidden": [48, 48, 20], "model.initial": str(trained), **STILL}
+    deeper = read_checkpoint(train(override(ONE_STEP, changes), tmp_path / "deeper", progress=False).last)[1]
+    before = read_checkpoint(trained)[1]
+    torch.testing.assert_close(
+        deeper["network.0.synapse.weight"], before["network.0.synapse.weight"], rtol=0, atol=1e-4
+    )
+    assert deeper["network.1.synapse.weight"].shape == (48, 48, 1, 1, 1) != before["network.1.synapse.weight"].shape
+    assert deeper["network.3.synapse.weight"].shape == (10, 20, 1, 1, 1), "its output is its own"
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"model.hidden": [32]}, r"model.initial: '.*' has 'network.0.*' of another shape or type .*48.*and.*32"),
-        ({"model.hidden": [48, 48]}, r"model.initial: '.*' (lacks|holds) 'network.1.*layers, of the same widths"),
+        ({"model.hidden": []}, r"model.initial: '.*' (lacks|holds) 'network.*layers, of the same widths"),
+        ({"model.hidden": [32, 48]}, r"model.initial: '.*' has 'network.0.*' of another shape"),
     ],
 )
 def test_other_layers_are_refused(changes: dict[str, Any], text: str, trained: Path, tmp_path: Path) -> None:
