@@ -13,7 +13,7 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -171,19 +171,21 @@ def _for_each_step(weights: dict[str, Tensor], module: nn.Module) -> dict[str, T
 
 def _deepened(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights for a network that has spiking layers behind the last one of a checkpoint: from there on, its own."""
-    last, own_last = (
-        max((_place(name) for name in names if ".neuron." in name), default=0) for names in (weights, own)
-    )
-    if last >= own_last:
+    last = _last_spiking(weights)
+    if last >= _last_spiking(own):
         return weights
     first = {name: value for name, value in weights.items() if _place(name) <= last}
     return {**{name: value for name, value in own.items() if _place(name) > last}, **first}
 
 
+def _last_spiking(names: Iterable[str]) -> int:
+    return max((_place(name) for name in names if ".neuron." in name), default=0)
+
+
 def _place(name: str) -> int:
-    """Which block of its network a tensor is of, from a name like network.3.synapse.weight; 0 if no such name is it."""
-    place = name.partition(".")[2].partition(".")[0]
-    return int(place) if place.isdecimal() else 0
+    """The block of its network that a tensor is of: 3 for network.3.synapse.weight, 0 for a name without a number."""
+    found = re.match(r"network\.(\d{1,6})\.", name)
+    return int(found[1]) if found else 0
 
 
 def _misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
