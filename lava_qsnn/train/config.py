@@ -224,7 +224,8 @@ class Trainer(Checked):
         sync_batchnorm: let batch norms take their statistics over all processes, so that these train as one with as
             large a batch would; without, each has its own, and those of the first are deployed.
         norm_batches: of training, over which batch norms take their statistics anew before each validation, with the
-            weights as they then are; with 0, running statistics are taken, which lag behind weights that change fast.
+            weights as they then are, in 32 bits; with 0, running statistics are taken, which lag behind weights that
+            change fast.
         diverged: the end of a training that diverged, see lava_qsnn.train.divergence: an "error"; or "stop", a warning,
             after which the best checkpoint before is measured as that of a whole training.
         dead_epochs: epochs in a row in which a layer may fire never, or always, before the training has diverged.

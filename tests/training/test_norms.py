@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import torch
 from torch import nn
 
 from lava_qsnn.block import memory_free
+from lava_qsnn.train import norms
 from lava_qsnn.train.checkpoint import read_checkpoint
 from lava_qsnn.train.config import load_config, override
 from lava_qsnn.train.curves import read_logs
+from lava_qsnn.train.module import restore
 from lava_qsnn.train.norms import settle_norms
 from lava_qsnn.train.train import train
 from tests.helpers.interrupted import interrupted
@@ -80,6 +83,30 @@ def test_a_training_settles_them_before_each_validation(tmp_path: Path) -> None:
     }
     first, second = (read_logs(result.logs)["val_loss"] for result in (plain, settled))
     assert second[1] < first[1], "while the weights change fast"
+
+
+def test_they_settle_in_32_bits_whatever_a_training_computes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statistics of a training in 16 bits are those that its weights have in 32."""
+    seen: list[list[torch.Tensor]] = []
+
+    def noted(net: nn.Module, given: Iterable[torch.Tensor]) -> None:
+        seen.append(list(given))
+        settle_norms(net, seen[-1])
+
+    monkeypatch.setattr(norms, "settle_norms", noted)
+    changes = {"trainer.norm_batches": 5, "trainer.precision": "bf16-mixed", "model.hidden": [64, 48]}
+    found = restore(train(override(FAST, changes), tmp_path / "narrow", progress=False).last)
+    stored = {name: value.clone() for name, value in found.network.state_dict().items() if "running" in name}
+    settle_norms(found.network, seen[-1])
+    again = found.network.state_dict()
+    assert stored
+    assert all(torch.equal(value, again[name]) for name, value in stored.items())
+    with torch.autocast("cpu", torch.bfloat16):
+        settle_norms(found.network, seen[-1])
+    narrow = found.network.state_dict()
+    assert any(not torch.equal(value, narrow[name]) for name, value in stored.items()), "there is a difference"
 
 
 def test_a_resumed_training_is_as_if_never_interrupted(tmp_path: Path) -> None:
