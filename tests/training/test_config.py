@@ -90,6 +90,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
     of_others = {
         "digits_cnn": "digits",
         "cifar10_deep": "cifar10",
+        "cifar10_deeper": "cifar10",
         "cifar10_one_step": "cifar10",
         "cifar10_quantized_lif": "cifar10",
         "cifar10_small": "cifar10",
@@ -101,8 +102,8 @@ def test_shipped_configurations_are_valid(name: str) -> None:
 
 
 def test_the_shipped_configurations_are_these() -> None:
-    cifar = ("cifar10", "cifar10_deep", "cifar10_dvs", "cifar10_one_step", "cifar10_quantized_lif", "cifar10_small")
-    images = (*cifar, "cifar10_teacher", "digits", "digits_cnn", "dvs_gesture")
+    cifar = ("cifar10", "cifar10_deep", "cifar10_deeper", "cifar10_dvs", "cifar10_one_step", "cifar10_quantized_lif")
+    images = (*cifar, "cifar10_small", "cifar10_teacher", "digits", "digits_cnn", "dvs_gesture")
     others = ("fashion_mnist", "imagenet", "mnist", "nmnist", "road", "shd", "spoken_crossings", "spoken_digits")
     assert shipped() == (*images, *others, "spoken_quantized_lif")
 
