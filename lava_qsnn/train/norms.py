@@ -62,8 +62,8 @@ def _momenta_kept(norms: list[Any]) -> Iterator[None]:
 class NormSettling(Callback):
     """Settles the norms of a Classifier before each validation, on the training batches that came last.
 
-    It computes in 32 bits, whatever the precision of the training: exactly, as the integers that will be deployed do.
-    Currents of 16 bits are rounded, and so the layers behind them have other statistics.
+    It computes in 32 bits where the training mixes precisions, too: sums of spikes are rounded in 16, and those that will
+    be deployed are not, so that the layers behind them would have other statistics.
 
     Args:
         batches: how many.
