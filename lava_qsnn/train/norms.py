@@ -62,8 +62,8 @@ def _momenta_kept(norms: list[Any]) -> Iterator[None]:
 class NormSettling(Callback):
     """Settles the norms of a Classifier before each validation, on the training batches that came last.
 
-    It computes in 32 bits where the training mixes precisions, too: sums of spikes are rounded in 16, and those that will
-    be deployed are not, so that the layers behind them would have other statistics.
+    It computes in 32 bits where the training mixes precisions, too: sums of spikes are rounded in 16, and those that
+    will be deployed are not, so that the layers behind them would have other statistics.
 
     Args:
         batches: how many.
