@@ -92,7 +92,9 @@ def training_command(configuration: str, used: Config) -> str:
 
 
 def _in_runs(checkpoint: str) -> str:
-    """The usual place of another training's checkpoint."""
+    """The usual place of another training's checkpoint or file; a network of the zoo is where it is."""
+    if checkpoint.startswith(netx_export.zoo.PREFIX):
+        return checkpoint
     return f"runs/{Path(checkpoint).parent.name}/{Path(checkpoint).name}"
 
 

@@ -160,7 +160,9 @@ def train(
     initial: Annotated[
         Path | None,
         typer.Option(
-            "--initial", help="Begin with this checkpoint's weights.", autocompletion=completion.files(".ckpt")
+            "--initial",
+            help="Begin with the weights of this checkpoint or NetX file, or of zoo:NAME.",
+            autocompletion=completion.files(".ckpt", ".net", ".h5", ".hdf5"),
         ),
     ] = None,
     teacher: Annotated[

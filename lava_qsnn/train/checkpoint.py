@@ -13,7 +13,7 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +21,6 @@ from lava_qsnn._tree import check_tree
 from lava_qsnn.checked import read
 from lava_qsnn.errors import ConfigurationError, FileFormatError
 from lava_qsnn.extras import extra
-from lava_qsnn.neuron._step_norm import StepNorm
 from lava_qsnn.train._folder import replaced
 from lava_qsnn.train.config import Config, from_dict, own_code_apart
 from lava_qsnn.train.data import make
@@ -133,62 +132,14 @@ def rebuild(path: str | os.PathLike[str], build: Callable[[Config, Description],
             expected = build(config, known).state_dict()
     except ConfigurationError as error:
         raise FileFormatError(f"'{path}' holds no valid configuration: {error}") from None
-    if misfit := _misfit(weights, expected):
-        raise FileFormatError(f"'{path}' {misfit}, against its own configuration")
+    if difference := misfit(weights, expected):
+        raise FileFormatError(f"'{path}' {difference}, against its own configuration")
     module = build(config, known)
     module.load_state_dict(weights)
     return module.eval()
 
 
-def begin_with(path: str | os.PathLike[str], module: nn.Module) -> None:
-    """Give a module the weights of a checkpoint, trained with another configuration.
-
-    A module with spiking layers behind the last one of the checkpoint keeps its own weights there, and in its output.
-
-    Raises:
-        FileNotFoundError, FileFormatError: as read_checkpoint.
-        ConfigurationError: its network has other layers; the text names the first difference.
-    """
-    _, weights = read_checkpoint(path)
-    weights = _deepened(_for_each_step(weights, module), module.state_dict())
-    if misfit := _misfit(weights, module.state_dict()):
-        raise ConfigurationError(
-            f"model.initial: '{path}' {misfit}",
-            remedy="give a checkpoint of a network with the same layers, of the same widths",
-        )
-    module.load_state_dict(weights)
-
-
-def _for_each_step(weights: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Weights for a module with norms of each step, where those of a checkpoint are of one norm."""
-    for place, norm in module.named_modules():
-        if isinstance(norm, StepNorm) and f"{place}.running_mean" in weights:
-            adopted = norm.adopted(weights, place)
-            others = {name: value for name, value in weights.items() if name.rpartition(".")[0] != place}
-            weights = {**others, **adopted}
-    return weights
-
-
-def _deepened(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights for a network that has spiking layers behind the last one of a checkpoint: from there on, its own."""
-    last = _last_spiking(weights)
-    if last >= _last_spiking(own):
-        return weights
-    first = {name: value for name, value in weights.items() if _place(name) <= last}
-    return {**{name: value for name, value in own.items() if _place(name) > last}, **first}
-
-
-def _last_spiking(names: Iterable[str]) -> int:
-    return max((_place(name) for name in names if ".neuron." in name), default=0)
-
-
-def _place(name: str) -> int:
-    """The block of its network that a tensor is of: 3 for network.3.synapse.weight, 0 for a name without a number."""
-    found = re.match(r"network\.(\d{1,6})\.", name)
-    return int(found[1]) if found else 0
-
-
-def _misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+def misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
     """The first thing by which weights are not those of the module that has the expected ones; None if they are."""
     for name in sorted(expected.keys() ^ weights.keys()):
         return f"{'lacks' if name in expected else 'holds'} '{name}'"

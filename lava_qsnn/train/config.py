@@ -157,7 +157,8 @@ class Model(Checked):
         float_weights: real weights instead of quantized ones, to compare accuracies; such a network is not deployable.
         initial: a checkpoint whose weights the training begins with, of a network with the same layers, which may have
             had other time steps, histories, bits or data, or with the first of them: layers that follow the last
-            spiking one of it begin anew, and so does the output. By default all weights are random.
+            spiking one of it begin anew, and so does the output. Or a deployed network, a file or zoo:NAME, which the
+            training then begins with bit for bit; see lava_qsnn.train.initial. By default all weights are random.
         neuron: parameters of every spiking layer, with the `family` of blocks that has them; see lava_qsnn.parameters.
     """
 

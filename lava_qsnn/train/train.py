@@ -19,10 +19,11 @@ from lava_qsnn.train import curves, data
 from lava_qsnn.train._folder import replaced, reserved
 from lava_qsnn.train._loggers import made_loggers
 from lava_qsnn.train._progress import EpochProgress
-from lava_qsnn.train.checkpoint import CheckedIO, begin_with, read_checkpoint, trained_epochs
+from lava_qsnn.train.checkpoint import CheckedIO, read_checkpoint, trained_epochs
 from lava_qsnn.train.config import Config, override, to_dict, to_yaml
 from lava_qsnn.train.distributed import SharedNorms
 from lava_qsnn.train.divergence import DivergenceWatch
+from lava_qsnn.train.initial import begin
 from lava_qsnn.train.memory import memory_kept
 from lava_qsnn.train.module import Classifier, restore
 from lava_qsnn.train.norms import NormSettling
@@ -170,7 +171,7 @@ def _run(trainer: Trainer, config: Config, folder: Path, resume: Any, first: int
     samples = data.make(config.data, config.seed)
     classifier = Classifier(config, samples.description)
     if config.model.initial is not None and resume is None:
-        begin_with(Path(config.model.initial).expanduser(), classifier)
+        begin(config.model.initial, classifier, samples)
     if config.optimizer.teacher is not None:
         _take_lessons(classifier, Path(config.optimizer.teacher).expanduser())
     check_before_training(config.model, classifier.network, samples.properties)

@@ -71,6 +71,8 @@ def test_an_entry_needs_a_card_and_a_shipped_configuration(zoo: Path, tmp_path: 
     assert zoo_entry.training_command("mnist", moved) == "lava-qsnn train mnist --folder FOLDER"
     begun = override(load_config("digits"), {"model.initial": "/somewhere/first/best.ckpt"})
     assert zoo_entry.training_command("digits", begun) == "lava-qsnn train digits --initial runs/first/best.ckpt"
+    of_zoo = override(begun, {"model.initial": "zoo:mnist"})
+    assert zoo_entry.training_command("digits", of_zoo) == "lava-qsnn train digits --initial zoo:mnist"
     taught = override(begun, {"optimizer.teacher": "/elsewhere/wise/best.ckpt", "seed": 3})
     assert zoo_entry.training_command("digits", taught) == (
         "lava-qsnn train digits --initial runs/first/best.ckpt --teacher runs/wise/best.ckpt --seed 3"
