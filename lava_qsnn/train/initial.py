@@ -17,7 +17,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -26,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_qsnn.block import Synaptic
-from lava_qsnn.errors import ConfigurationError
+from lava_qsnn.errors import ConfigurationError, QsnnError
 from lava_qsnn.integer import IntegerNetwork, Layer, MemoryFree, TimedMemoryFree
 from lava_qsnn.neuron._norm import BatchNorm
 from lava_qsnn.neuron._step_norm import StepNorm
@@ -58,9 +57,9 @@ def begin(place: str, classifier: Classifier, samples: LightningDataModule) -> N
 
     Raises:
         FileNotFoundError, FileFormatError: the file is none, or damaged.
-        ConfigurationError: it is of a network with other layers, or with what these cannot hold.
+        ConfigurationError, DeploymentError: it is of a network with other layers, or with what these cannot hold.
     """
-    path = zoo.located(place) if place.startswith("zoo:") else Path(place).expanduser()
+    path = zoo.located(place).expanduser()
     if not (path.is_file() and h5py.is_hdf5(path)):
         begin_with_checkpoint(path, classifier)
         return
@@ -69,10 +68,9 @@ def begin(place: str, classifier: Classifier, samples: LightningDataModule) -> N
     batches = [batch[0] for batch in islice(samples.train_dataloader(), BATCHES)]
     try:
         begin_with_network(load(path), classifier.network, classifier.properties, batches)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"model.initial: '{place}': {error.problem}", layer=error.layer, remedy=error.remedy
-        ) from None
+    except QsnnError as error:
+        advice: dict[str, Any] = {"layer": error.layer, "remedy": error.remedy}
+        raise type(error)(f"model.initial: '{place}': {error.problem}", **advice) from None
 
 
 def begin_with_checkpoint(path: str | os.PathLike[str], module: nn.Module) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 import netx_export
 from lava_qsnn import synapse
-from lava_qsnn.errors import ConfigurationError, FileFormatError
+from lava_qsnn.errors import ConfigurationError, DeploymentError, FileFormatError
 from lava_qsnn.integer import IntegerNetwork
 from lava_qsnn.neuron._norm import BatchNorm
 from lava_qsnn.train import data
@@ -193,6 +193,9 @@ def test_files_that_cannot_be_begun_with_are_refused(tmp_path: Path) -> None:
         begin("zoo:digit", classifier, samples)
     with pytest.raises(ConfigurationError, match=r"model.initial: 'zoo:digits_cnn': "):
         begin("zoo:digits_cnn", classifier, samples)
+    real = Classifier(override(config, {"model.float_weights": True}), samples.description)
+    with pytest.raises(DeploymentError, match=r"model.initial: 'zoo:digits': its weights are real"):
+        begin("zoo:digits", real, samples)
     whole = netx_export.zoo.path("digits").read_bytes()
     (tmp_path / "half.net").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileFormatError, match=r"half\.net"):
