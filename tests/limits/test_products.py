@@ -59,6 +59,14 @@ def test_blas_computes_what_float64_holds_and_no_more(weight: Any, traces: Any, 
     assert (product(weight, traces[:, :1]) == expected[:, :1]).all()
 
 
+def test_weights_of_groups_are_summed_over_their_sources() -> None:
+    """Two groups of two targets and three sources: sums over targets would be smaller."""
+    weight = np.array([[[1, 1, 1], [0, 0, 0]], [[0, 0, 0], [-1, 0, 1]]])
+    traces = np.full((2, 3, COLUMNS), LIMIT // 2)
+    assert greatest_partial_sum(weight, traces) == 3 * (LIMIT // 2)
+    assert (product(weight, traces) == plainly(weight, traces)).all()
+
+
 @pytest.mark.parametrize("columns", [COLUMNS - 1, COLUMNS])
 @pytest.mark.parametrize("bound", [LIMIT, LIMIT + 1])
 def test_blas_takes_many_columns_and_no_sum_beyond_the_limit(columns: int, bound: int) -> None:
