@@ -36,7 +36,8 @@ from lava_qsnn.train.checkpoint import misfit, read_checkpoint
 from lava_qsnn.train.data import Properties
 from lava_qsnn.train.models import layer_blocks
 from lava_qsnn.train.norms import settle_norms
-from netx_export import fold, load, zoo
+from lava_qsnn.train.target import deployed
+from netx_export import load, zoo
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -63,11 +64,12 @@ def begin(place: str, classifier: Classifier, samples: LightningDataModule) -> N
     if not (path.is_file() and h5py.is_hdf5(path)):
         begin_with_checkpoint(path, classifier)
         return
+    network = load(path)  # before data are read, which takes longer
     samples.prepare_data()
     samples.setup("fit")
     batches = [batch[0] for batch in islice(samples.train_dataloader(), BATCHES)]
     try:
-        begin_with_network(load(path), classifier.network, classifier.properties, batches)
+        begin_with_network(network, classifier.network, classifier.properties, batches)
     except QsnnError as error:
         advice: dict[str, Any] = {"layer": error.layer, "remedy": error.remedy}
         raise type(error)(f"model.initial: '{place}': {error.problem}", **advice) from None
@@ -140,7 +142,7 @@ def begin_with_network(
     pairs = _pairs(network, net)
     for block, layer in pairs:
         _take_weights(block, layer)
-    _take_thresholds(net, {id(block): layer for block, layer in pairs if layer.neuron.spikes}, batches)
+    _take_thresholds(net, [(block, layer) for block, layer in pairs if layer.neuron.spikes], batches)
     _refuse_differences(network, net, given, [layer.name for _, layer in pairs])
 
 
@@ -235,17 +237,17 @@ def _balanced(weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _take_thresholds(net: nn.Sequential, layers: dict[int, Layer], batches: Sequence[Tensor]) -> None:
-    """Give the norms of blocks, by their id, the biases that put their thresholds where layers have them."""
-    trained, lacking, inputs = net.training, set(layers), list(batches)
+def _take_thresholds(net: nn.Sequential, pairs: Sequence[tuple[Synaptic, Layer]], batches: Sequence[Tensor]) -> None:
+    """Give the norms of blocks the biases that put their thresholds where layers have them, one after the other."""
+    trained, inputs, done = net.training, list(batches), 0
     net.eval()
     for part in net:
-        for block in part.modules():
-            if id(block) in layers:
-                settle_norms(part, inputs)
-                _take_threshold(block, layers[id(block)], inputs[0].shape[-1])  # type: ignore[arg-type]
-                lacking.discard(id(block))
-        if not lacking:
+        inside = set(part.modules())
+        for block, layer in (pair for pair in pairs if pair[0] in inside):
+            settle_norms(part, inputs)
+            _take_threshold(block, layer, inputs[0].shape[-1])
+            done += 1
+        if done == len(pairs):
             break
         inputs = [part(each) for each in inputs]  # the spikes of the deployed layers
     net.train(trained)
@@ -253,11 +255,11 @@ def _take_thresholds(net: nn.Sequential, layers: dict[int, Layer], batches: Sequ
 
 def _take_threshold(block: Synaptic, layer: Layer, timesteps: int) -> None:
     """Set the biases of one block's norms, which are settled; errors as begin_with_network."""
-    neuron, deployed = block.neuron, layer.neuron
-    if not isinstance(deployed, (MemoryFree, TimedMemoryFree)) or not isinstance(neuron, Neuron):
+    neuron, its = block.neuron, layer.neuron
+    if not isinstance(its, (MemoryFree, TimedMemoryFree)) or not isinstance(neuron, Neuron):
         raise _misfit(layer, "or the block has neurons that store a potential, and what these hold is not taken over")
     norms = list(neuron.norm.steps) if isinstance(neuron.norm, StepNorm) else [neuron.norm]
-    thresholds = deployed.thresholds if isinstance(deployed, TimedMemoryFree) else deployed.threshold[None]
+    thresholds = its.thresholds if isinstance(its, TimedMemoryFree) else its.threshold[None]
     if len(norms) != len(thresholds) or not all(isinstance(norm, BatchNorm) for norm in norms):
         raise _misfit(layer, f"has {len(thresholds)} thresholds in time, and the block other norms of batches")
     scale, signs = torch.as_tensor(block.integer_parameters(timesteps).scale).abs(), _signs(block, layer)
@@ -269,7 +271,7 @@ def _take_threshold(block: Synaptic, layer: Layer, timesteps: int) -> None:
 
 def _refuse_differences(network: IntegerNetwork, net: nn.Module, given: Properties, names: Sequence[str]) -> None:
     """Raise ConfigurationError unless a network of blocks folds to these layers of a deployed one."""
-    folded = fold(net, given.input_shape, given.timesteps, given.input_bits)
+    folded = deployed(net, given)
     if folded.input != network.input:
         raise ConfigurationError(
             f"it takes {network.input}, and the data give {folded.input}", remedy="train on data of the same encoding"
